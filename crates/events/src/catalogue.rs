@@ -1,0 +1,82 @@
+//! Every event of the system, as data: for documents, for tools and for contract tests.
+
+use crate::{Arrival, Envelope, Event, EventId, Meta, Refusal, auth, envelope, profile};
+use chrono::DateTime;
+use uuid::Uuid;
+
+/// One event of the catalogue.
+#[derive(Debug)]
+pub struct Entry {
+    /// The routing key.
+    pub key: &'static str,
+    /// The service that publishes it.
+    pub producer: &'static str,
+    sample: fn() -> String,
+    check: fn(&Envelope<'_>) -> Result<(), Refusal>,
+}
+
+impl Entry {
+    const fn of<E: Event>(producer: &'static str) -> Self {
+        Self { key: E::KEY, producer, sample: sample::<E>, check: check::<E> }
+    }
+
+    /// The wire form of a realistic example, the same at every call.
+    pub fn sample(&self) -> String {
+        (self.sample)()
+    }
+}
+
+/// All events, in the order of a user's life.
+pub static EVENTS: [Entry; 3] = [
+    Entry::of::<auth::UserCreated>("auth-service"),
+    Entry::of::<profile::StudentCreated>("profile-service"),
+    Entry::of::<profile::EncadrantCreated>("profile-service"),
+];
+
+/// What a message turns out to be.
+#[derive(Debug)]
+pub enum Verdict {
+    /// An event of the catalogue, payload and all.
+    Accepted(Meta),
+    /// A sound envelope under a routing key that the catalogue does not have.
+    Unknown(Meta),
+    /// Nothing that could ever be handled.
+    Refused(Refusal),
+}
+
+/// Reads a message as far as it can be read without a handler. Total: never panics, always a verdict.
+pub fn judge(arrival: &Arrival<'_>) -> Verdict {
+    let envelope = match Envelope::decode(arrival) {
+        Ok(envelope) => envelope,
+        Err(refusal) => return Verdict::Refused(refusal),
+    };
+    let Some(entry) = EVENTS.iter().find(|entry| entry.key == arrival.routing_key) else {
+        return Verdict::Unknown(envelope.meta);
+    };
+    match (entry.check)(&envelope) {
+        Ok(()) => Verdict::Accepted(envelope.meta),
+        Err(refusal) => Verdict::Refused(refusal),
+    }
+}
+
+fn sample<E: Event>() -> String {
+    let payload = E::sample();
+    let event_id = EventId::from(Uuid::from_u128(0x019ab3c1_5a31_7a00_8000_000000000001));
+    let meta = Meta {
+        event_id,
+        timestamp: DateTime::from_timestamp(1_765_654_022, 415_000_000).unwrap_or_default(),
+        routing_key: E::KEY.into(),
+        source: EVENTS.iter().find(|entry| entry.key == E::KEY).map_or("", |entry| entry.producer).into(),
+        correlation_id: Uuid::from_u128(0x019ab3c1_5a2d_7b00_8000_000000000002),
+        causation_id: None,
+        aggregate_id: Some(payload.aggregate_id()),
+        aggregate_version: Some(1),
+        schema_version: E::SCHEMA_VERSION,
+        traceparent: None,
+    };
+    envelope::encode(&meta, &payload).expect("samples are small; a contract test encodes each")
+}
+
+fn check<E: Event>(envelope: &Envelope<'_>) -> Result<(), Refusal> {
+    envelope.payload::<E>().map(drop)
+}

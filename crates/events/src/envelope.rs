@@ -1,0 +1,237 @@
+//! The wire form of every event: `{"payload": {…}, "_meta": {…}}`.
+//!
+//! Writers are strict: [`encode`] refuses a payload that is too large. Readers are tolerant: unknown fields
+//! are ignored, and a foreign publisher that sends only the three `_meta` fields of the original system
+//! (`timestamp`, `routing_key`, `source`) is understood. Reading is total: whatever arrives is either an
+//! [`Envelope`] or a [`Refusal`] with a reason.
+
+use crate::{Event, EventId, MAX_BODY_BYTES, MAX_PAYLOAD_BYTES};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// What the publisher says about an event, beside its payload.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Meta {
+    /// The identity of this event; what consumers deduplicate by.
+    pub event_id: EventId,
+    /// When the change was made, in UTC.
+    #[serde(serialize_with = "utc_with_z")]
+    pub timestamp: DateTime<Utc>,
+    /// Equal to the AMQP routing key.
+    pub routing_key: String,
+    /// The service that published it, such as `auth-service`.
+    pub source: String,
+    /// Equal along a chain of events that one request started.
+    pub correlation_id: Uuid,
+    /// The event that led to this one; `None` at the root of a chain.
+    pub causation_id: Option<EventId>,
+    /// What the event is about; `None` from a foreign publisher.
+    pub aggregate_id: Option<Uuid>,
+    /// The version (1, 2, 3 …) of the aggregate after the change; `None` from a foreign publisher.
+    pub aggregate_version: Option<i64>,
+    /// The version of the payload's shape.
+    pub schema_version: u16,
+    /// W3C trace context, when tracing is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// Writes the wire form of an event.
+///
+/// # Errors
+/// [`TooLarge`] when the payload's JSON has more than [`MAX_PAYLOAD_BYTES`] bytes.
+pub fn encode<E: Event>(meta: &Meta, payload: &E) -> Result<String, TooLarge> {
+    #[derive(Serialize)]
+    struct Wire<'a> {
+        payload: &'a RawValue,
+        _meta: &'a Meta,
+    }
+    let json = "the types of this crate have string keys and no failing serializers";
+    let payload = serde_json::value::to_raw_value(payload).expect(json);
+    let bytes = payload.get().len();
+    if bytes > MAX_PAYLOAD_BYTES {
+        return Err(TooLarge { key: E::KEY, bytes });
+    }
+    Ok(serde_json::to_string(&Wire { payload: &payload, _meta: meta }).expect(json))
+}
+
+/// The payload is larger than the contract allows.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the payload of {key} has {bytes} bytes, more than the {MAX_PAYLOAD_BYTES} allowed; put less into the event"
+)]
+pub struct TooLarge {
+    /// The routing key of the event.
+    pub key: &'static str,
+    /// The size of its payload, in bytes of JSON.
+    pub bytes: usize,
+}
+
+/// A message as the broker delivered it.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// The exchange it was published to.
+    pub exchange: &'a str,
+    /// Its AMQP routing key.
+    pub routing_key: &'a str,
+    /// Its AMQP `message_id` property.
+    pub message_id: Option<&'a str>,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
+impl Arrival<'_> {
+    /// The id to deduplicate by when the body does not tell one: the AMQP `message_id`, else a digest of
+    /// everything that was sent, so that an identical copy has the same id.
+    pub fn fallback_id(&self) -> EventId {
+        match self.message_id {
+            Some(id) => {
+                id.parse().unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes()).into())
+            }
+            None => {
+                let parts = [self.exchange.as_bytes(), self.routing_key.as_bytes(), self.body];
+                Uuid::new_v5(&Uuid::NAMESPACE_OID, &parts.join(&0)).into()
+            }
+        }
+    }
+}
+
+/// An event that was read, its payload not yet: only a handler knows the type.
+#[derive(Debug)]
+pub struct Envelope<'a> {
+    /// Who published what, and when.
+    pub meta: Meta,
+    payload: &'a RawValue,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says why this can never be an event of ours.
+    pub fn decode(arrival: &Arrival<'a>) -> Result<Self, Refusal> {
+        let body = arrival.body;
+        if body.is_empty() {
+            return Err(Refusal::new("empty", "the body is empty"));
+        }
+        if body.len() > MAX_BODY_BYTES {
+            let reason = format!("the body has {} bytes, more than the {MAX_BODY_BYTES} allowed", body.len());
+            return Err(Refusal::new("too_large", reason));
+        }
+        let text = std::str::from_utf8(body)
+            .map_err(|error| Refusal::new("not_utf8", format!("not UTF-8: {error}")))?;
+        let wire: Wire<'a> = serde_json::from_str(text).map_err(|error| {
+            let kind = if error.is_data() { "not_an_envelope" } else { "not_json" };
+            Refusal::new(kind, format!("not an envelope {{\"payload\": …, \"_meta\": …}}: {error}"))
+        })?;
+        // serde reads a struct from an array too.
+        if !text.trim_start().starts_with('{') {
+            return Err(Refusal::new("not_an_envelope", "the body is JSON, but not an object"));
+        }
+        if !wire.payload.get().starts_with('{') {
+            return Err(Refusal::new("bad_payload", "the payload is not a JSON object"));
+        }
+        let meta = wire.meta.complete(arrival)?;
+        Ok(Self { meta, payload: wire.payload })
+    }
+
+    /// Reads the payload as the event that the routing key names.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the field.
+    pub fn payload<E: Event>(&self) -> Result<E, Refusal> {
+        if self.meta.schema_version > E::SCHEMA_VERSION {
+            let reason = format!(
+                "schema_version {} of {} is newer than {}, the one known here; upgrade this service, then replay",
+                self.meta.schema_version,
+                E::KEY,
+                E::SCHEMA_VERSION
+            );
+            return Err(Refusal::new("schema_version", reason));
+        }
+        serde_json::from_str(self.payload.get()).map_err(|error| {
+            Refusal::new("bad_payload", format!("the payload is not that of {}: {error}", E::KEY))
+        })
+    }
+}
+
+/// Why a message can never be handled.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refusal {
+    /// One word, safe for logs and metrics.
+    pub kind: &'static str,
+    /// For a person; may quote what was sent, so it goes into the parked event and never into a log.
+    pub reason: String,
+}
+
+impl Refusal {
+    fn new(kind: &'static str, reason: impl Into<String>) -> Self {
+        Self { kind, reason: reason.into() }
+    }
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    payload: &'a RawValue,
+    #[serde(rename = "_meta")]
+    meta: WireMeta,
+}
+
+/// `_meta` as anyone may have sent it: our extra fields may be missing.
+#[derive(Deserialize)]
+struct WireMeta {
+    event_id: Option<EventId>,
+    #[serde(default, deserialize_with = "lenient_time")]
+    timestamp: Option<DateTime<Utc>>,
+    routing_key: Option<String>,
+    source: Option<String>,
+    correlation_id: Option<Uuid>,
+    causation_id: Option<EventId>,
+    aggregate_id: Option<Uuid>,
+    aggregate_version: Option<i64>,
+    schema_version: Option<u16>,
+    traceparent: Option<String>,
+}
+
+impl WireMeta {
+    fn complete(self, arrival: &Arrival<'_>) -> Result<Meta, Refusal> {
+        if self.routing_key.as_deref().is_some_and(|key| key != arrival.routing_key) {
+            let reason = "_meta.routing_key is not the routing key that the message was published with";
+            return Err(Refusal::new("wrong_key", reason));
+        }
+        if self.aggregate_version.is_some_and(|version| version < 1) {
+            return Err(Refusal::new("bad_version", "_meta.aggregate_version is below 1"));
+        }
+        let event_id = self.event_id.unwrap_or_else(|| arrival.fallback_id());
+        Ok(Meta {
+            event_id,
+            timestamp: self.timestamp.unwrap_or(DateTime::UNIX_EPOCH),
+            routing_key: arrival.routing_key.to_owned(),
+            source: self.source.unwrap_or_default(),
+            correlation_id: self.correlation_id.unwrap_or(event_id.as_uuid()),
+            causation_id: self.causation_id,
+            aggregate_id: self.aggregate_id,
+            aggregate_version: self.aggregate_version,
+            schema_version: self.schema_version.unwrap_or(1),
+            traceparent: self.traceparent,
+        })
+    }
+}
+
+fn utc_with_z<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// RFC 3339; a time without a zone, as the old services write it, is UTC.
+fn lenient_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    DateTime::parse_from_rfc3339(&text)
+        .map(|time| time.to_utc())
+        .or_else(|_| text.parse::<NaiveDateTime>().map(|time| time.and_utc()))
+        .map(Some)
+        .map_err(|_| serde::de::Error::custom("timestamp is not ISO 8601"))
+}

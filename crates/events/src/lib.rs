@@ -1,0 +1,53 @@
+//! The contract between MedTrack's services: what an event is, what it is called, where it goes.
+//!
+//! Everything here is data and pure functions; nothing does I/O. A service that knows this crate knows
+//! all it may know about another service.
+//!
+//! - [`envelope`]: the wire form `{"payload": …, "_meta": …}`, written by producers and read by consumers
+//! - [`key`]: routing keys and the topic patterns that select them
+//! - [`topology`]: the exchange, and every queue of the system with its patterns
+//! - [`auth`], [`profile`]: the payloads, one struct per event, by the service that publishes them
+//! - [`catalogue`]: the list of all events, for documents and contract tests
+//! - [`ids`], [`role`]: the words that all services share
+
+pub mod auth;
+pub mod catalogue;
+pub mod envelope;
+pub mod ids;
+pub mod key;
+pub mod profile;
+pub mod role;
+pub mod topology;
+
+pub use envelope::{Arrival, Envelope, Meta, Refusal};
+pub use ids::{EncadrantId, EventId, StudentId, UserId};
+pub use role::Role;
+
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+/// The largest payload a producer may publish, in bytes of JSON. Refused before the commit.
+pub const MAX_PAYLOAD_BYTES: usize = 10_240;
+
+/// The largest message body a consumer reads, in bytes; a larger one is refused unread.
+pub const MAX_BODY_BYTES: usize = 65_536;
+
+/// One kind of event: its payload, and the routing key that names it.
+pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The routing key, `[service.]resource.action`.
+    const KEY: &'static str;
+
+    /// The version of the payload's shape; it changes only when an old reader could not read the new one.
+    const SCHEMA_VERSION: u16 = 1;
+
+    /// The id of what the event is about; versions are counted per aggregate.
+    fn aggregate_id(&self) -> Uuid;
+
+    /// A realistic example, for documents, contract snapshots and tests.
+    fn sample() -> Self;
+}
+
+/// Reads a missing or `null` text as empty: publishers that are not ours leave names out or send `null`.
+pub(crate) fn text_or_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    <Option<String> as serde::Deserialize>::deserialize(deserializer).map(Option::unwrap_or_default)
+}

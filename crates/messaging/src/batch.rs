@@ -1,0 +1,333 @@
+//! Settling deliveries: after it, each is handled, known already, parked, or nobody's business.
+
+use crate::{
+    Failure, Outbox, Transaction,
+    failure::{Remedy, chain},
+    handlers::{Handlers, Route},
+    inbox,
+    parked::{self, Origin, Sentence},
+};
+use chrono::Utc;
+use events::{Arrival, Envelope, EventId, topology::Queue};
+use std::{collections::HashSet, sync::Arc, time::Instant};
+use uuid::Uuid;
+
+/// How often transactions that met each other are tried again before the batch is taken apart.
+const CONFLICTS: u32 = 3;
+
+/// Settles what arrives on one queue with the service's handlers.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub(crate) queue: &'static Queue,
+    pub(crate) outbox: Outbox,
+    pub(crate) handlers: Handlers,
+}
+
+/// The database is away: nothing can be settled, nobody is to blame.
+#[derive(Debug, thiserror::Error)]
+#[error("the database does not answer")]
+pub(crate) struct Away(#[source] pub(crate) Failure);
+
+impl Away {
+    pub(crate) fn cause(&self) -> String {
+        chain(&self.0)
+    }
+}
+
+/// A readable event with its handler.
+struct Event<'a> {
+    arrival: Arrival<'a>,
+    envelope: Envelope<'a>,
+    aggregate_id: Uuid,
+    route: &'a Arc<dyn Route>,
+}
+
+impl Desk {
+    /// Settles deliveries, in the order of their arrival. When it returns `Ok`, all of them may be acknowledged.
+    /// It may be called again with the same deliveries after it failed.
+    pub(crate) async fn settle(&self, arrivals: &[Arrival<'_>]) -> Result<(), Away> {
+        let mut events = Vec::with_capacity(arrivals.len());
+        for arrival in arrivals {
+            match self.read(arrival) {
+                Ok(Some(event)) => events.push(event),
+                Ok(None) => {}
+                Err((id, sentence)) => self.refuse(id, arrival, &sentence).await.map_err(away)?,
+            }
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        let events: Vec<&Event<'_>> = events.iter().collect();
+        let mut conflicts = 0;
+        loop {
+            match self.handle(&events).await {
+                Ok(()) => return Ok(()),
+                Err(failure) if failure.remedy() == Remedy::Hold => return Err(Away(failure)),
+                Err(failure) if failure.remedy() == Remedy::Again && conflicts < CONFLICTS => conflicts += 1,
+                Err(failure) if events.len() == 1 => return self.park(events[0], &failure).await,
+                Err(_) => break,
+            }
+        }
+        for event in events {
+            match self.handle(&[event]).await {
+                Ok(()) => {}
+                Err(failure) if failure.remedy() == Remedy::Hold => return Err(Away(failure)),
+                Err(failure) => self.park(event, &failure).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the handler and checks the payload. `None` is nobody's business; an error is never readable.
+    fn read<'a>(&'a self, arrival: &Arrival<'a>) -> Result<Option<Event<'a>>, (EventId, Sentence)> {
+        let dead = |id: EventId, refusal: events::Refusal| (id, Sentence::dead(refusal.kind, refusal.reason));
+        let envelope = Envelope::decode(arrival).map_err(|refusal| dead(arrival.fallback_id(), refusal))?;
+        let Some(route) = self.handlers.get(arrival.routing_key) else {
+            metrics::counter!("medtrack_events_without_handler_total").increment(1);
+            tracing::warn!(event_id = %envelope.meta.event_id, "No handler for routing key: {}", arrival.routing_key);
+            return Ok(None);
+        };
+        let aggregate_id = route.check(&envelope).map_err(|refusal| dead(envelope.meta.event_id, refusal))?;
+        Ok(Some(Event { arrival: *arrival, envelope, aggregate_id, route }))
+    }
+
+    /// Handles events in one transaction.
+    async fn handle(&self, events: &[&Event<'_>]) -> Result<(), Failure> {
+        let mut transaction = match events {
+            [_] => self.outbox.begin_for_one_event().await?,
+            _ => self.outbox.begin().await?,
+        };
+        match self.handle_in(&mut transaction, events).await {
+            Ok(handled) => {
+                transaction.commit().await?;
+                for event in handled {
+                    count_handled(&event.envelope);
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                let _ = transaction.rollback().await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn handle_in<'e, 'a>(
+        &self,
+        transaction: &mut Transaction,
+        events: &[&'e Event<'a>],
+    ) -> Result<Vec<&'e Event<'a>>, Failure> {
+        let metas: Vec<_> = events.iter().map(|event| &event.envelope.meta).collect();
+        let mut first_time = inbox::first_time(transaction, &metas).await?;
+        let mut fresh = Vec::with_capacity(events.len());
+        for event in events {
+            // Removing also settles two copies in one batch.
+            if first_time.remove(&event.envelope.meta.event_id) {
+                fresh.push(*event);
+            } else {
+                metrics::counter!("medtrack_events_duplicate_total").increment(1);
+                tracing::info!(event_id = %event.envelope.meta.event_id, "Event already handled");
+            }
+        }
+        for run in runs(&fresh) {
+            let mut envelopes: Vec<_> =
+                run.iter().map(|event| (event.aggregate_id, &event.envelope)).collect();
+            // Sorted, so that the row locks of two consumers cannot cross.
+            envelopes.sort_by_key(|(aggregate_id, _)| *aggregate_id);
+            let envelopes: Vec<_> = envelopes.into_iter().map(|(_, envelope)| envelope).collect();
+            handle_timed(run[0].route, transaction, &envelopes).await?;
+        }
+        Ok(fresh)
+    }
+
+    /// Parks an event that its handler could not handle. The inbox takes note of it: the row owns it now.
+    async fn park(&self, event: &Event<'_>, failure: &Failure) -> Result<(), Away> {
+        let sentence = Sentence::of(failure, 1);
+        self.write_parked(event, &sentence).await.map_err(away)?;
+        let meta = &event.envelope.meta;
+        report_parked(meta.event_id, &meta.routing_key, &sentence);
+        Ok(())
+    }
+
+    async fn write_parked(&self, event: &Event<'_>, sentence: &Sentence) -> sqlx::Result<()> {
+        let meta = &event.envelope.meta;
+        let mut transaction = self.outbox.begin().await?;
+        inbox::first_time(&mut transaction, &[meta]).await?;
+        let origin =
+            Origin { queue: self.queue.name, correlation_id: Some(meta.correlation_id), admitted: true };
+        parked::park(&mut transaction, meta.event_id, &event.arrival, origin, sentence).await?;
+        transaction.commit().await
+    }
+
+    /// Parks a message that can never be handled. The inbox takes no note: an unreadable message must not be
+    /// able to keep a sound one with the same id away.
+    pub(crate) async fn refuse(
+        &self,
+        event_id: EventId,
+        arrival: &Arrival<'_>,
+        sentence: &Sentence,
+    ) -> sqlx::Result<()> {
+        let mut transaction = self.outbox.begin().await?;
+        let origin = Origin { queue: self.queue.name, correlation_id: None, admitted: false };
+        parked::park(&mut transaction, event_id, arrival, origin, sentence).await?;
+        transaction.commit().await?;
+        report_parked(event_id, arrival.routing_key, sentence);
+        Ok(())
+    }
+
+    /// Tries parked events that are due, at most `limit`. Tells how many there were.
+    pub(crate) async fn retry_due(&self, limit: i64) -> Result<usize, Away> {
+        let mut connection = self.outbox.pool().acquire().await.map_err(away)?;
+        let due = parked::claim_due(&mut connection, self.queue.name, limit).await.map_err(away)?;
+        drop(connection);
+        for event in &due {
+            self.retry(event).await?;
+        }
+        Ok(due.len())
+    }
+
+    async fn retry(&self, due: &parked::Due) -> Result<(), Away> {
+        let arrival = due.arrival();
+        let (sentence, attempts) = match self.read(&arrival) {
+            Ok(Some(event)) => match self.handle_parked(&event, due.event_id).await {
+                Ok(()) => return Ok(()),
+                Err(failure) if failure.remedy() == Remedy::Hold => return Err(Away(failure)),
+                // Waiting for another event is no failed attempt.
+                Err(failure @ Failure::WaitsFor(_)) => (Sentence::of(&failure, 0), 0),
+                Err(failure) => (Sentence::of(&failure, due.attempts), due.attempts),
+            },
+            Ok(None) => (
+                Sentence::dead("no_handler", "this service has no handler for the routing key"),
+                due.attempts,
+            ),
+            Err((_, sentence)) => (sentence, due.attempts),
+        };
+        let mut connection = self.outbox.pool().acquire().await.map_err(away)?;
+        parked::postpone(&mut connection, due.event_id, attempts, &sentence).await.map_err(away)?;
+        report_parked(due.event_id, &due.routing_key, &sentence);
+        Ok(())
+    }
+
+    async fn handle_parked(&self, event: &Event<'_>, parked_id: EventId) -> Result<(), Failure> {
+        let mut transaction = self.outbox.begin_for_one_event().await?;
+        let handled = self.handle_parked_in(&mut transaction, event, parked_id).await;
+        match handled {
+            Ok(handled) => {
+                transaction.commit().await?;
+                if handled {
+                    count_handled(&event.envelope);
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                let _ = transaction.rollback().await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn handle_parked_in(
+        &self,
+        transaction: &mut Transaction,
+        event: &Event<'_>,
+        parked_id: EventId,
+    ) -> Result<bool, Failure> {
+        let Some(admitted) = parked::take(transaction, parked_id).await? else { return Ok(false) };
+        if !admitted && inbox::first_time(transaction, &[&event.envelope.meta]).await?.is_empty() {
+            tracing::info!(event_id = %event.envelope.meta.event_id, "Event already handled");
+            return Ok(false);
+        }
+        handle_timed(event.route, transaction, &[&event.envelope]).await?;
+        Ok(true)
+    }
+
+    /// Parks what the broker set aside because it had ended its consumer again and again, unless it was handled.
+    pub(crate) async fn bury_crashed(&self, arrival: &Arrival<'_>, returns: i64) -> Result<(), Away> {
+        let reason = format!(
+            "ended its consumer or the connection {returns} times; the body may be unreadable, or handling it deadly"
+        );
+        let sentence = Sentence::dead("crashed", reason);
+        match self.read(arrival) {
+            Ok(Some(event)) => {
+                let meta = &event.envelope.meta;
+                let mut transaction = self.outbox.begin().await.map_err(away)?;
+                if inbox::first_time(&mut transaction, &[meta]).await.map_err(away)?.is_empty() {
+                    return Ok(());
+                }
+                let origin = Origin {
+                    queue: self.queue.name,
+                    correlation_id: Some(meta.correlation_id),
+                    admitted: true,
+                };
+                parked::park(&mut transaction, meta.event_id, arrival, origin, &sentence)
+                    .await
+                    .map_err(away)?;
+                transaction.commit().await.map_err(away)?;
+                report_parked(meta.event_id, arrival.routing_key, &sentence);
+                Ok(())
+            }
+            Ok(None) => self.refuse(arrival.fallback_id(), arrival, &sentence).await.map_err(away),
+            Err((event_id, refusal)) => {
+                let sentence =
+                    Sentence { reason: format!("{}: {}", sentence.reason, refusal.reason), ..sentence };
+                self.refuse(event_id, arrival, &sentence).await.map_err(away)
+            }
+        }
+    }
+}
+
+/// Splits a batch into stretches that one call may handle: one kind of event, no aggregate twice. Two versions
+/// of one row in one statement would lose one, or fail.
+fn runs<'s, 'e, 'a>(events: &'s [&'e Event<'a>]) -> Vec<&'s [&'e Event<'a>]> {
+    let mut runs = Vec::new();
+    let mut start = 0;
+    let mut seen = HashSet::new();
+    for (i, event) in events.iter().enumerate() {
+        let same_kind = event.arrival.routing_key == events[start].arrival.routing_key;
+        if !same_kind || !seen.insert(event.aggregate_id) {
+            runs.push(&events[start..i]);
+            start = i;
+            seen = HashSet::from([event.aggregate_id]);
+        }
+    }
+    if start < events.len() {
+        runs.push(&events[start..]);
+    }
+    runs
+}
+
+async fn handle_timed(
+    route: &Arc<dyn Route>,
+    transaction: &mut Transaction,
+    envelopes: &[&Envelope<'_>],
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let handled = route.handle(transaction, envelopes).await;
+    let each = began.elapsed().as_secs_f64() / envelopes.len() as f64;
+    let routing_key = envelopes[0].meta.routing_key.clone();
+    metrics::histogram!("medtrack_handler_seconds", "routing_key" => routing_key).record(each);
+    handled
+}
+
+fn count_handled(envelope: &Envelope<'_>) {
+    let meta = &envelope.meta;
+    let age = (Utc::now() - meta.timestamp).num_microseconds().unwrap_or(i64::MAX).max(0) as f64 / 1e6;
+    metrics::counter!("medtrack_events_handled_total", "routing_key" => meta.routing_key.clone())
+        .increment(1);
+    metrics::histogram!("medtrack_end_to_end_seconds", "routing_key" => meta.routing_key.clone()).record(age);
+}
+
+/// The reason stays in the table: it may quote what was sent.
+fn report_parked(event_id: EventId, routing_key: &str, sentence: &Sentence) {
+    let (state, kind) = (sentence.state(), sentence.kind);
+    metrics::counter!("medtrack_events_parked_total", "state" => state, "kind" => kind).increment(1);
+    if sentence.pause.is_some() {
+        tracing::warn!(%event_id, routing_key, kind, "Event parked, to be tried again");
+    } else {
+        tracing::error!(%event_id, routing_key, kind, "Event parked as dead; try: medtrack dead show {event_id}");
+    }
+}
+
+fn away(error: sqlx::Error) -> Away {
+    Away(Failure::Database(error))
+}

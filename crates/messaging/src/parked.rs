@@ -1,0 +1,293 @@
+//! Parked events: the one table that says what is not done, and why.
+//!
+//! `waiting` events are tried again by the consumer: after a pause that grows (a transient failure, five tries),
+//! or when what they wait for arrives. `dead` events need a person. A parked event whose id stands in the
+//! inbox is owned by its row here: another copy of it is swallowed, and the row goes in the transaction of the
+//! effect.
+
+use crate::{
+    Failure,
+    failure::{Remedy, chain},
+};
+use chrono::{DateTime, Utc};
+use events::{Arrival, EventId};
+use rand::RngExt as _;
+use sqlx::PgConnection;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How often a transient failure is tried before the event is dead.
+pub const MAX_ATTEMPTS: i32 = 5;
+/// How long an event that is being tried is left alone by others; also how soon it is tried again when the
+/// process dies over it.
+const LEASE: Duration = Duration::from_secs(30);
+/// How often an event that waits for another is tried, should its release have been missed.
+const RECHECK: Duration = Duration::from_secs(30);
+
+/// Why an event is parked, and what happens to it next.
+#[derive(Clone, Debug)]
+pub(crate) struct Sentence {
+    pub(crate) kind: &'static str,
+    pub(crate) reason: String,
+    pub(crate) waits_for: Option<String>,
+    /// Until the next try; `None` is dead.
+    pub(crate) pause: Option<Duration>,
+}
+
+impl Sentence {
+    pub(crate) fn dead(kind: &'static str, reason: impl Into<String>) -> Self {
+        Self { kind, reason: reason.into(), waits_for: None, pause: None }
+    }
+
+    /// What a failure means for an event that has now been tried `attempts` times.
+    pub(crate) fn of(failure: &Failure, attempts: i32) -> Self {
+        let pause = match failure.remedy() {
+            Remedy::Wait => Some(RECHECK),
+            Remedy::Bury => None,
+            Remedy::Hold | Remedy::Again | Remedy::Later => {
+                (attempts < MAX_ATTEMPTS).then(|| pause(attempts))
+            }
+        };
+        let waits_for = match failure {
+            Failure::WaitsFor(what) => Some(what.clone()),
+            _ => None,
+        };
+        Self { kind: failure.kind(), reason: chain(failure), waits_for, pause }
+    }
+
+    pub(crate) fn state(&self) -> &'static str {
+        if self.pause.is_some() { "waiting" } else { "dead" }
+    }
+}
+
+/// 1, 4, 16, 64 s after the first, second, third, fourth try, each up to a fifth shorter.
+fn pause(attempts: i32) -> Duration {
+    let exponent = u32::try_from(attempts - 1).unwrap_or(0).min(3);
+    Duration::from_secs(4_u64.pow(exponent)).mul_f64(rand::rng().random_range(0.8..=1.0))
+}
+
+/// Parks a message. One that is parked already is only counted.
+///
+/// `admitted` says that the inbox holds its id, noted in the same transaction.
+pub(crate) async fn park(
+    connection: &mut PgConnection,
+    event_id: EventId,
+    arrival: &Arrival<'_>,
+    origin: Origin<'_>,
+    sentence: &Sentence,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into parked_event (event_id, state, queue, exchange, routing_key, message_id, correlation_id, body,
+                                   admitted, kind, reason, waits_for, attempts, due_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, now() + make_interval(secs => $13))
+         on conflict (event_id) do update set deliveries = parked_event.deliveries + 1, last_at = now()",
+        event_id.as_uuid(),
+        sentence.state(),
+        origin.queue,
+        arrival.exchange,
+        // PostgreSQL's text has no NUL; AMQP's keys may.
+        arrival.routing_key.replace('\0', "\u{fffd}"),
+        arrival.message_id.map(|id| id.replace('\0', "\u{fffd}")),
+        origin.correlation_id,
+        arrival.body,
+        origin.admitted,
+        sentence.kind,
+        sentence.reason.replace('\0', "\u{fffd}"),
+        sentence.waits_for,
+        sentence.pause.map(|pause| pause.as_secs_f64()),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Where a parked message came from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) queue: &'a str,
+    pub(crate) correlation_id: Option<Uuid>,
+    pub(crate) admitted: bool,
+}
+
+/// A parked event that is due.
+#[derive(Debug)]
+pub(crate) struct Due {
+    pub(crate) event_id: EventId,
+    pub(crate) exchange: String,
+    pub(crate) routing_key: String,
+    pub(crate) message_id: Option<String>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) attempts: i32,
+}
+
+impl Due {
+    pub(crate) fn arrival(&self) -> Arrival<'_> {
+        Arrival {
+            exchange: &self.exchange,
+            routing_key: &self.routing_key,
+            message_id: self.message_id.as_deref(),
+            body: &self.body,
+        }
+    }
+}
+
+/// Claims events that are due, the longest due first. The claim counts as an attempt and is committed before
+/// the handler runs, so that an event that kills the process cannot do so for ever.
+pub(crate) async fn claim_due(
+    connection: &mut PgConnection,
+    queue: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<Due>> {
+    let rows = sqlx::query!(
+        "update parked_event set attempts = attempts + 1, last_at = now(), due_at = now() + make_interval(secs => $3)
+         where event_id in (
+             select event_id from parked_event
+             where state = 'waiting' and queue = $1 and due_at <= now()
+             order by due_at limit $2
+             for update skip locked)
+         returning event_id, exchange, routing_key, message_id, body, attempts",
+        queue,
+        limit,
+        LEASE.as_secs_f64(),
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Due {
+            event_id: row.event_id.into(),
+            exchange: row.exchange,
+            routing_key: row.routing_key,
+            message_id: row.message_id,
+            body: row.body,
+            attempts: row.attempts,
+        })
+        .collect())
+}
+
+/// Takes the row of an event out, in the transaction of its effect. `None` when somebody else has; else
+/// whether the inbox holds its id.
+pub(crate) async fn take(connection: &mut PgConnection, event_id: EventId) -> sqlx::Result<Option<bool>> {
+    sqlx::query_scalar!(
+        "delete from parked_event where event_id = $1 and state = 'waiting' returning admitted",
+        event_id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Notes that a try has failed.
+pub(crate) async fn postpone(
+    connection: &mut PgConnection,
+    event_id: EventId,
+    attempts: i32,
+    sentence: &Sentence,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update parked_event
+         set state = $2, kind = $3, reason = $4, waits_for = $5, attempts = $6, last_at = now(),
+             due_at = now() + make_interval(secs => $7)
+         where event_id = $1 and state = 'waiting'",
+        event_id.as_uuid(),
+        sentence.state(),
+        sentence.kind,
+        sentence.reason.replace('\0', "\u{fffd}"),
+        sentence.waits_for,
+        attempts,
+        sentence.pause.map(|pause| pause.as_secs_f64()),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes the events due that wait for any of `what`. True when there were some.
+pub(crate) async fn release(connection: &mut PgConnection, what: &[String]) -> sqlx::Result<bool> {
+    let released = sqlx::query!(
+        "update parked_event set due_at = now() where state = 'waiting' and waits_for = any($1)",
+        what
+    )
+    .execute(connection)
+    .await?;
+    Ok(released.rows_affected() > 0)
+}
+
+/// Has a parked event tried again, now and with all its attempts; it keeps its id. The consumer finds it within
+/// a second. False when no such event is parked.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn replay(connection: &mut PgConnection, event_id: EventId) -> sqlx::Result<bool> {
+    let replayed = sqlx::query!(
+        "update parked_event set state = 'waiting', attempts = 0, due_at = now() where event_id = $1",
+        event_id.as_uuid()
+    )
+    .execute(connection)
+    .await?;
+    Ok(replayed.rows_affected() > 0)
+}
+
+/// A parked event, without its body.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    /// Its identity.
+    pub event_id: Uuid,
+    /// `waiting` or `dead`.
+    pub state: String,
+    /// The routing key it was published with.
+    pub routing_key: String,
+    /// The cause in one word.
+    pub kind: String,
+    /// The cause, with its chain of errors. May quote what was sent.
+    pub reason: String,
+    /// What must arrive first.
+    pub waits_for: Option<String>,
+    /// How often handling was tried since it was parked or replayed.
+    pub attempts: i32,
+    /// How often the same message was delivered.
+    pub deliveries: i32,
+    /// When it is tried again.
+    pub due_at: Option<DateTime<Utc>>,
+    /// When it was parked.
+    pub first_at: DateTime<Utc>,
+    /// When it was last delivered or tried.
+    pub last_at: DateTime<Utc>,
+}
+
+/// All parked events, the oldest first, at most `limit`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list(connection: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Parked>> {
+    sqlx::query_as!(
+        Parked,
+        "select event_id, state, routing_key, kind, reason, waits_for, attempts, deliveries, due_at, first_at, last_at
+         from parked_event order by first_at limit $1",
+        limit
+    )
+    .fetch_all(connection)
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transient_failure_is_tried_five_times_further_and_further_apart() {
+        let failure = Failure::Panic("no".into());
+        let pauses: Vec<_> = (1..=5).map(|attempts| Sentence::of(&failure, attempts).pause).collect();
+        for (pause, most) in pauses.iter().zip([1, 4, 16, 64]) {
+            let pause = pause.expect("tried again");
+            assert!(pause <= Duration::from_secs(most) && pause >= Duration::from_secs(most).mul_f64(0.79));
+        }
+        assert_eq!(pauses[4], None, "dead after the fifth");
+    }
+
+    #[test]
+    fn waiting_for_another_event_has_no_limit_and_a_rejection_no_second_try() {
+        let waits = Sentence::of(&Failure::WaitsFor("student:1".into()), 99);
+        assert_eq!((waits.state(), waits.waits_for.as_deref()), ("waiting", Some("student:1")));
+        assert_eq!(Sentence::of(&Failure::Reject("no".into()), 1).state(), "dead");
+    }
+}

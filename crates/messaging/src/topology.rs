@@ -1,0 +1,115 @@
+//! The exchange and the queues, as the broker must have them.
+//!
+//! Every process declares all of [`events::topology`] whenever it connects: declaring is idempotent, and so an
+//! event that is published before a consumer's first start is kept for it.
+
+use crate::broker::{self, Broker, CALL, Fault, within};
+use events::topology::{DELIVERY_LIMIT, EXCHANGE, QUEUES, Queue};
+use lapin::{
+    Channel, Connection, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+
+/// Declares everything on `broker`.
+///
+/// # Errors
+/// When the broker does not answer, may not be changed with this login, or has a queue of the same name with
+/// other properties.
+pub async fn apply(broker: &Broker) -> Result<(), Fault> {
+    let connection = broker.connect("topology").await?;
+    declare_all(&broker::channel(&connection).await?).await
+}
+
+/// Declares everything; with a login that may not, checks that it is all there.
+pub(crate) async fn ensure(connection: &Connection) -> Result<(), Fault> {
+    match declare_all(&broker::channel(connection).await?).await {
+        Err(fault) if fault.is_refused() => {
+            check_all(&broker::channel(connection).await?).await?;
+            tracing::info!(
+                "RabbitMQ login may not declare: exchange and queues are there, bindings unchecked"
+            );
+            Ok(())
+        }
+        declared => declared,
+    }
+}
+
+async fn declare_all(channel: &Channel) -> Result<(), Fault> {
+    declare_exchange(channel, ExchangeDeclareOptions { durable: true, ..Default::default() }).await?;
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    for queue in QUEUES {
+        // Without a delivery limit: on a quorum queue of RabbitMQ 4.x, 20 returns would drop the message.
+        declare_queue(channel, queue.crashed, durable, text_arguments(&[("x-queue-type", "classic")]))
+            .await?;
+        declare_queue(channel, queue.name, durable, arguments(queue)).await?;
+        for pattern in queue.patterns {
+            let bind = channel.queue_bind(
+                queue.name.into(),
+                EXCHANGE.into(),
+                (*pattern).into(),
+                QueueBindOptions::default(),
+                FieldTable::default(),
+            );
+            within("binding a queue", CALL, bind).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn check_all(channel: &Channel) -> Result<(), Fault> {
+    declare_exchange(channel, ExchangeDeclareOptions { passive: true, ..Default::default() }).await?;
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    for queue in QUEUES {
+        declare_queue(channel, queue.crashed, passive, FieldTable::default()).await?;
+        declare_queue(channel, queue.name, passive, FieldTable::default()).await?;
+    }
+    Ok(())
+}
+
+/// No arguments: a foreign publisher that declares the exchange plainly must not be refused.
+async fn declare_exchange(channel: &Channel, options: ExchangeDeclareOptions) -> Result<(), Fault> {
+    let declare =
+        channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, options, FieldTable::default());
+    within("declaring the exchange", CALL, declare).await
+}
+
+async fn declare_queue(
+    channel: &Channel,
+    name: &str,
+    options: QueueDeclareOptions,
+    arguments: FieldTable,
+) -> Result<lapin::Queue, Fault> {
+    within("declaring a queue", CALL, channel.queue_declare(name.into(), options, arguments)).await
+}
+
+/// How many messages and consumers a queue has. A missing queue closes the channel.
+pub(crate) async fn depth(channel: &Channel, name: &str) -> Result<(u32, u32), Fault> {
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    let queue = declare_queue(channel, name, passive, FieldTable::default()).await?;
+    Ok((queue.message_count(), queue.consumer_count()))
+}
+
+/// A quorum queue counts returns, so that a message that kills its consumer is set aside in the end.
+/// `at-least-once` and `reject-publish` go together: without the second the first is ignored silently
+/// (RabbitMQ's documentation, "Quorum Queues").
+fn arguments(queue: &Queue) -> FieldTable {
+    let mut arguments = text_arguments(&[
+        ("x-queue-type", "quorum"),
+        ("x-dead-letter-exchange", ""),
+        // A new key also makes a message readable whose own key is not UTF-8.
+        ("x-dead-letter-routing-key", queue.crashed),
+        ("x-dead-letter-strategy", "at-least-once"),
+        ("x-overflow", "reject-publish"),
+    ]);
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongUInt(DELIVERY_LIMIT));
+    arguments
+}
+
+fn text_arguments(pairs: &[(&str, &str)]) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, value) in pairs {
+        table.insert((*name).into(), AMQPValue::LongString((*value).into()));
+    }
+    table
+}

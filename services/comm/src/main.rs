@@ -1,0 +1,2 @@
+//! comm-service.
+fn main() {}

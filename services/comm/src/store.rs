@@ -1,0 +1,3 @@
+//! SQL over this service's own tables.
+
+pub mod notifications;

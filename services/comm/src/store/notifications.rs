@@ -1,0 +1,205 @@
+//! The table `communications_notification`. Every query for a user names the user: another user's
+//! notification does not exist.
+
+use crate::domain::NewNotification;
+use chrono::{DateTime, Utc};
+use events::UserId;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+use std::collections::HashSet;
+use uuid::Uuid;
+
+/// A notification, as stored and as its user sees it.
+#[derive(Debug, Serialize)]
+pub struct Notification {
+    /// The notification.
+    pub id: Uuid,
+    /// Who is told.
+    pub user_id: Uuid,
+    /// Channel: `email`, `push` or `system` (the inbox).
+    #[serde(rename = "type")]
+    pub channel: String,
+    /// One line.
+    pub title: String,
+    /// The text.
+    pub content: String,
+    /// What it is about, such as `student`.
+    pub related_object_type: Option<String>,
+    /// The id of what it is about.
+    pub related_object_id: Option<Uuid>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// When it reached its channel.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// `pending`, `sent` or `failed`.
+    pub status: String,
+    /// Failed deliveries over its channel.
+    pub attempts: i32,
+    /// The last failed delivery's cause.
+    pub last_error: Option<String>,
+    /// For programs.
+    pub metadata: Value,
+    /// When the user had read it.
+    pub read_at: Option<DateTime<Utc>>,
+}
+
+/// Writes notifications, in one round trip; what was told before is left alone. Tells which were written.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn insert(
+    connection: &mut PgConnection,
+    notifications: &[(Uuid, NewNotification)],
+) -> sqlx::Result<HashSet<Uuid>> {
+    let ids: Vec<Uuid> = notifications.iter().map(|(id, _)| *id).collect();
+    let column = |get: fn(&NewNotification) -> Uuid| -> Vec<Uuid> {
+        notifications.iter().map(|(_, notification)| get(notification)).collect()
+    };
+    let text = |get: fn(&NewNotification) -> &str| -> Vec<String> {
+        notifications.iter().map(|(_, notification)| get(notification).to_owned()).collect()
+    };
+    let metadata: Vec<Value> =
+        notifications.iter().map(|(_, notification)| notification.metadata.clone()).collect();
+    let written = sqlx::query_scalar!(
+        "insert into communications_notification
+             (id, user_id, kind, source_event, type, title, content, related_object_type, related_object_id, metadata)
+         select id, user_id, kind, source_event, 'system', title, content, object_type, object_id, metadata
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[],
+                     $9::jsonb[])
+             as new (id, user_id, kind, source_event, title, content, object_type, object_id, metadata)
+         on conflict do nothing
+         returning id",
+        &ids,
+        &column(|new| new.user_id.as_uuid()),
+        &text(|new| new.kind),
+        &column(|new| new.source_event.as_uuid()),
+        &text(|new| new.title),
+        &text(|new| &new.content),
+        &text(|new| new.related_object_type),
+        &column(|new| new.related_object_id),
+        &metadata,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(written.into_iter().collect())
+}
+
+/// Which of a user's notifications are meant.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only this channel.
+    pub channel: Option<String>,
+    /// Only this status.
+    pub status: Option<String>,
+    /// Only unread, or only read.
+    pub unread: Option<bool>,
+}
+
+/// A page of a user's notifications, newest first, and how many there are in all.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list(
+    connection: &mut PgConnection,
+    user_id: UserId,
+    filter: &Filter,
+    offset: i64,
+    limit: i64,
+) -> sqlx::Result<(Vec<Notification>, i64)> {
+    let notifications = sqlx::query_as!(
+        Notification,
+        "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
+                sent_at, status, attempts, last_error, metadata, read_at
+         from communications_notification
+         where user_id = $1
+           and ($2::text is null or type = $2)
+           and ($3::text is null or status = $3)
+           and ($4::boolean is null or (read_at is null) = $4)
+         order by created_at desc, id desc
+         offset $5 limit $6",
+        user_id.as_uuid(),
+        filter.channel,
+        filter.status,
+        filter.unread,
+        offset,
+        limit,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    // A short first page is the whole list.
+    if offset == 0 && (notifications.len() as i64) < limit {
+        let total = notifications.len() as i64;
+        return Ok((notifications, total));
+    }
+    let total = sqlx::query_scalar!(
+        r#"select count(*) as "total!" from communications_notification
+           where user_id = $1
+             and ($2::text is null or type = $2)
+             and ($3::text is null or status = $3)
+             and ($4::boolean is null or (read_at is null) = $4)"#,
+        user_id.as_uuid(),
+        filter.channel,
+        filter.status,
+        filter.unread,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok((notifications, total))
+}
+
+/// One notification of a user.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn one(
+    connection: &mut PgConnection,
+    user_id: UserId,
+    id: Uuid,
+) -> sqlx::Result<Option<Notification>> {
+    sqlx::query_as!(
+        Notification,
+        "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
+                sent_at, status, attempts, last_error, metadata, read_at
+         from communications_notification where user_id = $1 and id = $2",
+        user_id.as_uuid(),
+        id
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Notes that a user has read a notification; the first time counts.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn mark_read(
+    connection: &mut PgConnection,
+    user_id: UserId,
+    id: Uuid,
+) -> sqlx::Result<Option<Notification>> {
+    sqlx::query_as!(
+        Notification,
+        "update communications_notification set read_at = coalesce(read_at, now())
+         where user_id = $1 and id = $2
+         returning id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
+                   sent_at, status, attempts, last_error, metadata, read_at",
+        user_id.as_uuid(),
+        id
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// How many of a user's notifications are unread.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unread_count(connection: &mut PgConnection, user_id: UserId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from communications_notification where user_id = $1 and read_at is null"#,
+        user_id.as_uuid()
+    )
+    .fetch_one(connection)
+    .await
+}

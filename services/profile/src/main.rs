@@ -1,0 +1,2 @@
+//! profile-service.
+fn main() {}

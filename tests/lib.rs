@@ -1,0 +1,1 @@
+//! The three services together: see the test targets beside this file.
