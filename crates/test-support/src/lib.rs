@@ -1,1 +1,30 @@
-//! Under construction.
+//! The workshop of the tests: real servers, real processes, real faults.
+//!
+//! `./medtrack test` starts one private PostgreSQL and RabbitMQ for the whole run and tells their addresses in
+//! the environment ([`servers`]). Each test then has a [`Database`] and a [`Vhost`] of its own, so that tests
+//! may run in parallel and in any order. Tests wait for a condition ([`eventually`]) and never sleep for a guess.
+//!
+//! - [`database`], [`vhost`]: what a test owns on the servers, gone when it ends
+//! - [`process`], [`proxy`]: real binaries, and the TCP edges between them, to be broken on purpose
+//! - [`stack`]: the three services together; [`client`] speaks to them over HTTP
+//! - [`ledger`]: what was promised to clients, counted against the three databases
+
+pub mod client;
+pub mod database;
+pub mod ledger;
+pub mod port;
+pub mod process;
+pub mod proxy;
+pub mod servers;
+pub mod stack;
+pub mod vhost;
+pub mod wait;
+
+pub use client::{Account, Client};
+pub use database::Database;
+pub use ledger::Ledger;
+pub use process::Process;
+pub use proxy::{Mode, Proxy};
+pub use stack::{Edges, Stack, Unit};
+pub use vhost::{Message, Tap, Vhost};
+pub use wait::eventually;

@@ -1,2 +1,17 @@
-//! comm-service.
-fn main() {}
+//! The binary `comm-service`: one role for each subcommand.
+
+use comm_service::{
+    config::{Cli, Command},
+    consume_events, migrate, serve,
+};
+use service_kit::{health::healthcheck, parse, run};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match parse::<Cli>().command {
+        Command::Serve(config) => run(&config.log.clone(), |process| serve(config, process)),
+        Command::ConsumeEvents(config) => run(&config.log.clone(), |process| consume_events(config, process)),
+        Command::Migrate(config) => run(&config.log.clone(), |process| migrate(config, process)),
+        Command::Healthcheck(config) => healthcheck(&config),
+    }
+}

@@ -1,0 +1,165 @@
+//! Sections of configuration. A flag beats the environment, the environment beats `.env`, `.env` beats the
+//! default; `--help` documents every variable. A secret is given as a value or as the path of a file.
+
+use anyhow::{Context as _, bail};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// Where the service's own PostgreSQL database is.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "PostgreSQL")]
+pub struct DatabaseConfig {
+    /// Address of the service's own database, as `postgres://user:password@host:5432/database`.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<SecretString>,
+
+    /// File that holds the address of the database, instead of DATABASE_URL.
+    #[arg(long, env = "DATABASE_URL_FILE", value_name = "PATH", conflicts_with = "database_url")]
+    pub database_url_file: Option<PathBuf>,
+
+    /// Connections that this process opens at most.
+    #[arg(long, env = "DATABASE_MAX_CONNECTIONS", default_value_t = 8, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(2..=100))]
+    pub database_max_connections: u32,
+}
+
+/// How users reach the process.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct HttpConfig {
+    /// Address to listen on for the API.
+    #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8000", value_name = "IP:PORT")]
+    pub http_addr: SocketAddr,
+
+    /// Pages that may call the API from a browser, by their origin.
+    #[arg(
+        long,
+        env = "CORS_ORIGINS",
+        default_value = "http://localhost:3000",
+        value_delimiter = ',',
+        value_name = "ORIGIN,…"
+    )]
+    pub cors_origins: Vec<String>,
+}
+
+/// How operators reach the process.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Operation")]
+pub struct InternalConfig {
+    /// Address to listen on for /health, /health/ready and /metrics; keep it inside.
+    #[arg(long, env = "INTERNAL_ADDR", default_value = "127.0.0.1:9000", value_name = "IP:PORT")]
+    pub internal_addr: SocketAddr,
+}
+
+/// What the process writes on standard output.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Logs")]
+pub struct LogConfig {
+    /// Lines for people, or JSON for machines.
+    #[arg(long, env = "LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+
+    /// What is logged, such as `info` or `debug,sqlx=warn`.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info", value_name = "FILTER")]
+    pub log_level: String,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// `<time> <LEVEL> <text> <fields>`.
+    Text,
+    /// One JSON object for each line.
+    Json,
+}
+
+/// Whose tokens are believed.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Tokens")]
+pub struct TokenConfig {
+    /// Who issues access tokens (claim `iss`).
+    #[arg(long, env = "TOKEN_ISSUER", default_value = "auth-service", value_name = "TEXT")]
+    pub token_issuer: String,
+
+    /// Whom access tokens are for (claim `aud`).
+    #[arg(long, env = "TOKEN_AUDIENCE", default_value = "medtrack", value_name = "TEXT")]
+    pub token_audience: String,
+}
+
+/// Where the keys are that access tokens are checked with.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Tokens")]
+pub struct JwksConfig {
+    /// Address of auth-service's public keys.
+    #[arg(
+        long,
+        env = "JWKS_URL",
+        default_value = "http://127.0.0.1:8000/auth/.well-known/jwks.json",
+        value_name = "URL"
+    )]
+    pub jwks_url: String,
+
+    /// File with auth-service's public keys, instead of JWKS_URL.
+    #[arg(long, env = "JWKS_FILE", value_name = "PATH")]
+    pub jwks_file: Option<PathBuf>,
+}
+
+/// A secret that is given as a value, or as the path of a file that holds it.
+///
+/// # Errors
+/// When neither is given, or the file cannot be read. The message names `variable`, never the secret.
+pub fn secret(
+    variable: &str,
+    value: Option<&SecretString>,
+    file: Option<&Path>,
+) -> anyhow::Result<SecretString> {
+    match (value, file) {
+        (Some(value), _) => Ok(value.clone()),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(path).with_context(|| {
+                format!("{variable}_FILE: cannot read {}; check the path and its permissions", path.display())
+            })?;
+            Ok(text.trim().to_owned().into())
+        }
+        (None, None) => bail!("{variable} is missing; set {variable} or {variable}_FILE (see --help)"),
+    }
+}
+
+impl DatabaseConfig {
+    pub(crate) fn options(&self) -> anyhow::Result<sqlx::postgres::PgConnectOptions> {
+        let url = secret("DATABASE_URL", self.database_url.as_ref(), self.database_url_file.as_deref())?;
+        // Its own error may quote the address, and that holds a password.
+        url.expose_secret()
+            .parse()
+            .ok()
+            .context("DATABASE_URL is not of the form postgres://user:password@host:5432/database")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_comes_from_a_value_or_a_file_and_is_never_shown() {
+        let value: SecretString = "hunter22".to_owned().into();
+        assert_eq!(secret("X", Some(&value), None).unwrap().expose_secret(), "hunter22");
+        let file = std::env::temp_dir().join(format!("secret-{}", uuid::Uuid::now_v7()));
+        std::fs::write(&file, "from a file\n").unwrap();
+        assert_eq!(secret("X", None, Some(&file)).unwrap().expose_secret(), "from a file");
+        std::fs::remove_file(&file).unwrap();
+        let unreadable = secret("X", None, Some(&file)).unwrap_err().to_string();
+        assert!(unreadable.starts_with("X_FILE: cannot read"), "{unreadable}");
+        assert!(secret("X", None, None).unwrap_err().to_string().contains("set X or X_FILE"));
+        let config = DatabaseConfig {
+            database_url: Some("nonsense hunter22".to_owned().into()),
+            database_url_file: None,
+            database_max_connections: 8,
+        };
+        let shown = format!("{config:?} {:?}", config.options().unwrap_err());
+        assert!(!shown.contains("hunter22"), "{shown}");
+    }
+}

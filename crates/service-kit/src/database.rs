@@ -1,0 +1,109 @@
+//! The service's own PostgreSQL database.
+
+use crate::config::DatabaseConfig;
+use anyhow::{Context as _, bail};
+use sqlx::{
+    Connection as _, PgConnection, PgPool, Row as _,
+    migrate::{Migrate as _, Migrator},
+    postgres::PgPoolOptions,
+};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Makes the pool, and waits until the database answers or the process shall stop.
+///
+/// # Errors
+/// When the address is missing or malformed, or while waiting the process was told to stop.
+pub async fn connect(config: &DatabaseConfig, stopping: &CancellationToken) -> anyhow::Result<PgPool> {
+    let options = config.options()?.options([
+        ("statement_timeout", "10s"),
+        ("lock_timeout", "3s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+    ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(config.database_max_connections)
+        .acquire_timeout(Duration::from_secs(3))
+        // A round trip for each use; a broken connection shows soon enough.
+        .test_before_acquire(false)
+        .after_release(|connection, _| Box::pin(is_clean(connection)))
+        .connect_lazy_with(options);
+    wait_until("the database answers", stopping, async || pool.acquire().await.map(drop)).await?;
+    Ok(pool)
+}
+
+/// sqlx 0.9.0 can return a connection inside an open transaction, when a future is dropped half-way through
+/// `begin()`; the next borrower's writes would be lost (transact-rs/sqlx #4385, #4394).
+async fn is_clean(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    // Inside a transaction `now()` is its start.
+    let row = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection).await?;
+    row.try_get(0)
+}
+
+/// Applies migrations, on a connection of their own that is closed afterwards: a failed migration would leave
+/// its lock in a pool.
+///
+/// # Errors
+/// When a migration fails; what was applied before it stays.
+pub async fn migrate(
+    config: &DatabaseConfig,
+    migrators: &[&Migrator],
+    stopping: &CancellationToken,
+) -> anyhow::Result<()> {
+    let options = config.options()?.options([("lock_timeout", "30s")]);
+    let mut connection =
+        wait_until("the database answers", stopping, async || PgConnection::connect_with(&options).await)
+            .await?;
+    for migrator in migrators {
+        migrator.run(&mut connection).await.context("a migration failed; nothing after it was applied")?;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+/// Refuses a schema that lacks a migration.
+///
+/// # Errors
+/// When it does; the message says what to run.
+pub async fn ensure_current(pool: &PgPool, migrators: &[&Migrator], binary: &str) -> anyhow::Result<()> {
+    let mut connection = pool.acquire().await?;
+    for migrator in migrators {
+        let applied = connection.list_applied_migrations(&migrator.table_name).await.unwrap_or_default();
+        let missing =
+            migrator.iter().find(|wanted| !applied.iter().any(|done| done.version == wanted.version));
+        if let Some(missing) = missing {
+            bail!("the database lacks the migration {:?}; try: {binary} migrate", missing.description);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the database answers, for readiness.
+///
+/// # Errors
+/// One readable reason why it does not.
+pub async fn answers(pool: PgPool) -> Result<(), String> {
+    let ping = async { pool.acquire().await?.ping().await };
+    match tokio::time::timeout(Duration::from_secs(2), ping).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no answer within 2 s".into()),
+    }
+}
+
+async fn wait_until<T>(
+    what: &str,
+    stopping: &CancellationToken,
+    attempt: impl AsyncFn() -> sqlx::Result<T>,
+) -> anyhow::Result<T> {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match attempt().await {
+            Ok(value) => return Ok(value),
+            Err(error) => tracing::warn!("Waiting until {what}: {error}"),
+        }
+        tokio::select! {
+            () = stopping.cancelled() => bail!("told to stop before {what}"),
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The internal listener: `/health` (alive), `/health/ready` (useful), `/metrics`. A backlog is an alert, never
+//! a reason to be restarted.
+
+use crate::{config::InternalConfig, http::server, metrics};
+use anyhow::{Context as _, bail};
+use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, join_all},
+};
+use serde_json::{Map, Value, json};
+use std::{future::Future, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::CancellationToken;
+
+type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// What has to be well for the process to be ready.
+#[derive(Clone, Default)]
+pub struct Health {
+    checks: Vec<(&'static str, Check)>,
+}
+
+impl Health {
+    /// Ready as soon as it answers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a check; its error is one readable reason.
+    #[must_use]
+    pub fn check<F, R>(mut self, name: &'static str, check: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.checks.push((name, Arc::new(move || check().boxed())));
+        self
+    }
+
+    async fn report(&self) -> (bool, Value) {
+        let results = join_all(self.checks.iter().map(|(_, check)| check())).await;
+        let mut ready = true;
+        let mut report = Map::new();
+        for ((name, _), result) in self.checks.iter().zip(results) {
+            ready &= result.is_ok();
+            report.insert((*name).to_owned(), result.map_or_else(Value::from, |()| "ok".into()));
+        }
+        (ready, json!({"status": if ready { "ready" } else { "not ready" }, "checks": report}))
+    }
+}
+
+/// Serves the internal listener until told to stop.
+///
+/// # Errors
+/// When the address is taken.
+pub async fn serve(
+    config: InternalConfig,
+    health: Health,
+    stopping: CancellationToken,
+) -> anyhow::Result<()> {
+    let rendered = metrics::init()?;
+    let listener = TcpListener::bind(config.internal_addr).await.with_context(|| {
+        format!("INTERNAL_ADDR: cannot listen on {}; choose another port", config.internal_addr)
+    })?;
+    let upkeep = rendered.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            upkeep.run_upkeep();
+        }
+    });
+    let router = Router::new()
+        .route("/health", get(async || Json(json!({"status": "alive"}))))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(async move || rendered.render()))
+        .with_state(health);
+    server::serve(listener, router, stopping).await;
+    Ok(())
+}
+
+async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
+    let (ready, report) = health.report().await;
+    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(report))
+}
+
+/// The subcommand `healthcheck`: asks the process at this address whether it is ready. There is no curl in the
+/// image.
+pub fn healthcheck(config: &InternalConfig) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let asked =
+        runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(ask(config.internal_addr)));
+    match asked {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "this is a command's answer, not a log line")]
+            {
+                eprintln!("{error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn ask(address: SocketAddr) -> anyhow::Result<()> {
+    let asking = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!("GET /health/ready HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.take(65_536).read_to_string(&mut answer).await?;
+        anyhow::Ok(answer)
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(5), asking)
+        .await
+        .with_context(|| format!("{address} did not answer within 5 s"))?
+        .with_context(|| format!("cannot ask {address}; is the process running?"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    if head.split(' ').nth(1) != Some("200") {
+        bail!("not ready: {}", body.trim());
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! Who is asking: the subject of the access token, and nobody else.
+
+use crate::{
+    config::{JwksConfig, TokenConfig},
+    http::Problem,
+};
+use anyhow::Context as _;
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{StatusCode, header, request::Parts},
+};
+use events::{Role, UserId};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind, jwk::JwkSet};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+use tokio::{sync::Mutex, time::Instant};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// What an access token says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who issued it.
+    pub iss: String,
+    /// Whom it is for.
+    pub aud: String,
+    /// The user.
+    pub sub: UserId,
+    /// The user's e-mail at the time.
+    pub email: String,
+    /// The user's role at the time.
+    pub role: Role,
+    /// The token itself.
+    pub jti: Uuid,
+    /// The session that it belongs to.
+    pub sid: Uuid,
+    /// `access`; a token of any other type is refused.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Issued, in seconds since 1970.
+    pub iat: i64,
+    /// Not valid before, in seconds since 1970.
+    pub nbf: i64,
+    /// Not valid from then on, in seconds since 1970.
+    pub exp: i64,
+}
+
+/// The user who sent the request.
+#[derive(Clone, Debug)]
+pub struct CurrentUser {
+    /// The user.
+    pub id: UserId,
+    /// The user's role when the token was issued.
+    pub role: Role,
+    /// The session of the token.
+    pub session_id: Uuid,
+}
+
+impl CurrentUser {
+    /// Lets only one role through.
+    ///
+    /// # Errors
+    /// 403 for any other.
+    pub fn require(&self, role: Role) -> Result<(), Problem> {
+        if self.role == role {
+            return Ok(());
+        }
+        Err(Problem::new(StatusCode::FORBIDDEN, "FORBIDDEN", format!("This needs the role {role}.")))
+    }
+}
+
+impl<S> FromRequestParts<S> for CurrentUser
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(|| refused("NO_TOKEN", "Send an access token: Authorization: Bearer <token>."))?;
+        let claims = Verifier::from_ref(state).verify(token).await?;
+        Ok(Self { id: claims.sub, role: claims.role, session_id: claims.sid })
+    }
+}
+
+/// Checks access tokens against auth-service's public keys.
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    validation: Validation,
+    source: Source,
+    keys: RwLock<HashMap<String, DecodingKey>>,
+    /// When the keys were last asked for; also keeps askers in line.
+    asked: Mutex<Option<Instant>>,
+}
+
+enum Source {
+    Url(String, reqwest::Client),
+    File(PathBuf),
+    Given,
+}
+
+/// A token with an unknown key makes us ask for the keys again, but not more often than this.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+impl Verifier {
+    /// Checks against keys that are fetched when they are needed.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn remote(config: &TokenConfig, jwks: &JwksConfig) -> anyhow::Result<Self> {
+        let source = match &jwks.jwks_file {
+            Some(path) => Source::File(path.clone()),
+            None => {
+                let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+                Source::Url(jwks.jwks_url.clone(), client)
+            }
+        };
+        Ok(Self::new(config, source))
+    }
+
+    /// Checks against these keys: auth-service has them itself.
+    ///
+    /// # Errors
+    /// When a key is not an Ed25519 key.
+    pub fn given(config: &TokenConfig, keys: &JwkSet) -> anyhow::Result<Self> {
+        let verifier = Self::new(config, Source::Given);
+        verifier.replace_keys(keys)?;
+        Ok(verifier)
+    }
+
+    fn new(config: &TokenConfig, source: Source) -> Self {
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[&config.token_issuer]);
+        validation.set_audience(&[&config.token_audience]);
+        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        validation.leeway = 5;
+        Self(Arc::new(Inner { validation, source, keys: RwLock::default(), asked: Mutex::default() }))
+    }
+
+    /// Fetches the keys ahead of the first request, trying until it works or the process shall stop.
+    pub async fn warm_up(self, stopping: CancellationToken) {
+        while self.fetch().await.is_err() {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+        }
+    }
+
+    /// Checks a token.
+    ///
+    /// # Errors
+    /// 401 when it is bad or expired; 503 when no key could be fetched to check it with.
+    pub async fn verify(&self, token: &str) -> Result<Claims, Problem> {
+        let invalid = || refused("INVALID_TOKEN", "The access token is not valid; log in again.");
+        let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
+        let kid = header.kid.filter(|_| header.alg == Algorithm::EdDSA).ok_or_else(invalid)?;
+        let key = match self.key(&kid) {
+            Some(key) => key,
+            None => {
+                self.ask_again().await?;
+                self.key(&kid).ok_or_else(invalid)?
+            }
+        };
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.0.validation)
+            .map_err(|error| match error.kind() {
+                ErrorKind::ExpiredSignature => {
+                    refused("TOKEN_EXPIRED", "The access token has expired; log in again.")
+                }
+                _ => invalid(),
+            })?
+            .claims;
+        if claims.kind == "access" { Ok(claims) } else { Err(invalid()) }
+    }
+
+    fn key(&self, kid: &str) -> Option<DecodingKey> {
+        self.0.keys.read().expect("no holder of this lock panics").get(kid).cloned()
+    }
+
+    async fn ask_again(&self) -> Result<(), Problem> {
+        let mut asked = self.0.asked.lock().await;
+        if asked.is_some_and(|asked| asked.elapsed() < ASK_AGAIN) {
+            return Ok(());
+        }
+        match self.fetch().await {
+            Ok(()) => *asked = Some(Instant::now()),
+            Err(error) if self.0.keys.read().expect("no holder of this lock panics").is_empty() => {
+                tracing::warn!("The keys of auth-service cannot be fetched: {error:#}");
+                return Err(Problem::unavailable(
+                    "KEYS_AWAY",
+                    "Access tokens cannot be checked at the moment.",
+                    2,
+                ));
+            }
+            Err(error) => tracing::warn!("The keys of auth-service cannot be fetched again: {error:#}"),
+        }
+        Ok(())
+    }
+
+    async fn fetch(&self) -> anyhow::Result<()> {
+        let keys = match &self.0.source {
+            Source::Url(url, client) => client.get(url).send().await?.error_for_status()?.json().await?,
+            Source::File(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                serde_json::from_str(&text)?
+            }
+            Source::Given => return Ok(()),
+        };
+        self.replace_keys(&keys)
+    }
+
+    fn replace_keys(&self, keys: &JwkSet) -> anyhow::Result<()> {
+        let mut map = HashMap::new();
+        for jwk in &keys.keys {
+            let kid = jwk.common.key_id.clone().context("a key has no kid")?;
+            map.insert(kid, DecodingKey::from_jwk(jwk)?);
+        }
+        *self.0.keys.write().expect("no holder of this lock panics") = map;
+        Ok(())
+    }
+}
+
+fn refused(code: &'static str, detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, code, detail)
+}

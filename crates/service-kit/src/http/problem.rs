@@ -1,0 +1,128 @@
+//! Errors as people and programs read them: RFC 9457, `application/problem+json`.
+
+use crate::http::RequestId;
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Field → messages.
+pub type FieldErrors = BTreeMap<String, Vec<String>>;
+
+/// Why a request was not done.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    hint: Option<&'static str>,
+    errors: FieldErrors,
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// A problem with a `code` for programs and a `detail` for people: one line that reads well alone.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            hint: None,
+            errors: FieldErrors::new(),
+            retry_after: None,
+        }
+    }
+
+    /// 400: what is wrong with which field, all at once.
+    pub fn validation(errors: FieldErrors) -> Self {
+        let lines =
+            errors.iter().flat_map(|(field, messages)| messages.iter().map(move |m| format!("{field}: {m}")));
+        let detail = lines.collect::<Vec<_>>().join("; ");
+        Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "VALIDATION", detail) }
+    }
+
+    /// 404, also for what belongs to somebody else.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", detail)
+    }
+
+    /// 500. The cause is logged, not told.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        tracing::error!("A request failed: {cause}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong on our side.")
+            .hint("Try again; if it goes on, report the request_id.")
+    }
+
+    /// 503, to be tried again after so many seconds.
+    pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after: u64) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(retry_after)
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+
+    /// Seconds after which another try may work.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The answer, whole.
+    pub(crate) fn render(self, request_id: RequestId) -> Response {
+        let mut body = json!({
+            "type": format!("urn:medtrack:problem:{}", self.code.to_lowercase()),
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": request_id.0,
+        });
+        if let Some(hint) = self.hint {
+            body["hint"] = hint.into();
+        }
+        if !self.errors.is_empty() {
+            body["errors"] = self.errors.into_iter().map(|(k, v)| (k, Value::from(v))).collect();
+        }
+        let mut response = Response::new(Body::from(body.to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The body is written by [`crate::http::server::layers`], which knows the request id.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
+                tracing::error!("The database does not answer: {error}");
+                Self::unavailable("DATABASE_AWAY", "The service cannot reach its database at the moment.", 2)
+                    .hint("Try again in a few seconds.")
+            }
+            error => Self::internal(error),
+        }
+    }
+}

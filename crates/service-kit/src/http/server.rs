@@ -1,0 +1,186 @@
+//! The server and its limits.
+
+use crate::{config::HttpConfig, http::Problem};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, FromRequestParts, MatchedPath, Request},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use std::{
+    convert::Infallible,
+    future::Future,
+    panic::resume_unwind,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower::Layer as _;
+use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer, normalize_path::NormalizePathLayer};
+use uuid::Uuid;
+
+/// The largest request body, in bytes.
+const BODY: usize = 16 * 1024;
+/// The largest request head, in bytes.
+const HEAD: usize = 16 * 1024;
+/// How long a client may take to send the head; axum's own server has no such limit.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long a request may take.
+const REQUEST_TIME: Duration = Duration::from_secs(15);
+/// How long requests may go on after the process was told to stop.
+const DRAIN: Duration = Duration::from_secs(8);
+/// Connections at the same time; more wait.
+const CONNECTIONS: usize = 1024;
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of a request: the client's `x-request-id` when it is a UUID, else a new one. It is the correlation id
+/// of the events that the request leads to.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestId(pub Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(*parts.extensions.get_or_insert_with(|| RequestId(Uuid::now_v7())))
+    }
+}
+
+/// Puts around a service's routes what every API has: request ids, problems, limits, CORS, headers, metrics.
+///
+/// # Errors
+/// When an origin of `CORS_ORIGINS` is malformed.
+pub fn layers(router: Router, config: &HttpConfig) -> anyhow::Result<Router> {
+    let origins = config.cors_origins.iter().map(|origin| {
+        origin.parse::<HeaderValue>().map_err(|_| anyhow::anyhow!("CORS_ORIGINS: {origin:?} is no origin"))
+    });
+    let cors = CorsLayer::new()
+        .allow_origin(origins.collect::<anyhow::Result<Vec<_>>>()?)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, REQUEST_ID.clone()])
+        .expose_headers([REQUEST_ID.clone(), header::LINK, HeaderName::from_static("x-total-count")])
+        .max_age(Duration::from_secs(600));
+    Ok(router
+        .fallback(async || Problem::not_found("There is nothing at this address."))
+        .method_not_allowed_fallback(async |method: Method| {
+            let detail = format!("{method} is not possible here.");
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", detail)
+        })
+        .layer(middleware::from_fn(measure))
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(middleware::from_fn(limit_time))
+        .layer(CatchPanicLayer::custom(|_| Problem::internal("a handler panicked").into_response()))
+        .layer(cors)
+        .layer(middleware::from_fn(finish)))
+}
+
+/// Gives the request its id, and the answer its last headers; writes the body of a problem.
+async fn finish(mut request: Request, next: Next) -> Response {
+    let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()?.parse().ok());
+    let id = RequestId(given.unwrap_or_else(Uuid::now_v7));
+    request.extensions_mut().insert(id);
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let mut rendered = problem.render(id);
+        // CORS has written its headers by now, and 405 its `allow`.
+        let kept = response.headers().iter().filter(|(name, _)| **name != header::CONTENT_LENGTH);
+        for (name, value) in kept {
+            rendered.headers_mut().append(name.clone(), value.clone());
+        }
+        response = rendered;
+    }
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Ok(value) = HeaderValue::from_str(&id.0.to_string()) {
+        headers.insert(REQUEST_ID.clone(), value);
+    }
+    response
+}
+
+async fn limit_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable("TIMEOUT", "The request took longer than 15 s.", 5).into_response(),
+    }
+}
+
+async fn measure(request: Request, next: Next) -> Response {
+    let method = request.method().to_string();
+    // The route's template: a raw path would make a series for each id.
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let began = Instant::now();
+    let response = next.run(request).await;
+    let labels = [("method", method), ("route", route), ("status", response.status().as_u16().to_string())];
+    metrics::histogram!("medtrack_http_request_seconds", &labels).record(began.elapsed().as_secs_f64());
+    response
+}
+
+/// Serves until told to stop; then takes no more connections and lets requests end, for [`DRAIN`] at most.
+///
+/// A trailing slash is optional, without a redirect.
+pub async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) {
+    let service = NormalizePathLayer::trim_trailing_slash().layer(router);
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD);
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
+        let stream = tokio::select! {
+            () = stopping.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of descriptors, most likely: pause instead of spinning.
+                    tracing::warn!("A connection could not be accepted: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+        };
+        let _ = stream.set_nodelay(true);
+        let connection =
+            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.clone()));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // A client that goes away is no fault of ours.
+            let _ = connection.await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("Some requests did not end in time and were cut");
+    }
+}
+
+/// Runs the writing part of a handler in a task of its own: a client that hangs up drops the handler, and must
+/// not stop a transaction half-way.
+///
+/// # Errors
+/// What the task's own result says.
+pub async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(_) => Err(Problem::unavailable("STOPPING", "The service is stopping.", 2)),
+    }
+}

@@ -1,0 +1,145 @@
+//! A database for each test, copied from a migrated template in milliseconds.
+#![expect(clippy::disallowed_methods, reason = "test crate: no schema of its own to check against")]
+
+use crate::servers;
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgConnection, PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use uuid::Uuid;
+
+/// A database of one test; dropped with it.
+#[derive(Debug)]
+pub struct Database {
+    /// Address for a process under test, as a superuser.
+    pub url: String,
+    /// For looking into it.
+    pub pool: PgPool,
+    name: String,
+}
+
+impl Database {
+    /// An empty database, for the real `migrate` to fill.
+    pub async fn empty() -> Self {
+        Self::copy("template0").await
+    }
+
+    /// A database with these migrations applied, in this order, such as `&[&messaging::MIGRATOR, …]`.
+    pub async fn migrated(migrators: &[&Migrator]) -> Self {
+        Self::copy(&template(migrators).await).await
+    }
+
+    async fn copy(template: &str) -> Self {
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        let mut admin = connect(&servers::database_url()).await;
+        run(&mut admin, format!("create database {name} template {template}")).await;
+        let url = url_of(&name);
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .connect_lazy(&url)
+            .expect("the address differs from a working one by the name only");
+        Self { url, pool, name }
+    }
+
+    /// Whether a query's one value is true; for conditions to wait for.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn is(&self, condition: &str) -> bool {
+        let found: Option<bool> = sqlx::query_scalar(AssertSqlSafe(format!("select ({condition})")))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{condition}: {error}"));
+        found.unwrap_or(false)
+    }
+
+    /// How many rows `from`, such as `outbox where published_at is null`.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn count(&self, from: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from {from}")))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{from}: {error}"))
+    }
+
+    /// Ends the sessions of everyone else, as a failover does; tells how many there were.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn terminate_sessions(&self) -> i64 {
+        sqlx::query_scalar(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid()",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .expect("a superuser may end any session")
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let drop = format!("drop database if exists {} with (force)", self.name);
+        servers::clean_up(async move {
+            let mut admin = connect(&servers::database_url()).await;
+            run(&mut admin, drop).await;
+        });
+    }
+}
+
+/// Makes the template of these migrations, unless somebody has; tells its name.
+async fn template(migrators: &[&Migrator]) -> String {
+    let mut schema = Vec::new();
+    for migrator in migrators {
+        schema.extend_from_slice(migrator.table_name.as_bytes());
+        migrator.iter().for_each(|migration| schema.extend_from_slice(&migration.checksum));
+    }
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, &schema);
+    let name = format!("template_{}", id.simple());
+    let mut admin = connect(&servers::database_url()).await;
+    // Other tests, in other processes too, wait here; the lock goes with the session.
+    let lock = id.as_u64_pair().0.cast_signed();
+    run(&mut admin, format!("select pg_advisory_lock({lock})")).await;
+    // The mark is set last: a template without it is somebody's half-done work.
+    let done: bool = sqlx::query_scalar(
+        "select exists (select from pg_database where datname = $1 and datistemplate)",
+    )
+    .bind(&name)
+    .fetch_one(&mut admin)
+    .await
+    .expect("pg_database can be read");
+    if !done {
+        run(&mut admin, format!("drop database if exists {name} with (force)")).await;
+        run(&mut admin, format!("create database {name} template template0")).await;
+        let mut fresh = connect(&url_of(&name)).await;
+        for migrator in migrators {
+            migrator.run(&mut fresh).await.expect("the migrations fit an empty database");
+        }
+        fresh.close().await.expect("closing is a farewell only");
+        run(&mut admin, format!("alter database {name} is_template true allow_connections false")).await;
+    }
+    name
+}
+
+fn url_of(database: &str) -> String {
+    let options: PgConnectOptions =
+        servers::database_url().parse().expect("MEDTRACK_TEST_DATABASE_URL is an address");
+    let url = sqlx::ConnectOptions::to_url_lossy(&options.database(database));
+    url.to_string()
+}
+
+async fn connect(url: &str) -> PgConnection {
+    PgConnection::connect(url)
+        .await
+        .unwrap_or_else(|error| panic!("no PostgreSQL ({error}); run the tests with ./medtrack test"))
+}
+
+async fn run(connection: &mut PgConnection, sql: String) {
+    sqlx::query(AssertSqlSafe(sql.clone()))
+        .execute(connection)
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+}

@@ -1,0 +1,88 @@
+//! The door for users.
+
+use crate::store::{encadrants, students};
+use axum::{
+    Json, Router,
+    extract::{FromRef, State},
+    routing::get,
+};
+use chrono::{DateTime, Utc};
+use events::Role;
+use serde::Serialize;
+use service_kit::http::{CurrentUser, Problem, Verifier};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+#[derive(Clone, FromRef)]
+struct App {
+    pool: PgPool,
+    verifier: Verifier,
+}
+
+/// All routes of profile-service.
+pub fn router(pool: PgPool, verifier: Verifier) -> Router {
+    Router::new().route("/profile/api/me", get(me)).with_state(App { pool, verifier })
+}
+
+/// A profile, as its owner sees it.
+#[derive(Serialize)]
+struct Profile {
+    id: Uuid,
+    user_id: Uuid,
+    role: Role,
+    email: String,
+    first_name: String,
+    last_name: String,
+    phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speciality: Option<Option<String>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+async fn me(user: CurrentUser, State(pool): State<PgPool>) -> Result<Json<Profile>, Problem> {
+    let mut connection = pool.acquire().await?;
+    let profile = match user.role {
+        Role::Student => students::by_user(&mut connection, user.id).await?.map(Profile::from),
+        Role::Encadrant => encadrants::by_user(&mut connection, user.id).await?.map(Profile::from),
+        Role::Admin => return Err(Problem::not_found("An administrator has no profile.")),
+    };
+    profile.map(Json).ok_or_else(|| {
+        Problem::not_found("There is no profile for this account yet.")
+            .hint("A profile is made within a moment of registration; try again.")
+    })
+}
+
+impl From<students::Student> for Profile {
+    fn from(student: students::Student) -> Self {
+        Self {
+            id: student.id,
+            user_id: student.user_id,
+            role: Role::Student,
+            email: student.email,
+            first_name: student.first_name,
+            last_name: student.last_name,
+            phone: student.phone,
+            speciality: None,
+            created_at: student.created_at,
+            updated_at: student.updated_at,
+        }
+    }
+}
+
+impl From<encadrants::Encadrant> for Profile {
+    fn from(encadrant: encadrants::Encadrant) -> Self {
+        Self {
+            id: encadrant.id,
+            user_id: encadrant.user_id,
+            role: Role::Encadrant,
+            email: encadrant.email,
+            first_name: encadrant.first_name,
+            last_name: encadrant.last_name,
+            phone: encadrant.phone,
+            speciality: Some(encadrant.speciality),
+            created_at: encadrant.created_at,
+            updated_at: encadrant.updated_at,
+        }
+    }
+}
