@@ -46,6 +46,13 @@ pub(crate) struct Outgoing {
 }
 
 impl Outbox {
+    /// An outbox without a relay, for a command that ends: its events are published by the next relay that
+    /// sweeps the table.
+    pub fn without_relay(pool: PgPool, source: &'static str) -> Self {
+        let (hand_over, _) = mpsc::channel(1);
+        Self { pool, source, hand_over, released: Arc::new(Notify::new()) }
+    }
+
     /// Begins a transaction. Do not put this under a time-out or into `select!`: sqlx 0.9.0 can return a
     /// connection to the pool inside an open transaction when this future is dropped half-way.
     ///

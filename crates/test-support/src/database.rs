@@ -3,9 +3,7 @@
 
 use crate::servers;
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection, PgPool,
-    migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    AssertSqlSafe, Connection as _, PgConnection, PgPool, migrate::Migrator, postgres::PgPoolOptions,
 };
 use uuid::Uuid;
 
@@ -104,13 +102,12 @@ async fn template(migrators: &[&Migrator]) -> String {
     let lock = id.as_u64_pair().0.cast_signed();
     run(&mut admin, format!("select pg_advisory_lock({lock})")).await;
     // The mark is set last: a template without it is somebody's half-done work.
-    let done: bool = sqlx::query_scalar(
-        "select exists (select from pg_database where datname = $1 and datistemplate)",
-    )
-    .bind(&name)
-    .fetch_one(&mut admin)
-    .await
-    .expect("pg_database can be read");
+    let done: bool =
+        sqlx::query_scalar("select exists (select from pg_database where datname = $1 and datistemplate)")
+            .bind(&name)
+            .fetch_one(&mut admin)
+            .await
+            .expect("pg_database can be read");
     if !done {
         run(&mut admin, format!("drop database if exists {name} with (force)")).await;
         run(&mut admin, format!("create database {name} template template0")).await;
@@ -125,10 +122,7 @@ async fn template(migrators: &[&Migrator]) -> String {
 }
 
 fn url_of(database: &str) -> String {
-    let options: PgConnectOptions =
-        servers::database_url().parse().expect("MEDTRACK_TEST_DATABASE_URL is an address");
-    let url = sqlx::ConnectOptions::to_url_lossy(&options.database(database));
-    url.to_string()
+    servers::with_name(&servers::database_url(), database)
 }
 
 async fn connect(url: &str) -> PgConnection {

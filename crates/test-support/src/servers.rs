@@ -1,6 +1,7 @@
 //! The servers of this run, as `./medtrack test` and `./medtrack stack exec` tell them.
 
-use std::{env, path::PathBuf};
+use reqwest::Url;
+use std::{env, net::SocketAddr, path::PathBuf};
 
 /// Address of PostgreSQL, as a superuser.
 pub fn database_url() -> String {
@@ -25,8 +26,33 @@ pub fn binary(name: &str) -> PathBuf {
 }
 
 fn read(variable: &str) -> String {
-    env::var(variable)
-        .unwrap_or_else(|_| panic!("{variable} is not set; run the tests with ./medtrack test"))
+    env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set; run the tests with ./medtrack test"))
+}
+
+/// The host and port that an address names.
+pub(crate) fn address_of(url: &str) -> SocketAddr {
+    let addresses = parse(url).socket_addrs(|| None).expect("the run's servers are named with their ports");
+    *addresses.first().expect("the name of the run's servers resolves")
+}
+
+/// The same address, somewhere else.
+pub(crate) fn with_address(url: &str, address: SocketAddr) -> String {
+    let mut url = parse(url);
+    url.set_ip_host(address.ip())
+        .and_then(|()| url.set_port(Some(address.port())).map(drop))
+        .expect("it had a host and a port");
+    url.to_string()
+}
+
+/// The same address, with another database or virtual host.
+pub(crate) fn with_name(url: &str, name: &str) -> String {
+    let mut url = parse(url);
+    url.set_path(name);
+    url.to_string()
+}
+
+fn parse(url: &str) -> Url {
+    url.parse().expect("the run's addresses are URLs")
 }
 
 /// Does asynchronous work from a `drop`, where nothing can be awaited and the test's runtime may be gone.

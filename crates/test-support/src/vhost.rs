@@ -40,9 +40,7 @@ impl Vhost {
         manage(reqwest::Method::PUT, &format!("vhosts/{name}"), &json!({})).await;
         let everything = json!({"configure": ".*", "write": ".*", "read": ".*"});
         manage(reqwest::Method::PUT, &format!("permissions/{name}/{}", login()), &everything).await;
-        let base = servers::amqp_url();
-        let (server, _) = base.rsplit_once('/').expect("an AMQP address ends in a virtual host");
-        let amqp_url = format!("{server}/{name}");
+        let amqp_url = servers::with_name(&servers::amqp_url(), &name);
         let connection = Connection::connect(&amqp_url, ConnectionProperties::default())
             .await
             .expect("RabbitMQ lets its administrator in");
@@ -70,12 +68,7 @@ impl Vhost {
     ///
     /// # Panics
     /// When the broker does not take it.
-    pub async fn publish_with(
-        &self,
-        routing_key: &str,
-        body: impl AsRef<[u8]>,
-        properties: BasicProperties,
-    ) {
+    pub async fn publish_with(&self, routing_key: &str, body: impl AsRef<[u8]>, properties: BasicProperties) {
         let options = BasicPublishOptions::default();
         let confirm = self
             .publisher
@@ -141,9 +134,8 @@ impl Vhost {
     /// # Panics
     /// When it refuses.
     pub async fn inspect(&self, what: &str) -> Value {
-        let (kind, rest) = what.split_once('/').map_or((what, String::new()), |(kind, rest)| {
-            (kind, format!("/{rest}"))
-        });
+        let (kind, rest) =
+            what.split_once('/').map_or((what, String::new()), |(kind, rest)| (kind, format!("/{rest}")));
         let url = format!("{}/api/{kind}/{}{rest}", servers::management_url(), self.name);
         let answer = reqwest::get(url).await.and_then(reqwest::Response::error_for_status);
         answer.expect("the management API answers").json().await.expect("in JSON")
@@ -181,12 +173,9 @@ impl Tap {
     ///
     /// # Panics
     /// When none has come after 10 s.
-    #[track_caller]
-    pub fn hear(&self, wanted: impl Fn(&Message) -> bool) -> impl Future<Output = Message> {
-        let what = format!("a message on {}", self.pattern);
-        let found = eventually(SOON, "", async || true);
-        drop(found);
-        async move { eventually(SOON, &what, async || self.heard().into_iter().find(&wanted)).await }
+    pub async fn hear(&self, wanted: impl Fn(&Message) -> bool) -> Message {
+        let what = format!("the wanted message on {}", self.pattern);
+        eventually(SOON, &what, async || self.heard().into_iter().find(&wanted)).await
     }
 }
 

@@ -223,7 +223,11 @@ impl Verifier {
         self.replace_keys(&keys)
     }
 
-    fn replace_keys(&self, keys: &JwkSet) -> anyhow::Result<()> {
+    /// Believes these keys from now on, and no others.
+    ///
+    /// # Errors
+    /// When a key has no `kid`, or cannot be used.
+    pub fn replace_keys(&self, keys: &JwkSet) -> anyhow::Result<()> {
         let mut map = HashMap::new();
         for jwk in &keys.keys {
             let kid = jwk.common.key_id.clone().context("a key has no kid")?;

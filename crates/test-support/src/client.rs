@@ -1,0 +1,153 @@
+//! Speaks to the three services over HTTP, as a browser behind the gateway does.
+
+use events::{Role, UserId};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::{net::SocketAddr, time::Duration};
+use uuid::Uuid;
+
+/// Passes the password rules; as in the seed's example.
+pub const PASSWORD: &str = "SecurePass123!";
+
+/// A client of the three services, without the gateway. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    auth: SocketAddr,
+    profile: SocketAddr,
+    comm: SocketAddr,
+    http: reqwest::Client,
+}
+
+/// What a service answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, `null` when it is not JSON.
+    pub body: Value,
+}
+
+/// Somebody who has registered.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The user.
+    pub user_id: UserId,
+    /// Unique.
+    pub email: String,
+    /// The access token.
+    pub token: String,
+    /// The whole answer to the registration.
+    pub body: Value,
+}
+
+impl Client {
+    /// A client of the services that listen at these addresses.
+    ///
+    /// # Panics
+    /// When the system has no randomness.
+    pub fn new(auth: SocketAddr, profile: SocketAddr, comm: SocketAddr) -> Self {
+        // No idle connections: a process that was killed must not fail the next request too.
+        let builder = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(10));
+        Self { auth, profile, comm, http: builder.build().expect("a client without TLS can be made") }
+    }
+
+    /// Asks the service that `path` begins with, such as `/comm/api/notifications/`.
+    ///
+    /// # Errors
+    /// When there is no answer; then it is not known whether anything was done.
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&Value>,
+    ) -> reqwest::Result<Answer> {
+        let address = match path.split('/').nth(1) {
+            Some("auth") => self.auth,
+            Some("profile") => self.profile,
+            Some("comm") => self.comm,
+            _ => panic!("{path} is no service's"),
+        };
+        let mut request = self.http.request(method, format!("http://{address}{path}"));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        let body = serde_json::from_slice(&answer.bytes().await?).unwrap_or(Value::Null);
+        Ok(Answer { status, body })
+    }
+
+    /// Reads something as somebody.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn get(&self, path: &str, account: &Account) -> Answer {
+        self.ask(Method::GET, path, Some(&account.token), None)
+            .await
+            .unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
+    /// Posts something without a token.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.ask(Method::POST, path, None, Some(body))
+            .await
+            .unwrap_or_else(|error| panic!("POST {path}: {error}"))
+    }
+
+    /// Registers somebody new.
+    ///
+    /// # Panics
+    /// When the answer is not 201.
+    pub async fn register(&self, role: Role) -> Account {
+        let answer = self.post(REGISTER, &newcomer(role)).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        account(answer.body)
+    }
+
+    /// The notifications of somebody, newest first.
+    ///
+    /// # Panics
+    /// When the answer is not a list.
+    pub async fn notifications(&self, account: &Account) -> Vec<Value> {
+        let answer = self.get("/comm/api/notifications/", account).await;
+        match answer.body {
+            Value::Array(notifications) if answer.status == 200 => notifications,
+            body => panic!("{}: {body}", answer.status),
+        }
+    }
+}
+
+/// Where one registers.
+pub const REGISTER: &str = "/auth/api/v1/register";
+
+/// The body of a registration that nobody has sent before.
+pub fn newcomer(role: Role) -> Value {
+    json!({
+        "email": format!("{}@example.com", Uuid::new_v4().simple()),
+        "password": PASSWORD,
+        "first_name": "John",
+        "last_name": "Doe",
+        "role": role,
+    })
+}
+
+/// Reads the answer to a registration.
+///
+/// # Panics
+/// When it is none.
+pub fn account(body: Value) -> Account {
+    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("not an account: {body}")).to_owned();
+    Account {
+        user_id: text(&body["user"]["id"]).parse().expect("user.id is a UUID"),
+        email: text(&body["user"]["email"]),
+        token: text(&body["access_token"]),
+        body,
+    }
+}

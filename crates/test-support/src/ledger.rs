@@ -1,0 +1,252 @@
+//! What was promised to clients, counted against the three databases, in Jepsen's words.
+//!
+//! An *attempted* registration is *acknowledged* (201) or *unknown* (anything else: it may have been done).
+//! After the heal: *lost* was acknowledged, or has a user row, and lacks its profile or its welcome;
+//! *duplicated* has more than one of either; *unexpected* was never attempted; *recovered* is an unknown one
+//! that turned out done.
+#![expect(clippy::disallowed_methods, reason = "test crate: no schema of its own to check against")]
+
+use crate::{
+    Client, Database, Stack,
+    client::{REGISTER, account, newcomer},
+    eventually,
+};
+use events::{Role, key, topology};
+use reqwest::Method;
+use sqlx::AssertSqlSafe;
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// All registrations of one test.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    client: Client,
+    /// By e-mail: whether it was acknowledged.
+    attempts: Arc<Mutex<HashMap<String, bool>>>,
+}
+
+impl Ledger {
+    /// An empty ledger.
+    pub fn new(client: &Client) -> Self {
+        Self { client: client.clone(), attempts: Arc::default() }
+    }
+
+    /// Registers somebody new, whatever comes of it. True when it was acknowledged.
+    pub async fn register(&self, role: Role) -> bool {
+        let body = newcomer(role);
+        let email = body["email"].as_str().unwrap_or_default().to_owned();
+        self.attempts().insert(email.clone(), false);
+        let answer = self.client.ask(Method::POST, REGISTER, None, Some(&body)).await;
+        let acknowledged = answer.is_ok_and(|answer| answer.status == 201);
+        self.attempts().insert(email, acknowledged);
+        acknowledged
+    }
+
+    /// Registers somebody each `every`, students and encadrants in turn, until stopped.
+    pub fn load(&self, every: Duration) -> Load {
+        let stop = CancellationToken::new();
+        let (ledger, stopped) = (self.clone(), stop.clone());
+        let task = tokio::spawn(async move {
+            let mut ticks = interval(every);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut running = JoinSet::new();
+            let mut roles = [Role::Student, Role::Encadrant].into_iter().cycle();
+            while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
+                let (ledger, role) = (ledger.clone(), roles.next().unwrap_or(Role::Student));
+                running.spawn(async move { ledger.register(role).await });
+            }
+            running.join_all().await;
+        });
+        Load { stop, task }
+    }
+
+    /// Sends something after the heal and sees it arrive: a new registration has its welcome within `limit`.
+    ///
+    /// # Panics
+    /// When it has not.
+    pub async fn proof_of_life(&self, limit: Duration) {
+        let what = "proof of life: a new registration has its welcome";
+        let began = Instant::now();
+        let body = newcomer(Role::Student);
+        let email = body["email"].as_str().unwrap_or_default().to_owned();
+        let answer = self.client.post(REGISTER, &body).await;
+        assert_eq!(answer.status, 201, "{what}: {}", answer.body);
+        self.attempts().insert(email, true);
+        let account = account(answer.body);
+        let left = limit.saturating_sub(began.elapsed());
+        eventually(left, what, async || self.client.notifications(&account).await.len() == 1).await;
+    }
+
+    /// Waits until nothing is on its way any more, at most `limit`; then counts.
+    ///
+    /// # Panics
+    /// When a database refuses.
+    pub async fn settle(&self, stack: &Stack, fault: &str, limit: Duration) -> Report {
+        let began = Instant::now();
+        let mut drained = is_drained(stack).await;
+        while !drained && began.elapsed() < limit {
+            sleep(Duration::from_millis(20)).await;
+            drained = is_drained(stack).await;
+        }
+        let attempts = self.attempts().clone();
+        let users: Vec<(Uuid, String)> = rows(&stack.auth, "select id, email from users_user").await;
+        let profiles = counts(
+            &stack.profile,
+            "(select user_id from profiles_student union all select user_id from profiles_encadrant) p",
+        )
+        .await;
+        let notices = counts(&stack.comm, "communications_notification n").await;
+        let mut report = Report {
+            fault: fault.to_owned(),
+            attempted: attempts.len(),
+            acknowledged: attempts.values().filter(|acknowledged| **acknowledged).count(),
+            drained,
+            ..Report::default()
+        };
+        for database in [&stack.auth, &stack.profile, &stack.comm] {
+            report.parked += database.count("parked_event").await;
+        }
+        let of = |counts: &HashMap<Uuid, i64>, id: &Uuid| counts.get(id).copied().unwrap_or(0);
+        let mut known = HashSet::new();
+        for (id, email) in &users {
+            let (profiles, notices) = (of(&profiles, id), of(&notices, id));
+            let complete = profiles > 0 && notices > 0;
+            match attempts.get(email) {
+                None => report.unexpected += 1,
+                Some(_) if !complete => report.lost += 1,
+                Some(false) => report.recovered += 1,
+                Some(true) => {}
+            }
+            report.duplicated += usize::from(profiles > 1 || notices > 1);
+            known.insert(*id);
+        }
+        let emails: HashSet<_> = users.iter().map(|(_, email)| email).collect();
+        report.lost += attempts.iter().filter(|(email, done)| **done && !emails.contains(email)).count();
+        let told: HashSet<_> = profiles.keys().chain(notices.keys()).collect();
+        report.unexpected += told.into_iter().filter(|id| !known.contains(*id)).count();
+        report
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Registrations that go on in the background.
+#[derive(Debug)]
+pub struct Load {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Load {
+    /// Sends no more, and waits for the answers that are still out.
+    ///
+    /// # Panics
+    /// When a registration panicked.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.expect("registrations are counted, whatever comes of them");
+    }
+}
+
+/// What became of all registrations of a test.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// What was done to the system.
+    pub fault: String,
+    /// Registrations that were sent.
+    pub attempted: usize,
+    /// Those that were answered 201.
+    pub acknowledged: usize,
+    /// Promised, or begun, and not done.
+    pub lost: usize,
+    /// Done twice.
+    pub duplicated: usize,
+    /// Done without having been asked for.
+    pub unexpected: usize,
+    /// Not promised, and done all the same.
+    pub recovered: usize,
+    /// Events parked in the three databases.
+    pub parked: i64,
+    /// Whether nothing was on its way any more when this was counted.
+    pub drained: bool,
+}
+
+impl Report {
+    /// Prints the report; something must have been promised, and everything promised must be done, once.
+    ///
+    /// # Panics
+    /// When it is not so.
+    pub fn assert_clean(&self) {
+        let clean = self.drained && self.lost + self.duplicated + self.unexpected == 0 && self.parked == 0;
+        assert!(clean && self.acknowledged > 0, "{self}");
+        #[expect(clippy::print_stdout, reason = "the result of a fault test")]
+        {
+            println!("{self}");
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fault, attempted, acknowledged, lost, duplicated, unexpected, recovered, parked, drained } =
+            self;
+        write!(
+            f,
+            "{fault}: attempted {attempted}, acknowledged {acknowledged}, lost {lost}, duplicated {duplicated}, \
+             unexpected {unexpected}, recovered {recovered}, parked {parked}{}",
+            if *drained { "" } else { ", NOT DRAINED" }
+        )
+    }
+}
+
+/// Whether all outboxes are published, and each event stands in the inbox of every service that wants it.
+async fn is_drained(stack: &Stack) -> bool {
+    let mut events: Vec<(Uuid, String)> = Vec::new();
+    for database in [&stack.auth, &stack.profile, &stack.comm] {
+        if database.count("outbox where published_at is null").await > 0 {
+            return false;
+        }
+        events.extend(rows(database, "select event_id, routing_key from outbox").await);
+    }
+    let consumers = [
+        (&topology::AUTH, &stack.auth),
+        (&topology::PROFILE, &stack.profile),
+        (&topology::COMM, &stack.comm),
+    ];
+    for (queue, database) in consumers {
+        let taken: Vec<(Uuid, String)> = rows(database, "select event_id, routing_key from inbox").await;
+        let taken: HashSet<Uuid> = taken.into_iter().map(|(id, _)| id).collect();
+        let wanted = |key: &str| queue.patterns.iter().any(|pattern| key::matches(pattern, key));
+        if events.iter().any(|(id, key)| wanted(key) && !taken.contains(id)) {
+            return false;
+        }
+    }
+    true
+}
+
+async fn rows(database: &Database, sql: &'static str) -> Vec<(Uuid, String)> {
+    let rows = sqlx::query_as(sql).fetch_all(&database.pool).await;
+    rows.unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+/// How many rows each user has in a table.
+async fn counts(database: &Database, table: &str) -> HashMap<Uuid, i64> {
+    let sql = format!("select user_id, count(*) from {table} group by user_id");
+    let rows: Vec<(Uuid, i64)> = sqlx::query_as(AssertSqlSafe(sql.clone()))
+        .fetch_all(&database.pool)
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    rows.into_iter().collect()
+}

@@ -1,0 +1,179 @@
+//! A real process of the system, and what an operator can do to it.
+
+use crate::{eventually, servers};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    net::SocketAddr,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// How long a healthy process may take for a start, a line of its log, or for dying by SIGKILL.
+const SOON: Duration = Duration::from_secs(15);
+
+/// A running binary of this workspace; killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    pid: Pid,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    /// Starts a binary with these arguments and nothing but this environment.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(binary: &str, arguments: &[&str], environment: &[(&str, String)]) -> Self {
+        let mut child = Command::new(servers::binary(binary))
+            .args(arguments)
+            .env_clear()
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            // Away from the checkout, where a developer's `.env` may lie.
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{binary} does not start: {error}"));
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
+        let log = Arc::default();
+        collect(child.stdout.take(), &log);
+        collect(child.stderr.take(), &log);
+        let name = [binary, &arguments.join(" ")].join(" ");
+        Self { name, child, pid: pid.expect("a fresh child has a pid"), log }
+    }
+
+    /// Runs a binary to its end; tells what it printed.
+    ///
+    /// # Panics
+    /// When it fails, or takes longer than 30 s.
+    pub async fn run(binary: &str, arguments: &[&str], environment: &[(&str, String)]) -> Vec<String> {
+        let mut process = Self::start(binary, arguments, environment);
+        let status = process.exit(Duration::from_secs(30)).await;
+        assert!(status.success(), "{} ended with {status}: {:#?}", process.name, process.log());
+        process.log()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// The lines that it has printed until now.
+    pub fn log(&self) -> Vec<String> {
+        lock(&self.log).clone()
+    }
+
+    /// How many of its lines contain `text`.
+    pub fn count_lines(&self, text: &str) -> usize {
+        lock(&self.log).iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Waits until it has printed a line that contains `text`.
+    ///
+    /// # Panics
+    /// When it has not after 15 s.
+    pub async fn line(&self, text: &str) -> String {
+        let what = format!("{} prints {text:?}", self.name);
+        eventually(SOON, &what, async || lock(&self.log).iter().find(|line| line.contains(text)).cloned())
+            .await
+    }
+
+    /// Waits until its readiness at `internal` says yes.
+    ///
+    /// # Panics
+    /// When it has not after 15 s, or when the process ends.
+    pub async fn ready(&mut self, internal: SocketAddr) {
+        let what = format!("{} is ready", self.name);
+        eventually(SOON, &what, async || {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("{} ended with {status}: {:#?}", self.name, self.log());
+            }
+            is_ready(internal).await
+        })
+        .await;
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it is not there any more.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid, signal).unwrap_or_else(|error| panic!("{} {signal}: {error}", self.name));
+    }
+
+    /// Kills it at once, without a chance to finish.
+    ///
+    /// # Panics
+    /// When it is not there any more.
+    pub async fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.exit(SOON).await;
+    }
+
+    /// Asks it to stop; tells how it ended.
+    ///
+    /// # Panics
+    /// When it has not ended within `limit`.
+    pub async fn stop(&mut self, limit: Duration) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.exit(limit).await
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it has not ended within `limit`.
+    pub async fn exit(&mut self, limit: Duration) -> ExitStatus {
+        let Ok(status) = timeout(limit, self.child.wait()).await else {
+            panic!("{} has not ended within {limit:?}: {:#?}", self.name, self.log());
+        };
+        status.expect("a child can be waited for")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail = log.len().saturating_sub(40);
+            #[expect(clippy::print_stderr, reason = "what a failed test leaves to look at")]
+            {
+                eprintln!("--- the last lines of {} ---\n{}", self.name, log[tail..].join("\n"));
+            }
+        }
+    }
+}
+
+/// Whether the process with this internal address says that it is ready.
+pub async fn is_ready(internal: SocketAddr) -> bool {
+    let answer = reqwest::get(format!("http://{internal}/health/ready")).await;
+    answer.is_ok_and(|answer| answer.status().is_success())
+}
+
+fn collect(stream: Option<impl AsyncRead + Unpin + Send + 'static>, log: &Arc<Mutex<Vec<String>>>) {
+    let stream = stream.expect("both streams are piped");
+    let log = log.clone();
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            lock(&log).push(line);
+        }
+    });
+}
+
+fn lock(log: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,37 @@
+//! Signing keys.
+
+use crate::store;
+use anyhow::anyhow;
+use aws_lc_rs::{rand::SystemRandom, signature::Ed25519KeyPair};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// Makes the first key, where there is none.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn ensure(connection: &mut PgConnection) -> anyhow::Result<()> {
+    store::keys::lock(connection).await?;
+    if store::keys::published(connection).await?.is_empty() {
+        add(connection).await?;
+    }
+    Ok(())
+}
+
+/// Adds a key, and retires the others: tokens are signed with the new one a minute from now.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn rotate(connection: &mut PgConnection) -> anyhow::Result<String> {
+    store::keys::lock(connection).await?;
+    let kid = add(connection).await?;
+    store::keys::retire_all_but(connection, &kid).await?;
+    Ok(kid)
+}
+
+async fn add(connection: &mut PgConnection) -> anyhow::Result<String> {
+    let kid = Uuid::now_v7().to_string();
+    let key = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).map_err(|_| anyhow!("no key could be made"))?;
+    store::keys::insert(connection, &kid, key.as_ref()).await?;
+    Ok(kid)
+}

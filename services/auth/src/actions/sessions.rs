@@ -1,0 +1,44 @@
+//! Log-ins.
+
+use crate::store;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Days, Utc};
+use events::UserId;
+use rand::RngExt as _;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// How long a session lasts at most.
+const LIFE: Days = Days::new(30);
+
+/// A session that was opened.
+pub struct Opened {
+    /// The session.
+    pub id: Uuid,
+    /// Its refresh token: 256 random bits. Only its digest is stored.
+    pub refresh_token: String,
+}
+
+/// Opens a session.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn open(
+    connection: &mut PgConnection,
+    user_id: UserId,
+    client_info: Value,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Opened> {
+    let id = Uuid::now_v7();
+    let refresh_token = BASE64_URL_SAFE_NO_PAD.encode(rand::rng().random::<[u8; 32]>());
+    let hash = digest(&refresh_token);
+    store::sessions::insert(connection, id, user_id, &hash, client_info, now + LIFE).await?;
+    Ok(Opened { id, refresh_token })
+}
+
+/// SHA-256 in hex: for what is random, or must only be compared.
+pub fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}

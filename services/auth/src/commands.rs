@@ -1,0 +1,60 @@
+//! The door for operators.
+
+use crate::{
+    actions,
+    config::{CreateAdmin, RotateKeys},
+    domain::{Email, Locale, Password, PersonName},
+    passwords::Hasher,
+    store::users::NewUser,
+};
+use anyhow::Context as _;
+use events::Role;
+use messaging::{Cause, Outbox};
+use service_kit::{Process, database};
+use std::io::Read as _;
+use uuid::Uuid;
+
+/// Makes an administrator's account; its event is published by the next relay to sweep the outbox.
+///
+/// # Errors
+/// When the e-mail or the password is refused, or the e-mail is taken.
+pub async fn create_admin(config: CreateAdmin, process: Process) -> anyhow::Result<()> {
+    let email = Email::parse(&config.email)?;
+    let text = match &config.password_file {
+        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
+        None => {
+            let mut text = String::new();
+            std::io::stdin().take(4096).read_to_string(&mut text).context("cannot read the password")?;
+            text
+        }
+    };
+    let password = Password::chosen(text.trim_end_matches(['\r', '\n']), &[email.local_part()]).context("password")?;
+    let new = NewUser {
+        email,
+        password_hash: Hasher::new().hash(password).await?,
+        first_name: PersonName::default(),
+        last_name: PersonName::default(),
+        phone: None,
+        role: Role::Admin,
+        locale: Locale::default(),
+    };
+    let pool = database::connect(&config.database, &process.stopping()).await?;
+    let mut tx = Outbox::without_relay(pool, crate::NAME).begin().await?;
+    let user = actions::users::register(&mut tx, &Cause::root(Uuid::now_v7()), &new).await?;
+    tx.commit().await?;
+    tracing::info!(user_id = %user.id, "Administrator created");
+    Ok(())
+}
+
+/// Adds a signing key and retires the others.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn rotate_keys(config: RotateKeys, process: Process) -> anyhow::Result<()> {
+    let pool = database::connect(&config.database, &process.stopping()).await?;
+    let mut tx = pool.begin().await?;
+    let kid = actions::keys::rotate(&mut tx).await?;
+    tx.commit().await?;
+    tracing::info!(kid, "New signing key; it signs a minute from now, tokens of the old one stay valid till they end");
+    Ok(())
+}

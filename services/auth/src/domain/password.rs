@@ -1,0 +1,109 @@
+//! Passwords, as a user chooses them: long rather than complicated (NIST SP 800-63B, OWASP ASVS 5.0 §6.2).
+
+use std::fmt;
+use unicode_normalization::UnicodeNormalization as _;
+use zxcvbn::{Score, zxcvbn};
+
+/// The fewest characters of a new password.
+pub const MIN_LENGTH: usize = 12;
+/// The most characters of a password.
+pub const MAX_LENGTH: usize = 256;
+
+/// A password in normal form NFC. `Debug` does not show it.
+#[derive(Clone)]
+pub struct Password(String);
+
+/// Why a password cannot be taken.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum WeakPassword {
+    /// Too few characters.
+    #[error("Use at least {MIN_LENGTH} characters.")]
+    TooShort,
+    /// Too many characters.
+    #[error("Use at most {MAX_LENGTH} characters.")]
+    TooLong,
+    /// Common, or made of the user's own words.
+    #[error("This password is too easy to guess; use a few words that do not belong together.")]
+    Guessable,
+}
+
+impl Password {
+    /// Takes a password that somebody claims to know; only its length is bounded.
+    ///
+    /// # Errors
+    /// When it is too long to be one.
+    pub fn claimed(text: &str) -> Result<Self, WeakPassword> {
+        let text: String = text.nfc().collect();
+        if text.chars().count() > MAX_LENGTH { Err(WeakPassword::TooLong) } else { Ok(Self(text)) }
+    }
+
+    /// Takes a new password. `context` are words that a guesser of this user's password would try.
+    ///
+    /// # Errors
+    /// When it is too short, too long, or guessed within a million tries.
+    pub fn chosen(text: &str, context: &[&str]) -> Result<Self, WeakPassword> {
+        let password = Self::claimed(text)?;
+        if password.0.chars().count() < MIN_LENGTH {
+            return Err(WeakPassword::TooShort);
+        }
+        let words: Vec<String> =
+            context.iter().flat_map(|word| word.split(|c: char| !c.is_alphanumeric())).map(str::to_lowercase).collect();
+        let words: Vec<&str> =
+            words.iter().map(String::as_str).filter(|word| word.chars().count() > 2).chain(["medtrack"]).collect();
+        // A long guessable password is that of its words: only what is left counts.
+        let left = words.iter().fold(password.0.to_lowercase(), |left, word| left.replace(word, ""));
+        let guessable = zxcvbn(&password.0, &words).score() < Score::Two || left.chars().count() < 4;
+        if guessable { Err(WeakPassword::Guessable) } else { Ok(password) }
+    }
+
+    /// What is hashed.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CONTEXT: [&str; 3] = ["test.user", "Test", "Konstantinopolis"];
+
+    #[test]
+    fn common_words_and_the_users_own_are_refused() {
+        for weak in ["password1234", "123456789012", "aaaaaaaaaaaa", "qwertyuiop12", "medtrack12345", "MedTrackMedTrack",
+                     "test.user1234", "konstantinopolis1", "iloveyou1234"] {
+            assert_eq!(Password::chosen(weak, &CONTEXT).unwrap_err(), WeakPassword::Guessable, "{weak}");
+        }
+        for fine in ["SecurePass123!", "correct horse battery", "ein großer grüner Garten", "患者のための長い合言葉です"] {
+            assert!(Password::chosen(fine, &CONTEXT).is_ok(), "{fine}");
+        }
+    }
+
+    #[test]
+    fn the_length_is_counted_in_characters() {
+        assert_eq!(Password::chosen("Tr0ub4dor&3", &[]).unwrap_err(), WeakPassword::TooShort);
+        assert_eq!(Password::claimed(&"é".repeat(257)).unwrap_err(), WeakPassword::TooLong);
+        assert!(Password::claimed(&"é".repeat(256)).is_ok());
+    }
+
+    #[test]
+    fn two_spellings_of_one_text_are_one_password() {
+        let composed = Password::claimed("caf\u{e9} au lait noir").unwrap();
+        let decomposed = Password::claimed("cafe\u{301} au lait noir").unwrap();
+        assert_eq!(composed.as_bytes(), decomposed.as_bytes());
+    }
+
+    proptest! {
+        #[test]
+        fn choosing_never_panics(text in ".{0,300}", word in ".{0,20}") {
+            let _ = Password::chosen(&text, &[&word]);
+        }
+    }
+}

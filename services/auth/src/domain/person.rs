@@ -1,0 +1,105 @@
+//! What a user says about themselves.
+
+/// A first or last name; empty when not given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PersonName(String);
+
+/// A telephone number, as the user wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phone(String);
+
+/// A language that texts exist in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Locale {
+    /// English.
+    #[default]
+    English,
+    /// French.
+    French,
+}
+
+impl PersonName {
+    /// Reads a name; white space around it is dropped.
+    ///
+    /// # Errors
+    /// When it has more than 120 characters or a control character.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let text = text.trim();
+        if text.chars().count() > 120 {
+            return Err("Use at most 120 characters.");
+        }
+        if text.chars().any(char::is_control) {
+            return Err("Must not contain control characters.");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Phone {
+    /// Reads a number; an empty text is none.
+    ///
+    /// # Errors
+    /// When it has more than 30 characters, or others than digits, spaces and `+ - . / ( )`.
+    pub fn parse(text: &str) -> Result<Option<Self>, &'static str> {
+        let text = text.trim();
+        if text.chars().count() > 30 {
+            return Err("Use at most 30 characters.");
+        }
+        if !text.chars().all(|c| c.is_ascii_digit() || "+-./() ".contains(c)) {
+            return Err("Use digits, spaces and + - . / ( ) only.");
+        }
+        Ok((!text.is_empty()).then(|| Self(text.to_owned())))
+    }
+
+    /// The number.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Locale {
+    /// Reads a language code.
+    ///
+    /// # Errors
+    /// When there are no texts in that language.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "en" => Ok(Self::English),
+            "fr" => Ok(Self::French),
+            _ => Err("Use one of: en, fr."),
+        }
+    }
+
+    /// The language code.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::French => "fr",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_trimmed_and_bounded() {
+        assert_eq!(PersonName::parse("  Zoë ").unwrap().as_str(), "Zoë");
+        assert!(PersonName::parse(&"é".repeat(120)).is_ok());
+        assert!(PersonName::parse(&"é".repeat(121)).is_err());
+        assert!(PersonName::parse("a\nb").is_err());
+    }
+
+    #[test]
+    fn an_empty_phone_is_none() {
+        assert_eq!(Phone::parse(" "), Ok(None));
+        assert_eq!(Phone::parse("+33 (6) 12.34").unwrap().unwrap().as_str(), "+33 (6) 12.34");
+        assert!(Phone::parse("call me").is_err());
+    }
+}

@@ -1,0 +1,65 @@
+//! The table `users_signing_key`.
+
+use sqlx::PgConnection;
+
+/// A key as stored.
+pub struct StoredKey {
+    /// Claim `kid` of its tokens.
+    pub kid: String,
+    /// Ed25519, PKCS#8 DER.
+    pub private_key: Vec<u8>,
+    /// Whether all replicas have published it by now, and it is not retired.
+    pub may_sign: bool,
+}
+
+/// The keys whose tokens are still believed, the newest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn published(connection: &mut PgConnection) -> sqlx::Result<Vec<StoredKey>> {
+    sqlx::query_as!(
+        StoredKey,
+        r#"select kid, private_key,
+                  (retired_at is null or retired_at > now()) and created_at < now() - interval '1 minute' as "may_sign!"
+           from users_signing_key
+           where retired_at is null or retired_at > now() - interval '1 hour'
+           order by created_at desc"#
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Adds a key.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn insert(connection: &mut PgConnection, kid: &str, private_key: &[u8]) -> sqlx::Result<()> {
+    sqlx::query!("insert into users_signing_key (kid, private_key) values ($1, $2)", kid, private_key)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Retires all keys but one; they sign until the new one does, a minute from now.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn retire_all_but(connection: &mut PgConnection, kid: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users_signing_key set retired_at = now() + interval '1 minute'
+         where kid <> $1 and retired_at is null",
+        kid
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Keeps two processes from making the first key at the same time; held until the transaction ends.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn lock(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("lock table users_signing_key in share row exclusive mode").execute(connection).await?;
+    Ok(())
+}

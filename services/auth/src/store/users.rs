@@ -1,0 +1,155 @@
+//! The table `users_user`.
+
+use crate::domain::{Email, Locale, PersonName, Phone};
+use chrono::{DateTime, Utc};
+use events::{Role, UserId};
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// An account, as its owner sees it.
+#[derive(Clone, Debug, Serialize)]
+pub struct User {
+    /// The account.
+    pub id: Uuid,
+    /// In lower case.
+    pub email: String,
+    /// Empty when not given.
+    pub first_name: String,
+    /// Empty when not given.
+    pub last_name: String,
+    /// As the user wrote it.
+    pub phone: Option<String>,
+    /// `student`, `encadrant` or `admin`.
+    pub role: String,
+    /// False: cannot log in.
+    pub is_active: bool,
+    /// Language of texts for this user.
+    pub locale: String,
+    /// The profile at profile-service, once it is known.
+    pub profile_id: Option<Uuid>,
+    /// When the account was made.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl User {
+    /// The account's id, typed.
+    pub fn user_id(&self) -> UserId {
+        self.id.into()
+    }
+
+    /// The account's role, typed.
+    pub fn role(&self) -> Role {
+        self.role.parse().expect("a check constraint of the table allows no other")
+    }
+}
+
+/// An account to be made.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// Unique among accounts.
+    pub email: Email,
+    /// argon2id, as a PHC string.
+    pub password_hash: String,
+    /// Empty when not given.
+    pub first_name: PersonName,
+    /// Empty when not given.
+    pub last_name: PersonName,
+    /// When given.
+    pub phone: Option<Phone>,
+    /// What the user is to be.
+    pub role: Role,
+    /// Language of texts.
+    pub locale: Locale,
+}
+
+/// Makes an account; `None` when the e-mail is taken.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn insert(connection: &mut PgConnection, id: UserId, new: &NewUser) -> sqlx::Result<Option<User>> {
+    sqlx::query_as!(
+        User,
+        "insert into users_user (id, email, password_hash, first_name, last_name, phone, role, locale)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
+         on conflict (lower(email)) do nothing
+         returning id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at",
+        id.as_uuid(),
+        new.email.as_str(),
+        new.password_hash,
+        new.first_name.as_str(),
+        new.last_name.as_str(),
+        new.phone.as_ref().map(Phone::as_str),
+        new.role.as_str(),
+        new.locale.as_str(),
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// An account by its id.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_id(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
+    sqlx::query_as!(
+        User,
+        "select id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at
+         from users_user where id = $1",
+        id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// An account by its e-mail, with its password's hash.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_email(connection: &mut PgConnection, email: &Email) -> sqlx::Result<Option<(User, String)>> {
+    let row = sqlx::query!(
+        "select id, email, password_hash, first_name, last_name, phone, role, is_active, locale, profile_id,
+                created_at, updated_at
+         from users_user where lower(email) = $1",
+        email.as_str()
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| {
+        let user = User {
+            id: row.id,
+            email: row.email,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            phone: row.phone,
+            role: row.role,
+            is_active: row.is_active,
+            locale: row.locale,
+            profile_id: row.profile_id,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        };
+        (user, row.password_hash)
+    }))
+}
+
+/// Notes which profiles belong to which accounts, in one round trip. Accounts that do not exist are passed over.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn link_profiles(connection: &mut PgConnection, profiles: &[(UserId, Uuid)]) -> sqlx::Result<()> {
+    let users: Vec<Uuid> = profiles.iter().map(|(user_id, _)| user_id.as_uuid()).collect();
+    let profiles: Vec<Uuid> = profiles.iter().map(|(_, profile_id)| *profile_id).collect();
+    sqlx::query!(
+        "update users_user set profile_id = linked.profile_id
+         from unnest($1::uuid[], $2::uuid[]) as linked (user_id, profile_id)
+         where id = linked.user_id",
+        &users,
+        &profiles,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
