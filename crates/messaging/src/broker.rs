@@ -17,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 /// How long one call to the broker may take before its connection counts as broken.
 pub(crate) const CALL: Duration = Duration::from_secs(10);
 
+/// How long a handshake may take; lapin does not notice when the peer closes in the middle of it.
+const HANDSHAKE: Duration = Duration::from_secs(3);
+
 /// Where the broker is, and in whose name events are published.
 #[derive(Clone)]
 pub struct Broker {
@@ -59,7 +62,7 @@ impl Broker {
         self.probe().await?;
         let name = format!("{} {purpose}", self.source);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
-        within("connecting", CALL, Connection::connect_uri(self.uri.clone(), properties)).await
+        within("connecting", HANDSHAKE, Connection::connect_uri(self.uri.clone(), properties)).await
     }
 
     /// Finds out whether an AMQP broker answers. A peer that accepts and then says nothing costs lapin a

@@ -4,7 +4,7 @@
 //! the environment ([`servers`]). Each test then has a [`Database`] and a [`Vhost`] of its own, so that tests
 //! may run in parallel and in any order. Tests wait for a condition ([`eventually`]) and never sleep for a guess.
 //!
-//! - [`database`], [`vhost`]: what a test owns on the servers, gone when it ends
+//! - [`database`], [`vhost`]: what a test owns on the servers, gone when it ends; [`wire`] sends the unspeakable
 //! - [`process`], [`proxy`]: real binaries, and the TCP edges between them, to be broken on purpose
 //! - [`stack`]: the three services together; [`client`] speaks to them over HTTP
 //! - [`ledger`]: what was promised to clients, counted against the three databases
@@ -19,9 +19,11 @@ pub mod servers;
 pub mod stack;
 pub mod vhost;
 pub mod wait;
+pub mod wire;
 
 pub use client::{Account, Client};
 pub use database::Database;
+pub use lapin::BasicProperties;
 pub use ledger::Ledger;
 pub use process::Process;
 pub use proxy::{Mode, Proxy};

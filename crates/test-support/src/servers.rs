@@ -51,7 +51,7 @@ pub(crate) fn with_name(url: &str, name: &str) -> String {
     url.to_string()
 }
 
-fn parse(url: &str) -> Url {
+pub(crate) fn parse(url: &str) -> Url {
     url.parse().expect("the run's addresses are URLs")
 }
 
