@@ -46,7 +46,10 @@ fn assert_envelope(message: &Message, source: &str) -> Value {
     let properties = &message.properties;
     let text = |text: Option<&str>| text.map(str::to_owned);
     assert_eq!(*properties.delivery_mode(), Some(2), "persistent");
-    assert_eq!(text(properties.content_type().as_ref().map(|t| t.as_str())).as_deref(), Some("application/json"));
+    assert_eq!(
+        text(properties.content_type().as_ref().map(|t| t.as_str())).as_deref(),
+        Some("application/json")
+    );
     assert_eq!(properties.message_id().as_ref().map(|t| t.as_str()), meta["event_id"].as_str());
     assert_eq!(properties.correlation_id().as_ref().map(|t| t.as_str()), meta["correlation_id"].as_str());
     assert_eq!(properties.kind().as_ref().map(|t| t.as_str()), Some(message.routing_key.as_str()));
@@ -77,7 +80,10 @@ async fn a_student_and_an_encadrant_are_welcomed() {
         assert_eq!(told[field], user[field], "{field}");
     }
     assert_eq!(told["user_id"], user["id"]);
-    told["created_at"].as_str().and_then(|time| time.parse::<DateTime<Utc>>().ok()).expect("created_at is ISO 8601");
+    told["created_at"]
+        .as_str()
+        .and_then(|time| time.parse::<DateTime<Utc>>().ok())
+        .expect("created_at is ISO 8601");
 
     // The profile, and the event that tells of it.
     let second = assert_envelope(&profiled, "profile-service");
@@ -85,7 +91,10 @@ async fn a_student_and_an_encadrant_are_welcomed() {
     assert_eq!(second["causation_id"], first["event_id"], "its cause");
     let told = &profiled.json()["payload"];
     assert_eq!(told["user_id"], user["id"]);
-    assert_eq!((&told["first_name"], &told["last_name"], &told["email"]), (&user["first_name"], &user["last_name"], &user["email"]));
+    assert_eq!(
+        (&told["first_name"], &told["last_name"], &told["email"]),
+        (&user["first_name"], &user["last_name"], &user["email"])
+    );
     let student_id = id(&told["student_id"]);
     let profile = stack.client.get("/profile/api/me", &student).await;
     assert_eq!((profile.status, &profile.body["id"]), (200, &told["student_id"]), "{}", profile.body);
@@ -104,6 +113,16 @@ async fn a_student_and_an_encadrant_are_welcomed() {
     assert_eq!(notice["metadata"], json!({"student_id": student_id, "event": "student.created"}));
     assert_eq!(notice["user_id"], user["id"]);
     assert_eq!(notice["read_at"], Value::Null);
+    let newest = "select concat_ws('|', user_id, type, title, content, related_object_type, related_object_id, metadata->>'event')
+        from communications_notification order by created_at desc limit 1";
+    assert_eq!(
+        stack.comm.value(newest).await,
+        format!(
+            "{}|system|Welcome to MedTrack!|Hello John Doe! Your student profile has been created successfully.\
+             |student|{student_id}|student.created",
+            student.user_id
+        )
+    );
 
     // An encadrant beside, who sees only their own.
     let encadrant = stack.client.register(Role::Encadrant).await;
@@ -117,8 +136,14 @@ async fn a_student_and_an_encadrant_are_welcomed() {
         other["content"],
         "Hello Dr. Doe! Your encadrant profile has been created. You can now supervise students during their internships."
     );
-    assert_eq!((&other["related_object_type"], &other["related_object_id"]), (&json!("encadrant"), &told["encadrant_id"]));
-    let foreign = stack.client.get(&format!("/comm/api/notifications/{}/", notice["id"].as_str().unwrap()), &encadrant).await;
+    assert_eq!(
+        (&other["related_object_type"], &other["related_object_id"]),
+        (&json!("encadrant"), &told["encadrant_id"])
+    );
+    let foreign = stack
+        .client
+        .get(&format!("/comm/api/notifications/{}/", notice["id"].as_str().unwrap()), &encadrant)
+        .await;
     assert_eq!(foreign.status, 404, "another user's notification does not exist");
 
     // auth-service learns which profile was made.
@@ -141,7 +166,7 @@ fn assert_nothing_secret(heard: &[Message], accounts: &[&Account]) {
             assert!(!body.contains(secret), "{secret} in {}", message.routing_key);
         }
         for account in accounts {
-            assert!(!body.contains(account.body["refresh_token"].as_str().unwrap()));
+            assert!(!body.contains(account.body["refresh_token"].as_str().expect("a refresh token")));
         }
     }
 }
@@ -165,7 +190,9 @@ async fn assert_log_lines(stack: &Stack, student: &Account, encadrant: &Account)
     }
     for unit in Unit::ALL {
         for line in stack.process(unit).log() {
-            for secret in [PASSWORD, "eyJ", "$argon2", "amqp://", "postgres://", &student.email, &encadrant.email] {
+            for secret in
+                [PASSWORD, "eyJ", "$argon2", "amqp://", "postgres://", &student.email, &encadrant.email]
+            {
                 assert!(!line.contains(secret), "{unit:?}: {line}");
             }
         }
@@ -194,18 +221,19 @@ async fn what_is_nobodys_business_has_no_effect() {
 
     // An admin gets no profile and no welcome; nobody handles an unknown key. What comes behind them is handled.
     let foreign = |key: &str, payload: Value| {
-        let meta = json!({"timestamp": "2025-12-13T19:27:02.415000Z", "routing_key": key, "source": "auth-service"});
+        let meta =
+            json!({"timestamp": "2025-12-13T19:27:02.415000Z", "routing_key": key, "source": "auth-service"});
         json!({"payload": payload, "_meta": meta}).to_string()
     };
-    let person = |role: &str| {
-        json!({"user_id": UserId::new(), "email": "x@example.com", "first_name": "X", "last_name": "Y", "role": role})
-    };
+    let person = |role: &str| json!({"user_id": UserId::new(), "email": "x@example.com", "first_name": "X", "last_name": "Y", "role": role});
     let key = "auth.user.created";
     stack.vhost.publish(key, foreign(key, person("admin"))).await;
     stack.vhost.publish("student.exploded", foreign("student.exploded", json!({}))).await;
     stack.vhost.publish(key, foreign(key, person("student"))).await;
-    eventually(SOON, "two students are welcomed", async || stack.comm.count("communications_notification").await == 2)
-        .await;
+    eventually(SOON, "two students are welcomed", async || {
+        stack.comm.count("communications_notification").await == 2
+    })
+    .await;
     let line = stack.process(Unit::CommConsumer).line("No handler for routing key: student.exploded").await;
     assert!(line.contains("WARN"), "{line}");
     assert_eq!(stack.profile.count("profiles_student").await, 2);
@@ -243,10 +271,10 @@ fn assert_topology(exchanges: &Value, queues: &Value) {
 /// A stranger understands the tables without the source.
 async fn assert_schema_is_commented(stack: &Stack) {
     for database in [&stack.auth, &stack.profile, &stack.comm] {
-        let uncommented = "information_schema.columns
-            where table_schema = 'public' and table_name not like '\\_%'
-              and (col_description(table_name::regclass, ordinal_position) is null
-                   or obj_description(table_name::regclass) is null)";
+        let uncommented = "pg_class join pg_attribute on attrelid = pg_class.oid
+            where relnamespace = 'public'::regnamespace and relkind = 'r' and relname not like '\\_%'
+              and attnum > 0 and not attisdropped
+              and (col_description(attrelid, attnum) is null or obj_description(attrelid) is null)";
         assert_eq!(database.count(uncommented).await, 0, "comment on each table and column");
     }
 }
@@ -256,7 +284,8 @@ async fn registration_waits_for_no_consumer() {
     let mut stack = Stack::prepare(test_support::Edges::Direct).await;
     stack.start_units(&[Unit::Auth, Unit::Profile, Unit::Comm]).await;
     // Declared by whoever connects first, so that nothing is lost before a consumer's first start.
-    eventually(SOON, "the queue is there", async || stack.vhost.depth("profile.events").await.is_some()).await;
+    eventually(SOON, "the queue is there", async || stack.vhost.depth("profile.events").await.is_some())
+        .await;
 
     const MANY: u32 = 10;
     let mut accounts = Vec::new();
@@ -266,7 +295,7 @@ async fn registration_waits_for_no_consumer() {
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     }
     eventually(SOON, "all wait in the queue", async || {
-        stack.vhost.depth("profile.events").await == Some(MANY)
+        stack.vhost.depth("profile.events").await >= Some(MANY)
     })
     .await;
     assert!(stack.client.notifications(&accounts[0]).await.is_empty());

@@ -1,6 +1,7 @@
 //! Nobody is told twice, however often an event is sent.
 
 use events::{Role, UserId};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
@@ -17,13 +18,16 @@ fn person(user_id: UserId) -> Value {
            "role": "student", "created_at": "2025-12-13T19:27:02Z"})
 }
 
-/// Exactly one profile and one notification, after every copy was taken.
-async fn assert_told_once(stack: &Stack, user_id: UserId) {
+/// Exactly one profile and one notification for a user, after all copies were taken; `known` are the copies of
+/// events until now.
+async fn assert_told_once(stack: &Stack, user_id: UserId, known: usize) {
     let mine = |table: &str| format!("{table} where user_id = '{user_id}'");
-    eventually(SOON, "the welcome", async || stack.comm.count(&mine("communications_notification")).await > 0).await;
+    eventually(SOON, "the welcome", async || {
+        stack.comm.count(&mine("communications_notification")).await > 0
+    })
+    .await;
     eventually(SOON, "all copies are taken", async || {
-        stack.process(Unit::ProfileConsumer).count_lines("Event already handled") >= TIMES - 1
-            && stack.vhost.depth("profile.events").await == Some(0)
+        stack.process(Unit::ProfileConsumer).count_lines("Event already handled") == known
             && stack.profile.count("outbox where published_at is null").await == 0
     })
     .await;
@@ -34,19 +38,113 @@ async fn assert_told_once(stack: &Stack, user_id: UserId) {
     }
 }
 
+fn bare(key: &str, payload: &Value) -> String {
+    let meta =
+        json!({"timestamp": "2025-12-13T19:27:02.415000Z", "routing_key": key, "source": "auth-service"});
+    json!({"payload": payload, "_meta": meta}).to_string()
+}
+
 #[tokio::test]
-async fn five_copies_of_a_bare_event_have_one_effect() {
+async fn copies_of_a_bare_event_have_one_effect() {
     let stack = Stack::start().await;
     let user_id = UserId::new();
     let key = "auth.user.created";
-    let meta = json!({"timestamp": "2025-12-13T19:27:02.415000Z", "routing_key": key, "source": "auth-service"});
-    let body = json!({"payload": person(user_id), "_meta": meta}).to_string();
     for _ in 0..TIMES {
-        stack.vhost.publish(key, &body).await;
+        stack.vhost.publish(key, bare(key, &person(user_id))).await;
     }
-    assert_told_once(&stack, user_id).await;
+    assert_told_once(&stack, user_id, TIMES - 1).await;
 
     // Another event that announces the same profile is no reason for a second welcome.
-    let student = "student.created";
-    let id: String = sqlx::query_scalar!("x").await;
+    let student_id = stack.profile.value("select id from profiles_student").await;
+    let again = json!({"student_id": student_id, "user_id": user_id, "first_name": "John"});
+    stack.vhost.publish("student.created", bare("student.created", &again)).await;
+    let line = format!("Notification already exists for {student_id}");
+    stack.process(Unit::CommConsumer).line(&line).await;
+    assert_told_once(&stack, user_id, TIMES - 1).await;
+
+    // The same by a client that shares no code with ours.
+    let Some(pika) = pika().await else {
+        #[expect(clippy::print_stdout, reason = "a check that was not made must be seen")]
+        {
+            println!("SKIPPED: a Python client's copies, for want of python3 with pip or pika");
+        }
+        return;
+    };
+    let user_id = UserId::new();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("seed_publisher.py");
+    let published = Command::new("python3")
+        .arg(script)
+        .args([&stack.vhost.amqp_url, key, &person(user_id).to_string(), &TIMES.to_string()])
+        .env("PYTHONPATH", pika)
+        .output()
+        .await
+        .expect("python3 was there a moment ago");
+    assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+    assert_told_once(&stack, user_id, 2 * (TIMES - 1)).await;
+}
+
+/// A folder to import pika from, installed if need be. Empty where the system has it.
+async fn pika() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pika");
+    let python = |arguments: &[&str]| {
+        let mut command = Command::new("python3");
+        command.args(arguments).env("PYTHONPATH", &folder).kill_on_drop(true);
+        async move { command.output().await.is_ok_and(|output| output.status.success()) }
+    };
+    let target = folder.display().to_string();
+    let there = python(&["-c", "import pika"]).await
+        || python(&["-m", "pip", "install", "--quiet", "--target", &target, "pika"]).await
+            && python(&["-c", "import pika"]).await;
+    there.then_some(folder)
+}
+
+#[tokio::test]
+async fn a_replay_of_every_outbox_has_no_effect() {
+    let stack = Stack::start().await;
+    let ledger = Ledger::new(&stack.client);
+    for role in [Role::Student, Role::Encadrant, Role::Student] {
+        assert!(ledger.register(role).await);
+    }
+    ledger.settle(&stack, "before the replay", SOON).await.assert_clean();
+    for database in [&stack.auth, &stack.profile] {
+        // Older than what a relay leaves to the hand-over.
+        database.run("update outbox set published_at = null, created_at = now() - interval '1 minute'").await;
+    }
+    eventually(SOON, "every copy arrives and is known", async || {
+        Unit::CONSUMERS.iter().all(|unit| stack.process(*unit).count_lines("Event already handled") >= 3)
+    })
+    .await;
+    ledger.settle(&stack, "replay of every outbox", SOON).await.assert_clean();
+    ledger.proof_of_life(SOON).await;
+}
+
+#[tokio::test]
+async fn consumers_share_a_queue_and_tell_once() {
+    const USERS: usize = 300;
+    let stack = Stack::start().await;
+    let twins = [stack.twin(Unit::ProfileConsumer).await, stack.twin(Unit::CommConsumer).await];
+    let key = "auth.user.created";
+    let bodies: Vec<String> = (0..USERS).map(|_| bare(key, &person(UserId::new()))).collect();
+    // Two copies of each, side by side: both consumers may hold the same event at the same time.
+    let copies = bodies.iter().chain(&bodies).map(|body| stack.vhost.publish(key, body));
+    join_all(copies).await;
+    eventually(SOON, "all are welcomed, all copies are known", async || {
+        stack.comm.count("communications_notification").await == i64::try_from(USERS).expect("a few hundred")
+            && stack.process(Unit::ProfileConsumer).count_lines("Event already handled")
+                + twins[0].count_lines("Event already handled")
+                == USERS
+    })
+    .await;
+    assert_eq!(stack.profile.count("profiles_student").await, i64::try_from(USERS).unwrap());
+    for (unit, twin, line) in [
+        (Unit::ProfileConsumer, &twins[0], "✅ Created student profile"),
+        (Unit::CommConsumer, &twins[1], "✅ Created notification"),
+    ] {
+        let (one, other) = (stack.process(unit).count_lines(line), twin.count_lines(line));
+        assert_eq!(one + other, USERS, "{unit:?}");
+        assert!(one > 0 && other > 0, "{unit:?}: both work: {one} and {other}");
+    }
+    for database in [&stack.profile, &stack.comm] {
+        assert_eq!(database.count("parked_event").await, 0);
+    }
 }

@@ -63,6 +63,27 @@ impl Database {
             .unwrap_or_else(|error| panic!("{from}: {error}"))
     }
 
+    /// The one value of a query, as text.
+    ///
+    /// # Panics
+    /// When the database refuses, or there is no such value.
+    pub async fn value(&self, query: &str) -> String {
+        let value: Option<String> = sqlx::query_scalar(AssertSqlSafe(format!("select ({query})::text")))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{query}: {error}"));
+        value.unwrap_or_else(|| panic!("no value: {query}"))
+    }
+
+    /// Does something to the rows behind the back of the system; tells how many there were.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn run(&self, statement: &str) -> u64 {
+        let done = sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&self.pool).await;
+        done.unwrap_or_else(|error| panic!("{statement}: {error}")).rows_affected()
+    }
+
     /// Ends the sessions of everyone else, as a failover does; tells how many there were.
     ///
     /// # Panics

@@ -7,7 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "test crate: no schema of its own to check against")]
 
 use crate::{
-    Client, Database, Stack,
+    Account, Client, Database, Stack,
     client::{REGISTER, account, newcomer},
     eventually,
 };
@@ -15,7 +15,7 @@ use events::{Role, key, topology};
 use reqwest::Method;
 use sqlx::AssertSqlSafe;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -31,9 +31,12 @@ use uuid::Uuid;
 #[derive(Clone, Debug)]
 pub struct Ledger {
     client: Client,
-    /// By e-mail: whether it was acknowledged.
-    attempts: Arc<Mutex<HashMap<String, bool>>>,
+    /// By e-mail: the status it was answered with; 0 for no answer yet, or none at all.
+    attempts: Arc<Mutex<HashMap<String, u16>>>,
 }
+
+/// The status that acknowledges a registration.
+const CREATED: u16 = 201;
 
 impl Ledger {
     /// An empty ledger.
@@ -43,13 +46,22 @@ impl Ledger {
 
     /// Registers somebody new, whatever comes of it. True when it was acknowledged.
     pub async fn register(&self, role: Role) -> bool {
+        self.attempt(role).await.is_some()
+    }
+
+    /// The account, when the registration was acknowledged.
+    async fn attempt(&self, role: Role) -> Option<Account> {
         let body = newcomer(role);
         let email = body["email"].as_str().unwrap_or_default().to_owned();
-        self.attempts().insert(email.clone(), false);
-        let answer = self.client.ask(Method::POST, REGISTER, None, Some(&body)).await;
-        let acknowledged = answer.is_ok_and(|answer| answer.status == 201);
-        self.attempts().insert(email, acknowledged);
-        acknowledged
+        self.attempts().insert(email.clone(), 0);
+        let answer = self.client.ask(Method::POST, REGISTER, None, Some(&body)).await.ok()?;
+        self.attempts().insert(email, answer.status);
+        (answer.status == CREATED).then(|| account(answer.body))
+    }
+
+    /// The statuses that registrations were answered with until now; 0 for none.
+    pub fn statuses(&self) -> BTreeSet<u16> {
+        self.attempts().values().copied().collect()
     }
 
     /// Registers somebody each `every`, students and encadrants in turn, until stopped.
@@ -70,21 +82,24 @@ impl Ledger {
         Load { stop, task }
     }
 
-    /// Sends something after the heal and sees it arrive: a new registration has its welcome within `limit`.
+    /// Sends something after the heal and sees it arrive: within `limit` a new registration has its welcome.
+    /// Tells how long that took.
     ///
     /// # Panics
     /// When it has not.
-    pub async fn proof_of_life(&self, limit: Duration) {
-        let what = "proof of life: a new registration has its welcome";
+    pub async fn proof_of_life(&self, limit: Duration) -> Duration {
         let began = Instant::now();
-        let body = newcomer(Role::Student);
-        let email = body["email"].as_str().unwrap_or_default().to_owned();
-        let answer = self.client.post(REGISTER, &body).await;
-        assert_eq!(answer.status, 201, "{what}: {}", answer.body);
-        self.attempts().insert(email, true);
-        let account = account(answer.body);
+        let what = "proof of life: a registration is acknowledged";
+        let account = eventually(limit, what, async || self.attempt(Role::Student).await).await;
+        let what = "proof of life: the new registration has its welcome";
         let left = limit.saturating_sub(began.elapsed());
-        eventually(left, what, async || self.client.notifications(&account).await.len() == 1).await;
+        let inbox = "/comm/api/notifications/";
+        eventually(left, what, async || {
+            let answer = self.client.ask(Method::GET, inbox, Some(&account.token), None).await;
+            answer.is_ok_and(|answer| answer.body.as_array().is_some_and(|list| list.len() == 1))
+        })
+        .await;
+        began.elapsed()
     }
 
     /// Waits until nothing is on its way any more, at most `limit`; then counts.
@@ -109,7 +124,7 @@ impl Ledger {
         let mut report = Report {
             fault: fault.to_owned(),
             attempted: attempts.len(),
-            acknowledged: attempts.values().filter(|acknowledged| **acknowledged).count(),
+            acknowledged: attempts.values().filter(|status| **status == CREATED).count(),
             drained,
             ..Report::default()
         };
@@ -124,20 +139,21 @@ impl Ledger {
             match attempts.get(email) {
                 None => report.unexpected += 1,
                 Some(_) if !complete => report.lost += 1,
-                Some(false) => report.recovered += 1,
-                Some(true) => {}
+                Some(&CREATED) => {}
+                Some(_) => report.recovered += 1,
             }
             report.duplicated += usize::from(profiles > 1 || notices > 1);
             known.insert(*id);
         }
         let emails: HashSet<_> = users.iter().map(|(_, email)| email).collect();
-        report.lost += attempts.iter().filter(|(email, done)| **done && !emails.contains(email)).count();
+        report.lost +=
+            attempts.iter().filter(|(email, status)| **status == CREATED && !emails.contains(email)).count();
         let told: HashSet<_> = profiles.keys().chain(notices.keys()).collect();
         report.unexpected += told.into_iter().filter(|id| !known.contains(*id)).count();
         report
     }
 
-    fn attempts(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+    fn attempts(&self) -> MutexGuard<'_, HashMap<String, u16>> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -145,19 +145,33 @@ impl Stack {
 
     /// Starts processes side by side, and does not wait.
     pub fn spawn(&mut self, units: &[Unit]) {
-        let auth = self.posts[Unit::Auth as usize].http;
-        for post in self.posts.iter_mut().filter(|post| units.contains(&post.unit)) {
-            let (binary, role) = post.unit.command();
-            let environment = [
-                ("DATABASE_URL", post.database_url.clone()),
-                ("DATABASE_MAX_CONNECTIONS", "4".to_owned()),
-                ("AMQP_URL", post.amqp_url.clone()),
-                ("HTTP_ADDR", post.http.to_string()),
-                ("INTERNAL_ADDR", post.internal.to_string()),
-                ("JWKS_URL", format!("http://{auth}/auth/.well-known/jwks.json")),
-            ];
-            post.process = Some(Process::start(binary, &[role], &environment));
+        for unit in units {
+            let process = self.one_more(*unit, self.internal(*unit));
+            self.posts[*unit as usize].process = Some(process);
         }
+    }
+
+    /// One more process of the same kind beside the first, ready; for a consumer, they share the work.
+    pub async fn twin(&self, unit: Unit) -> Process {
+        let internal = port::free();
+        let mut process = self.one_more(unit, internal);
+        process.ready(internal).await;
+        process
+    }
+
+    fn one_more(&self, unit: Unit, internal: SocketAddr) -> Process {
+        let post = &self.posts[unit as usize];
+        let auth = self.posts[Unit::Auth as usize].http;
+        let (binary, role) = unit.command();
+        let environment = [
+            ("DATABASE_URL", post.database_url.clone()),
+            ("DATABASE_MAX_CONNECTIONS", "4".to_owned()),
+            ("AMQP_URL", post.amqp_url.clone()),
+            ("HTTP_ADDR", post.http.to_string()),
+            ("INTERNAL_ADDR", internal.to_string()),
+            ("JWKS_URL", format!("http://{auth}/auth/.well-known/jwks.json")),
+        ];
+        Process::start(binary, &[role], &environment)
     }
 
     /// A process that has been started.
