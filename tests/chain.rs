@@ -5,7 +5,7 @@ use events::{Role, UserId, topology::QUEUES};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use test_support::{
-    Account, Message, Stack, Unit,
+    Account, Message, Process, Stack, Unit,
     client::{PASSWORD, REGISTER, newcomer},
     eventually,
 };
@@ -153,8 +153,43 @@ async fn a_student_and_an_encadrant_are_welcomed() {
     })
     .await;
 
+    let row = format!("profiles_encadrant where user_id = '{}'", encadrant.user_id);
+    assert_eq!(stack.profile.count(&row).await, 1);
+    assert_eq!(stack.auth.count("users_user").await, 2);
+
     assert_nothing_secret(&tap.heard(), &[&student, &encadrant]);
     assert_log_lines(&stack, &student, &encadrant).await;
+    assert_observable(&stack).await;
+}
+
+/// What operators and orchestrators ask every process.
+async fn assert_observable(stack: &Stack) {
+    for unit in Unit::ALL {
+        let internal = ("INTERNAL_ADDR", stack.internal(unit).to_string());
+        Process::run("auth-service", &["healthcheck"], &[internal]).await;
+    }
+    let nobody = ("INTERNAL_ADDR", test_support::port::free().to_string());
+    let mut asking = Process::start("auth-service", &["healthcheck"], &[nobody]);
+    assert_eq!(asking.exit(SOON).await.code(), Some(1), "nobody is not healthy");
+    Process::run("profile-service", &["consume_events", "--help"], &[]).await;
+
+    let url = format!("http://{}/metrics", stack.internal(Unit::ProfileConsumer));
+    for metric in [
+        "medtrack_outbox_depth 0",
+        "medtrack_outbox_age_seconds 0",
+        "medtrack_parked_events{state=\"dead\"} 0",
+        "medtrack_events_published_total{routing_key=\"student.created\"} 1",
+        "medtrack_events_handled_total{routing_key=\"auth.user.created\"} 2",
+        "medtrack_handler_seconds_count{routing_key=\"auth.user.created\"}",
+        "medtrack_end_to_end_seconds_count{routing_key=\"auth.user.created\"} 2",
+    ] {
+        // The relay counts its table every 5 s.
+        eventually(2 * SOON, metric, async || {
+            let answer = reqwest::get(&url).await.expect("the internal port answers");
+            answer.text().await.expect("in text").contains(metric)
+        })
+        .await;
+    }
 }
 
 /// No event carries a password, a hash or a token.

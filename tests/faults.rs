@@ -70,9 +70,9 @@ async fn registration_does_not_need_the_broker() {
         }
         noticed(&stack, mode).await;
         stack.set_broker(Mode::Pass);
-        ledger.proof_of_life(RECOVERY).await;
-        let fault = format!("broker {mode:?} at registration");
-        ledger.settle(&stack, &fault, DRAINED).await.assert_clean();
+        let back = ledger.proof_of_life(RECOVERY).await;
+        let fault = format!("broker {mode:?} at registration, back after {back:.1?}");
+        ledger.settle(&stack, &fault, RECOVERY).await.assert_clean();
     }
 }
 
@@ -123,8 +123,8 @@ async fn a_consumer_may_lose_its_database() {
         under_way(&stack).await;
         load.stop().await;
         stack.database_edge(unit).set(Mode::Pass);
-        ledger.proof_of_life(RECOVERY).await;
-        let fault = format!("database {mode:?} for {unit:?}");
+        let back = ledger.proof_of_life(RECOVERY).await;
+        let fault = format!("database {mode:?} for {unit:?}, back after {back:.1?}");
         ledger.settle(&stack, &fault, DRAINED).await.assert_clean();
     }
     let statuses = ledger.statuses();

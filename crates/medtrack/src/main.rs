@@ -1,2 +1,34 @@
-//! The launcher.
-fn main() {}
+//! `medtrack`: runs the whole system on one machine, without containers, and looks after it.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to a person")]
+
+mod commands;
+mod control;
+mod gateway;
+mod home;
+mod install;
+mod logs;
+mod ports;
+mod postgres;
+mod prepare;
+mod program;
+mod rabbitmq;
+mod stack;
+mod supervisor;
+mod throwaway;
+mod units;
+mod up;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// One thread: children are told of this process's death by the thread that made them.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match commands::Cli::parse().command.run().await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("medtrack: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

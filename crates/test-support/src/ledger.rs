@@ -114,42 +114,18 @@ impl Ledger {
             drained = is_drained(stack).await;
         }
         let attempts = self.attempts().clone();
-        let users: Vec<(Uuid, String)> = rows(&stack.auth, "select id, email from users_user").await;
+        let users = rows(&stack.auth, "select id, email from users_user").await;
         let profiles = counts(
             &stack.profile,
             "(select user_id from profiles_student union all select user_id from profiles_encadrant) p",
         )
         .await;
         let notices = counts(&stack.comm, "communications_notification n").await;
-        let mut report = Report {
-            fault: fault.to_owned(),
-            attempted: attempts.len(),
-            acknowledged: attempts.values().filter(|status| **status == CREATED).count(),
-            drained,
-            ..Report::default()
-        };
+        let mut report =
+            Report { fault: fault.to_owned(), drained, ..judge(&attempts, &users, &profiles, &notices) };
         for database in [&stack.auth, &stack.profile, &stack.comm] {
             report.parked += database.count("parked_event").await;
         }
-        let of = |counts: &HashMap<Uuid, i64>, id: &Uuid| counts.get(id).copied().unwrap_or(0);
-        let mut known = HashSet::new();
-        for (id, email) in &users {
-            let (profiles, notices) = (of(&profiles, id), of(&notices, id));
-            let complete = profiles > 0 && notices > 0;
-            match attempts.get(email) {
-                None => report.unexpected += 1,
-                Some(_) if !complete => report.lost += 1,
-                Some(&CREATED) => {}
-                Some(_) => report.recovered += 1,
-            }
-            report.duplicated += usize::from(profiles > 1 || notices > 1);
-            known.insert(*id);
-        }
-        let emails: HashSet<_> = users.iter().map(|(_, email)| email).collect();
-        report.lost +=
-            attempts.iter().filter(|(email, status)| **status == CREATED && !emails.contains(email)).count();
-        let told: HashSet<_> = profiles.keys().chain(notices.keys()).collect();
-        report.unexpected += told.into_iter().filter(|id| !known.contains(*id)).count();
         report
     }
 
@@ -227,6 +203,38 @@ impl fmt::Display for Report {
     }
 }
 
+/// Compares what was promised (e-mail → status) with what there is: accounts, and how many profiles and notices
+/// each user has.
+fn judge(
+    attempts: &HashMap<String, u16>,
+    users: &[(Uuid, String)],
+    profiles: &HashMap<Uuid, i64>,
+    notices: &HashMap<Uuid, i64>,
+) -> Report {
+    let promised: HashSet<&String> =
+        attempts.iter().filter(|(_, status)| **status == CREATED).map(|(email, _)| email).collect();
+    let mut report = Report { attempted: attempts.len(), acknowledged: promised.len(), ..Report::default() };
+    let mut kept: HashSet<&String> = HashSet::new();
+    for (id, email) in users {
+        let of = |counts: &HashMap<Uuid, i64>| counts.get(id).copied().unwrap_or(0);
+        let (profiles, notices) = (of(profiles), of(notices));
+        kept.insert(email);
+        report.duplicated += usize::from(profiles > 1 || notices > 1);
+        if !attempts.contains_key(email) {
+            report.unexpected += 1;
+        } else if profiles == 0 || notices == 0 {
+            report.lost += 1;
+        } else if !promised.contains(email) {
+            report.recovered += 1;
+        }
+    }
+    report.lost += promised.difference(&kept).count();
+    let known: HashSet<&Uuid> = users.iter().map(|(id, _)| id).collect();
+    let told: HashSet<&Uuid> = profiles.keys().chain(notices.keys()).collect();
+    report.unexpected += told.difference(&known).count();
+    report
+}
+
 /// Whether all outboxes are published, and each event stands in the inbox of every service that wants it.
 async fn is_drained(stack: &Stack) -> bool {
     let mut events: Vec<(Uuid, String)> = Vec::new();
@@ -265,4 +273,46 @@ async fn counts(database: &Database, table: &str) -> HashMap<Uuid, i64> {
         .await
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
     rows.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_fail_is_counted() {
+        let [good, lost, gone, twice, recovered, ghost, stranger] =
+            ["good", "lost", "gone", "twice", "recovered", "ghost", "stranger"].map(str::to_owned);
+        let attempts = HashMap::from([
+            (good.clone(), CREATED),
+            (lost.clone(), CREATED),
+            (gone, CREATED),
+            (twice.clone(), CREATED),
+            (recovered.clone(), 0),
+            (ghost.clone(), 500),
+            ("refused".to_owned(), 503),
+        ]);
+        let users: Vec<_> = [good, lost, twice, recovered, ghost, stranger]
+            .into_iter()
+            .zip(1..)
+            .map(|(email, id)| (Uuid::from_u128(id), email))
+            .collect();
+        let counts = |counts: [(u128, i64); 6]| -> HashMap<Uuid, i64> {
+            counts.into_iter().map(|(id, count)| (Uuid::from_u128(id), count)).collect()
+        };
+        let profiles = counts([(1, 1), (2, 1), (3, 1), (4, 1), (6, 1), (99, 1)]);
+        let notices = counts([(1, 1), (3, 2), (4, 1), (5, 1), (6, 1), (99, 1)]);
+        let report = Report { drained: true, ..judge(&attempts, &users, &profiles, &notices) };
+        assert_eq!(
+            report.to_string(),
+            ": attempted 7, acknowledged 4, lost 3, duplicated 1, unexpected 2, recovered 1, parked 0",
+            "lost: no welcome, no account, half of an unacknowledged one; unexpected: a stranger and nobody's profile"
+        );
+        assert!(std::panic::catch_unwind(|| report.assert_clean()).is_err());
+        assert!(
+            std::panic::catch_unwind(|| Report { drained: true, ..Report::default() }.assert_clean())
+                .is_err()
+        );
+        Report { drained: true, attempted: 1, acknowledged: 1, ..Report::default() }.assert_clean();
+    }
 }

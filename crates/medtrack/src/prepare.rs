@@ -1,0 +1,95 @@
+//! `prepare`: the cache of checked queries, made from the real schemas.
+
+use crate::{home::Home, postgres::Postgres, program::Program, throwaway};
+use anyhow::{Context as _, bail};
+use sqlx::{Connection as _, PgConnection, migrate::Migrator};
+use std::{collections::BTreeMap, fs, path::Path, time::SystemTime};
+
+/// The crates with checked queries, and the migrations of their own beside messaging's.
+const CRATES: [(&str, &str, &str); 4] = [
+    ("messaging", "crates/messaging", "messaging"),
+    ("auth-service", "services/auth", "auth"),
+    ("profile-service", "services/profile", "profile"),
+    ("comm-service", "services/comm", "comm"),
+];
+
+/// Makes `.sqlx/` anew; with `check` only compares.
+pub(crate) async fn run(home: &Home, check: bool) -> anyhow::Result<()> {
+    let fresh = std::env::temp_dir().join(format!("medtrack-sqlx-{}", uuid::Uuid::new_v4()));
+    fs::create_dir(&fresh)?;
+    let outcome = throwaway::with_postgres(async |postgres| {
+        migrate(home, postgres).await?;
+        describe(home, postgres, &fresh).await
+    })
+    .await
+    .and_then(|()| compare(&home.root.join(".sqlx"), &fresh, check));
+    let _ = fs::remove_dir_all(fresh);
+    outcome
+}
+
+async fn migrate(home: &Home, postgres: &Postgres) -> anyhow::Result<()> {
+    for (_, _, database) in CRATES {
+        postgres.psql(&format!("create database {database};")).await?;
+        let mut connection = PgConnection::connect(&postgres.url(database)).await?;
+        let mut messaging = Migrator::new(home.root.join("migrations/messaging")).await?;
+        messaging.dangerous_set_table_name("_messaging_migrations");
+        messaging.run(&mut connection).await.context("migrations/messaging")?;
+        if database != "messaging" {
+            let own = Migrator::new(home.root.join("migrations").join(database)).await?;
+            own.run(&mut connection).await.with_context(|| format!("migrations/{database}"))?;
+        }
+        connection.close().await?;
+    }
+    Ok(())
+}
+
+async fn describe(home: &Home, postgres: &Postgres, fresh: &Path) -> anyhow::Result<()> {
+    let mut cargo = Program::new("cargo")
+        .args(["check", "--locked", "--quiet"])
+        .env("SQLX_OFFLINE", "false")
+        .env("SQLX_OFFLINE_DIR", fresh)
+        .folder(&home.root);
+    for (package, folder, database) in CRATES {
+        // The queries are described when the crate is compiled, and cargo compiles what has changed.
+        let source = home.root.join(folder).join("src/lib.rs");
+        fs::File::options().append(true).open(&source)?.set_modified(SystemTime::now())?;
+        cargo = cargo
+            .args(["-p", package])
+            .env(&format!("{}_DATABASE_URL", database.to_uppercase()), postgres.url(database));
+    }
+    let status = cargo.command().status().await.context("cannot run cargo")?;
+    if !status.success() {
+        bail!("the queries do not fit the schemas; see above");
+    }
+    Ok(())
+}
+
+fn compare(old: &Path, fresh: &Path, check: bool) -> anyhow::Result<()> {
+    let (before, after) = (files(old)?, files(fresh)?);
+    if before == after {
+        println!(".sqlx is current ({} queries)", after.len());
+        return Ok(());
+    }
+    if check {
+        bail!(".sqlx is stale; try: ./medtrack prepare");
+    }
+    fs::create_dir_all(old)?;
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        fs::remove_file(old.join(name))?;
+    }
+    for (name, text) in &after {
+        fs::write(old.join(name), text)?;
+    }
+    println!(".sqlx is refreshed ({} queries)", after.len());
+    Ok(())
+}
+
+fn files(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(BTreeMap::new()) };
+    let mut files = BTreeMap::new();
+    for entry in entries {
+        let entry = entry?;
+        files.insert(entry.file_name().to_string_lossy().into_owned(), fs::read_to_string(entry.path())?);
+    }
+    Ok(files)
+}

@@ -1,0 +1,273 @@
+//! `up`: from a bare machine to a box of addresses.
+
+use crate::{
+    commands::Up,
+    control::{self, Call, Request},
+    home::{Home, write_private},
+    install,
+    ports::{self, Ports},
+    postgres::{self, Postgres},
+    program::Program,
+    rabbitmq::{LOGIN, RabbitMq, RabbitPorts},
+    stack,
+    supervisor::{Supervisor, end_leftovers},
+    units::{self, SERVICES, Tier},
+};
+use anyhow::{Context as _, bail};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+/// Runs the stack in this terminal, until Ctrl-C.
+pub(crate) async fn foreground(home: &Home, options: &Up) -> anyhow::Result<()> {
+    home.create()?;
+    let Some(_lock) = home.lock()? else { return already_running(home).await };
+    install::ensure(true, !options.no_install).await?;
+    let mut supervisor = Supervisor::new(home, std::env::var_os("MEDTRACK_DETACHED").is_none());
+    let mut calls = control::listen(home)?;
+    let outcome = run(home, options, &mut supervisor, &mut calls).await;
+    if outcome.is_err() {
+        supervisor.kill_all();
+    }
+    let _ = std::fs::remove_file(home.socket());
+    outcome
+}
+
+async fn run(
+    home: &Home,
+    options: &Up,
+    supervisor: &mut Supervisor,
+    calls: &mut mpsc::Receiver<Call>,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut asked = None;
+    let addresses = tokio::select! {
+        started = start(home, options, supervisor) => started?,
+        _ = terminate.recv() => bail!("told to stop while starting"),
+        _ = interrupt.recv() => bail!("told to stop while starting"),
+    };
+    println!("{addresses}");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            ended = supervisor.next_end() => {
+                if let Some(ended) = ended {
+                    supervisor.note_end(&ended);
+                }
+                supervisor.start_due();
+            }
+            Some((request, reply)) = calls.recv() => {
+                let answer = match request {
+                    Request::Shutdown => {
+                        asked = Some(reply);
+                        break;
+                    }
+                    Request::Ps => Ok(supervisor.table()),
+                    Request::Ready => Ok(addresses.clone()),
+                    Request::Stop(names) => done(supervisor.stop(&names).await, "stopped", &names),
+                    Request::Restart(names) => done(supervisor.restart(&names).await, "restarted", &names),
+                };
+                let _ = reply.send(answer);
+            }
+        }
+    }
+    eprintln!("Stopping (Ctrl-C again kills)");
+    let backing: Vec<String> =
+        supervisor.names(Tier::Backing).into_iter().filter(|name| name != "epmd").collect();
+    let system = supervisor.names(Tier::System);
+    let stop = async {
+        supervisor.stop(&system).await?;
+        supervisor.stop(&backing).await?;
+        supervisor.stop(&["epmd".to_owned()]).await
+    };
+    let stopped = tokio::select! {
+        stopped = stop => stopped,
+        _ = interrupt.recv() => Err(anyhow::anyhow!("killed")),
+    };
+    if stopped.is_err() {
+        supervisor.kill_all();
+    }
+    let answer =
+        stopped.as_ref().map(|()| "Stopped; data stay".to_owned()).map_err(|error| format!("{error:#}"));
+    if let Some(reply) = asked {
+        let _ = reply.send(answer);
+        // Let the answer reach the other terminal before this process is gone.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stopped
+}
+
+fn done(outcome: anyhow::Result<()>, what: &str, names: &[String]) -> control::Answer {
+    outcome.map(|()| format!("{what}: {}", names.join(", "))).map_err(|error| format!("{error:#}"))
+}
+
+/// Starts everything; tells the addresses.
+async fn start(home: &Home, options: &Up, supervisor: &mut Supervisor) -> anyhow::Result<String> {
+    let began = Instant::now();
+    end_leftovers(home).await;
+    let mut scale = BTreeMap::new();
+    for (unit, number) in &options.scale {
+        let name = units::full_name(unit);
+        if !SERVICES.iter().any(|service| name == format!("{}-consumer", service.name)) {
+            bail!("{unit} cannot be scaled; consumers can: auth-consumer, profile-consumer, comm-consumer");
+        }
+        scale.insert(name, *number);
+    }
+    let wanted = units::wanted_ports(&scale);
+    let wanted: Vec<(&str, Option<u16>)> =
+        wanted.iter().map(|(name, usual)| (name.as_str(), *usual)).collect();
+    let ports = ports::choose(home, &wanted)?;
+
+    let superuser = home.secret("postgres-superuser")?;
+    let rabbitmq = RabbitMq::prepare(&home.folder, rabbit_ports(&ports))?;
+    let postgres = Postgres::prepare(&home.folder, &superuser, ports["postgres"]).await?;
+    // RabbitMQ takes longest: it starts first, and everything else happens meanwhile.
+    for unit in units::backing(&postgres, &rabbitmq, &ports) {
+        supervisor.add(unit)?;
+    }
+    let binaries = build(home).await?;
+    postgres.wait().await?;
+    let mut databases = Vec::new();
+    for service in &SERVICES {
+        databases.push((service.database, service.role, home.secret(service.role)?));
+    }
+    postgres.create_databases(&databases).await?;
+    write_private(&home.path("env"), &environment(home, &ports, &rabbitmq)?)?;
+    for service in &SERVICES {
+        let migrate = units::service_program(home, &binaries, service, &ports, "migrate")?;
+        let output =
+            migrate.command().output().await.with_context(|| format!("cannot run {}", service.name))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stdout);
+            bail!("{} migrate failed:\n{}", service.name, said.trim());
+        }
+    }
+    let system = units::system(home, &binaries, &ports, &rabbitmq.amqp_url(), &scale)?;
+    let names: Vec<String> = system.iter().map(|unit| unit.name.clone()).collect();
+    for unit in system {
+        supervisor.add(unit)?;
+    }
+    supervisor.wait_ready(&names, Duration::from_secs(60)).await?;
+    rabbitmq.wait().await?;
+    Ok(addresses(&ports, began.elapsed()))
+}
+
+fn rabbit_ports(ports: &Ports) -> RabbitPorts {
+    RabbitPorts {
+        amqp: ports["amqp"],
+        management: ports["management"],
+        prometheus: ports["prometheus"],
+        distribution: ports["distribution"],
+        epmd: ports["epmd"],
+    }
+}
+
+/// Builds the three binaries, unless MEDTRACK_BIN_DIR says where they are.
+async fn build(home: &Home) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("MEDTRACK_BIN_DIR") {
+        return Ok(folder.into());
+    }
+    println!("Building (the first time takes some minutes)");
+    let cargo = Program::new("cargo")
+        .args(["build", "--release", "--locked", "--quiet"])
+        .args(SERVICES.iter().flat_map(|service| ["-p", service.name]))
+        .folder(&home.root);
+    let status = cargo.command().status().await.context("cannot run cargo")?;
+    if !status.success() {
+        bail!("the build failed; see above");
+    }
+    Ok(stack::target_folder(home).join("release"))
+}
+
+/// `.medtrack/env`: addresses as shell assignments.
+fn environment(home: &Home, ports: &Ports, rabbitmq: &RabbitMq) -> anyhow::Result<String> {
+    let http = |port: &str| format!("http://127.0.0.1:{}", ports[port]);
+    let (user, password) = LOGIN;
+    let mut lines = vec![
+        ("GATEWAY_URL".to_owned(), http("gateway")),
+        ("AMQP_URL".to_owned(), rabbitmq.amqp_url()),
+        (
+            "RABBITMQ_MANAGEMENT_URL".to_owned(),
+            format!("http://{user}:{password}@127.0.0.1:{}", ports["management"]),
+        ),
+    ];
+    for service in &SERVICES {
+        let word = service.role.trim_end_matches("_service").to_uppercase();
+        let url =
+            postgres::url(service.role, &home.secret(service.role)?, ports["postgres"], service.database);
+        lines.push((format!("{word}_URL"), http(service.name)));
+        lines.push((format!("{word}_DATABASE_URL"), url));
+        lines.push((format!("{word}_INTERNAL_URL"), http(&format!("{}-internal", service.name))));
+        lines.push((
+            format!("{word}_CONSUMER_INTERNAL_URL"),
+            http(&format!("{}-consumer-internal", service.name)),
+        ));
+    }
+    lines.sort();
+    Ok(lines.into_iter().map(|(name, value)| format!("{name}='{value}'\n")).collect())
+}
+
+fn addresses(ports: &Ports, took: Duration) -> String {
+    let (user, password) = LOGIN;
+    let lines = [
+        format!("MedTrack is ready ({:.1} s)", took.as_secs_f64()),
+        String::new(),
+        format!("API        http://localhost:{}/auth /profile /comm", ports["gateway"]),
+        format!("RabbitMQ   http://localhost:{}  ({user} / {password})", ports["management"]),
+        format!("PostgreSQL 127.0.0.1:{}  auth_db profile_db comm_db", ports["postgres"]),
+        "Addresses  .medtrack/env".to_owned(),
+        String::new(),
+        "./medtrack ps | logs -f [unit] | restart <unit> | stop".to_owned(),
+    ];
+    let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or_default();
+    let rule = "─".repeat(width + 2);
+    let body: String = lines.iter().map(|line| format!("│ {line:<width$} │\n")).collect();
+    format!("╭{rule}╮\n{body}╰{rule}╯")
+}
+
+/// Starts the stack in the background; returns when it is ready.
+pub(crate) async fn detached(home: &Home, options: &Up) -> anyhow::Result<()> {
+    home.create()?;
+    if home.lock()?.is_none() {
+        return already_running(home).await;
+    }
+    install::ensure(true, !options.no_install).await?;
+    let log = std::fs::File::create(home.log("launcher"))?;
+    let scale = options.scale.iter().map(|(unit, number)| format!("--scale={unit}={number}"));
+    // A session of its own: closing this terminal must not reach it.
+    let launcher = Program::new("setsid")
+        .arg(std::env::current_exe()?)
+        .arg("up")
+        .args(scale)
+        .env("MEDTRACK_DETACHED", "1");
+    let mut child =
+        launcher.command().stdout(Stdio::from(log.try_clone()?)).stderr(Stdio::from(log)).spawn()?;
+    println!("Starting in the background (./medtrack logs launcher)");
+    loop {
+        if let Some(Ok(addresses)) = control::ask(home, &Request::Ready).await? {
+            println!("{addresses}");
+            return Ok(());
+        }
+        if let Some(status) = child.try_wait()? {
+            bail!("it did not start ({status}):\n{}", crate::logs::last_lines(home, "launcher", 20));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn already_running(home: &Home) -> anyhow::Result<()> {
+    println!("already running (pid {})", home.owner());
+    if let Some(Ok(addresses)) = control::ask(home, &Request::Ready).await? {
+        println!("{addresses}");
+    }
+    Ok(())
+}
