@@ -2,6 +2,7 @@
 //!
 //! `./medtrack bench` runs it. PostgreSQL has to keep commit timestamps (`track_commit_timestamp = on`): they
 //! tell, on the server's one clock, when a registration and its notification were committed.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a report for a person")]
 #![expect(clippy::disallowed_methods, reason = "tables of other crates, and of its own")]
 
@@ -183,14 +184,6 @@ async fn drain(stack: &mut Stack) -> Duration {
     }
     let began = Instant::now();
     stack.spawn(&Unit::CONSUMERS);
-    if std::env::var_os("CPU").is_some() {
-        let o = std::process::Command::new("top")
-            .args(["-b", "-n", "2", "-d", "2.5", "-w", "150"])
-            .output()
-            .unwrap();
-        let s = String::from_utf8_lossy(&o.stdout).into_owned();
-        println!("{}", s.rsplit("top -").next().unwrap().lines().take(22).collect::<Vec<_>>().join("\n"));
-    }
     let wanted = (ROUNDS + DRAINED) as i64;
     eventually(Duration::from_secs(60), "all are welcomed", async || {
         tokio::time::sleep(Duration::from_millis(40)).await;

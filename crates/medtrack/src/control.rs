@@ -72,7 +72,7 @@ pub(crate) async fn ask(home: &Home, request: &Request) -> anyhow::Result<Option
 /// Asks a running stack and prints its answer.
 pub(crate) async fn tell(home: &Home, request: &Request) -> anyhow::Result<()> {
     match ask(home, request).await? {
-        Some(Ok(text)) => println!("{text}"),
+        Some(Ok(text)) => say!("{text}"),
         Some(Err(text)) => bail!("{text}"),
         None => bail!("nothing is running here; try: ./medtrack up"),
     }

@@ -42,7 +42,7 @@ pub(crate) async fn ensure(gateway: bool, allowed: bool) -> anyhow::Result<()> {
     if !allowed || !nix::unistd::geteuid().is_root() || !on_path("apt-get") {
         bail!("missing on this machine: {list}; try: {by_hand}");
     }
-    println!("Installing {list} from this system's packages (their own services are not started)");
+    say!("Installing {list} from this system's packages (their own services are not started)");
     let _quiet = Quiet::new(missing.contains(&"postgresql"))?;
     apt(&["update"]).await?;
     let install = ["install", "-y", "--no-install-recommends"].into_iter().chain(missing.iter().copied());

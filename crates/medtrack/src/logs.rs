@@ -21,7 +21,8 @@ pub(crate) async fn pump(stream: impl AsyncRead + Unpin, home: Home, unit: Strin
     while let Ok(Some(line)) = lines.next_segment().await {
         let text = String::from_utf8_lossy(&line);
         if shown {
-            println!("{} {text}", prefix(&unit));
+            // The stack goes on when its terminal is gone.
+            let _ = writeln!(std::io::stdout(), "{} {text}", prefix(&unit));
         }
         let _ = writeln!(file, "{text}");
         if file.metadata().is_ok_and(|metadata| metadata.len() > LIMIT) {
@@ -94,13 +95,15 @@ pub(crate) async fn show(home: &Home, unit: Option<&str>, follow: bool) -> anyho
         }
         followed.push((name, path, end));
     }
-    while follow {
+    if !follow {
+        return Ok(());
+    }
+    loop {
         for (name, path, position) in &mut followed {
             *position = print_new(name, path, *position, alone)?;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    Ok(())
 }
 
 fn print_new(name: &str, path: &Path, position: u64, alone: bool) -> std::io::Result<u64> {
@@ -118,5 +121,5 @@ fn print_new(name: &str, path: &Path, position: u64, alone: bool) -> std::io::Re
 }
 
 fn print_line(name: &str, line: &str, alone: bool) {
-    if alone { println!("{line}") } else { println!("{} {line}", prefix(name)) }
+    if alone { say!("{line}") } else { say!("{} {line}", prefix(name)) }
 }

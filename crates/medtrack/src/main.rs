@@ -1,5 +1,15 @@
 //! `medtrack`: runs the whole system on one machine, without containers, and looks after it.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to a person")]
+#![expect(clippy::print_stderr, reason = "a command line speaks to a person")]
+
+/// Writes a line for a person. When nobody reads any more, as in `medtrack logs | head`, the command ends.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        use std::io::Write as _;
+        if writeln!(std::io::stdout(), $($what)*).is_err() {
+            std::process::exit(0);
+        }
+    }};
+}
 
 mod commands;
 mod control;

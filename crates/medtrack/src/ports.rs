@@ -10,14 +10,14 @@ const RANGE: std::ops::Range<u16> = 20_000..32_000;
 /// Name → port.
 pub(crate) type Ports = BTreeMap<String, u16>;
 
-/// Ports for `wanted` (name and the usual port), as they were the last time where that is possible.
+/// Ports for `wanted` (name and the usual port): the usual ones, else those of the last time, else any.
 pub(crate) fn choose(home: &Home, wanted: &[(&str, Option<u16>)]) -> anyhow::Result<Ports> {
     let path = home.path("ports.json");
     let known: Ports =
         fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let mut ports = Ports::new();
     for (name, usual) in wanted {
-        let candidates = known.get(*name).copied().into_iter().chain(*usual);
+        let candidates = usual.iter().copied().chain(known.get(*name).copied());
         let port =
             candidates.into_iter().find(|port| !ports.values().any(|taken| taken == port) && is_free(*port));
         let port = match port {
@@ -56,9 +56,10 @@ mod tests {
         assert_ne!(first["a"], first["b"]);
         assert_eq!(choose(&home, &[("a", None), ("b", None)]).unwrap(), first);
         let _taken = TcpListener::bind(("127.0.0.1", first["a"])).unwrap();
-        let second = choose(&home, &[("a", Some(first["a"])), ("b", None)]).unwrap();
+        let usual = any_free(&first).unwrap();
+        let second = choose(&home, &[("a", Some(first["a"])), ("b", Some(usual))]).unwrap();
         assert_ne!(second["a"], first["a"]);
-        assert_eq!(second["b"], first["b"]);
+        assert_eq!(second["b"], usual, "the usual port again as soon as it is free");
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -67,7 +67,7 @@ async fn describe(home: &Home, postgres: &Postgres, fresh: &Path) -> anyhow::Res
 fn compare(old: &Path, fresh: &Path, check: bool) -> anyhow::Result<()> {
     let (before, after) = (files(old)?, files(fresh)?);
     if before == after {
-        println!(".sqlx is current ({} queries)", after.len());
+        say!(".sqlx is current ({} queries)", after.len());
         return Ok(());
     }
     if check {
@@ -80,7 +80,7 @@ fn compare(old: &Path, fresh: &Path, check: bool) -> anyhow::Result<()> {
     for (name, text) in &after {
         fs::write(old.join(name), text)?;
     }
-    println!(".sqlx is refreshed ({} queries)", after.len());
+    say!(".sqlx is refreshed ({} queries)", after.len());
     Ok(())
 }
 

@@ -60,6 +60,7 @@ impl RabbitMq {
         let path = |name: &str| self.folder.join(name).into_os_string();
         Program::new(&self.script)
             .clean()
+            .folder(&self.folder)
             .env("HOME", path("home"))
             .env("RABBITMQ_CONF_ENV_FILE", path("rabbitmq-env.conf"))
             .env("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf"))
@@ -71,6 +72,8 @@ impl RabbitMq {
             .env("RABBITMQ_SCHEMA_DIR", path("schema"))
             .env("RABBITMQ_PID_FILE", path("pid"))
             .env("RABBITMQ_LOGS", "-")
+            // Under systemd the script becomes the broker, instead of waiting for it: our child is the broker.
+            .env("NOTIFY_SOCKET", path("notify.sock"))
             // The data are kept by node name: it must not change with the port.
             .env("RABBITMQ_NODENAME", "medtrack@localhost")
             .env("RABBITMQ_DIST_PORT", self.ports.distribution.to_string())

@@ -14,11 +14,11 @@ use std::{
 /// Stops a running stack, and waits until it is gone.
 pub(crate) async fn stop(home: &Home) -> anyhow::Result<()> {
     if !home.folder.exists() || home.lock()?.is_some() {
-        println!("nothing is running here");
+        say!("nothing is running here");
         return Ok(());
     }
     match control::ask(home, &Request::Shutdown).await? {
-        Some(Ok(text)) => println!("{text}"),
+        Some(Ok(text)) => say!("{text}"),
         Some(Err(text)) => bail!("{text}"),
         None => bail!("the stack is just starting or ending (pid {}); try again", home.owner()),
     }
@@ -31,14 +31,18 @@ pub(crate) async fn stop(home: &Home) -> anyhow::Result<()> {
 /// Forgets everything: databases, queues, secrets, logs.
 pub(crate) async fn reset(home: &Home, yes: bool) -> anyhow::Result<()> {
     if !home.folder.exists() {
-        println!("there is nothing to forget");
+        say!("there is nothing to forget");
         return Ok(());
     }
     if !yes {
         if !std::io::stdin().is_terminal() {
             bail!("this forgets all data; try: ./medtrack reset --yes");
         }
-        print!("Stop everything and forget all data in {}? [y/N] ", home.folder.display());
+        write!(
+            std::io::stdout(),
+            "Stop everything and forget all data in {}? [y/N] ",
+            home.folder.display()
+        )?;
         std::io::stdout().flush()?;
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
@@ -50,7 +54,7 @@ pub(crate) async fn reset(home: &Home, yes: bool) -> anyhow::Result<()> {
     crate::supervisor::end_leftovers(home).await;
     std::fs::remove_dir_all(&home.folder)
         .with_context(|| format!("cannot remove {}", home.folder.display()))?;
-    println!("All data are gone");
+    say!("All data are gone");
     Ok(())
 }
 

@@ -285,7 +285,7 @@ pub(crate) async fn end_leftovers(home: &Home) {
         .collect();
     let began = Instant::now();
     while ours.iter().any(|pid| kill(*pid, None) != Err(Errno::ESRCH) && born(*pid).is_some()) {
-        if began.elapsed() > Duration::from_secs(3) {
+        if began.elapsed() > Duration::from_secs(2) {
             for pid in &ours {
                 let _ = kill(*pid, Signal::SIGKILL);
             }

@@ -54,7 +54,7 @@ async fn run(
         _ = terminate.recv() => bail!("told to stop while starting"),
         _ = interrupt.recv() => bail!("told to stop while starting"),
     };
-    println!("{addresses}");
+    say!("{addresses}");
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -176,7 +176,7 @@ async fn build(home: &Home) -> anyhow::Result<PathBuf> {
     if let Some(folder) = std::env::var_os("MEDTRACK_BIN_DIR") {
         return Ok(folder.into());
     }
-    println!("Building (the first time takes some minutes)");
+    say!("Building (the first time takes some minutes)");
     let cargo = Program::new("cargo")
         .args(["build", "--release", "--locked", "--quiet"])
         .args(SERVICES.iter().flat_map(|service| ["-p", service.name]))
@@ -251,10 +251,10 @@ pub(crate) async fn detached(home: &Home, options: &Up) -> anyhow::Result<()> {
         .env("MEDTRACK_DETACHED", "1");
     let mut child =
         launcher.command().stdout(Stdio::from(log.try_clone()?)).stderr(Stdio::from(log)).spawn()?;
-    println!("Starting in the background (./medtrack logs launcher)");
+    say!("Starting in the background (./medtrack logs launcher)");
     loop {
         if let Some(Ok(addresses)) = control::ask(home, &Request::Ready).await? {
-            println!("{addresses}");
+            say!("{addresses}");
             return Ok(());
         }
         if let Some(status) = child.try_wait()? {
@@ -265,9 +265,9 @@ pub(crate) async fn detached(home: &Home, options: &Up) -> anyhow::Result<()> {
 }
 
 async fn already_running(home: &Home) -> anyhow::Result<()> {
-    println!("already running (pid {})", home.owner());
+    say!("already running (pid {})", home.owner());
     if let Some(Ok(addresses)) = control::ask(home, &Request::Ready).await? {
-        println!("{addresses}");
+        say!("{addresses}");
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::{
 use events::{Arrival, topology::Queue};
 use futures_util::{FutureExt, StreamExt};
 use lapin::{
-    Channel,
+    Channel, Connection,
     message::Delivery,
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable},
@@ -83,7 +83,11 @@ impl Consumer {
     async fn database_answers(&self, stop: &CancellationToken) -> bool {
         let mut backoff = Backoff::default();
         loop {
-            match self.desk.outbox.pool().acquire().await {
+            let answer = tokio::select! {
+                () = stop.cancelled() => return false,
+                answer = self.desk.outbox.pool().acquire() => answer,
+            };
+            match answer {
                 Ok(_) => return true,
                 Err(error) => {
                     self.status.unwell(format!("the database is away: {error}"));
@@ -94,20 +98,15 @@ impl Consumer {
                 }
             }
             backoff.wait(stop).await;
-            if stop.is_cancelled() {
-                return false;
-            }
         }
     }
 
     /// One connection, from subscribing until told to stop, or until a fault.
     async fn session(&self, declare: bool, stop: &CancellationToken) -> Result<(), Fault> {
-        let connection = self.broker.connect("consume").await?;
-        if declare {
-            topology::ensure(&connection).await?;
-        }
-        let channel = broker::channel(&connection).await?;
-        let mut subscription = self.subscribe(&channel, 1).await?;
+        let (connection, channel, mut subscription) = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            connected = self.connect(declare) => connected?,
+        };
         tracing::info!(queue = self.desk.queue.name, "Connected to RabbitMQ. Waiting for events...");
         self.status.well();
 
@@ -146,6 +145,16 @@ impl Consumer {
         }
         let _ = within("closing", Duration::from_secs(1), connection.close(200, "stopped".into())).await;
         Ok(())
+    }
+
+    async fn connect(&self, declare: bool) -> Result<(Connection, Channel, lapin::Consumer), Fault> {
+        let connection = self.broker.connect("consume").await?;
+        if declare {
+            topology::ensure(&connection).await?;
+        }
+        let channel = broker::channel(&connection).await?;
+        let subscription = self.subscribe(&channel, 1).await?;
+        Ok((connection, channel, subscription))
     }
 
     /// Changing the prefetch of a live subscription does nothing: it is read when one begins.

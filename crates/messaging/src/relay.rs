@@ -83,7 +83,10 @@ impl Relay {
                     handed.clear();
                 }
                 () = tokio::time::sleep_until(next_sweep) => {
-                    let connected_anew = self.reconnect().await;
+                    let connected_anew = tokio::select! {
+                        () = stop.cancelled() => continue,
+                        connected_anew = self.reconnect() => connected_anew,
+                    };
                     let age = if connected_anew { Duration::ZERO } else { SWEEP_AGE };
                     self.sweep(age, &stop).await;
                     next_sweep = Instant::now() + SWEEP_EVERY.mul_f64(rand::rng().random_range(0.8..=1.2));

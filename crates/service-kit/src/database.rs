@@ -10,6 +10,9 @@ use sqlx::{
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+/// A connection that was not used for so long is asked whether it is alive.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// Makes the pool, and waits until the database answers or the process shall stop.
 ///
 /// # Errors
@@ -23,8 +26,11 @@ pub async fn connect(config: &DatabaseConfig, stopping: &CancellationToken) -> a
     let pool = PgPoolOptions::new()
         .max_connections(config.database_max_connections)
         .acquire_timeout(Duration::from_secs(3))
-        // A round trip for each use; a broken connection shows soon enough.
+        // A round trip for each use would be a tenth of a request; a connection that has idled may be dead.
         .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move { Ok(meta.idle_for < IDLE || connection.ping().await.is_ok()) })
+        })
         .after_release(|connection, _| Box::pin(is_clean(connection)))
         .connect_lazy_with(options);
     wait_until("the database answers", stopping, async || pool.acquire().await.map(drop)).await?;
@@ -75,6 +81,23 @@ pub async fn ensure_current(pool: &PgPool, migrators: &[&Migrator], binary: &str
         }
     }
     Ok(())
+}
+
+/// Whether an error means that the database cannot be reached, or will not be for a moment (PostgreSQL's
+/// documentation, appendix A: classes 08, 53 and 57P).
+pub fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
+        }
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::Io(_)
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => true,
+        _ => false,
+    }
 }
 
 /// Whether the database answers, for readiness.

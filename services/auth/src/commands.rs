@@ -21,14 +21,17 @@ use uuid::Uuid;
 pub async fn create_admin(config: CreateAdmin, process: Process) -> anyhow::Result<()> {
     let email = Email::parse(&config.email)?;
     let text = match &config.password_file {
-        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
+        Some(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+        }
         None => {
             let mut text = String::new();
             std::io::stdin().take(4096).read_to_string(&mut text).context("cannot read the password")?;
             text
         }
     };
-    let password = Password::chosen(text.trim_end_matches(['\r', '\n']), &[email.local_part()]).context("password")?;
+    let password =
+        Password::chosen(text.trim_end_matches(['\r', '\n']), &[email.local_part()]).context("password")?;
     let new = NewUser {
         email,
         password_hash: Hasher::new().hash(password).await?,
@@ -55,6 +58,9 @@ pub async fn rotate_keys(config: RotateKeys, process: Process) -> anyhow::Result
     let mut tx = pool.begin().await?;
     let kid = actions::keys::rotate(&mut tx).await?;
     tx.commit().await?;
-    tracing::info!(kid, "New signing key; it signs a minute from now, tokens of the old one stay valid till they end");
+    tracing::info!(
+        kid,
+        "New signing key; it signs a minute from now, tokens of the old one stay valid till they end"
+    );
     Ok(())
 }

@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn admin_is_refused_whatever_the_setting() {
-        let error = Cli::try_parse_from(["auth-service", "serve", "--registration-roles", "student,admin"]).unwrap_err();
+        let error = Cli::try_parse_from(["auth-service", "serve", "--registration-roles", "student,admin"])
+            .unwrap_err();
         assert!(error.to_string().contains("create-admin"), "{error}");
     }
 }

@@ -15,6 +15,8 @@ fn main() -> ExitCode {
         Command::Migrate(config) => run(&config.log.clone(), |process| migrate(config, process)),
         Command::Healthcheck(config) => healthcheck(&config),
         Command::CreateAdmin(config) => run(&config.log.clone(), |process| create_admin(config, process)),
-        Command::Keys(KeysCommand::Rotate(config)) => run(&config.log.clone(), |process| rotate_keys(config, process)),
+        Command::Keys(KeysCommand::Rotate(config)) => {
+            run(&config.log.clone(), |process| rotate_keys(config, process))
+        }
     }
 }

@@ -98,7 +98,8 @@ fn matches(password: &[u8], known: &PasswordHash) -> bool {
     let (Ok(params), Some(salt), Some(expected)) = (Params::try_from(known), known.salt, known.hash) else {
         return false;
     };
-    let ours = known.algorithm == Algorithm::Argon2id.ident() && params.block_count() <= Params::default().block_count();
+    let ours = known.algorithm == Algorithm::Argon2id.ident()
+        && params.block_count() <= Params::default().block_count();
     // The comparison of outputs takes the same time wherever they differ.
     ours && output(&params, password, &salt) == Some(expected)
 }

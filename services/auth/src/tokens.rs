@@ -7,9 +7,15 @@ use jsonwebtoken::{
     Algorithm, EncodingKey, Header,
     jwk::{Jwk, JwkSet, PublicKeyUse},
 };
-use service_kit::{config::TokenConfig, http::{Claims, Verifier}};
+use service_kit::{
+    config::TokenConfig,
+    http::{Claims, Verifier},
+};
 use sqlx::PgPool;
-use std::{sync::{Arc, RwLock}, time::Duration};
+use std::{
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

@@ -1,6 +1,9 @@
 //! Valid values and pure rules: what users are told, in words.
 
-use events::{EncadrantId, EventId, StudentId, UserId};
+use events::{
+    EncadrantId, Event as _, EventId, StudentId, UserId,
+    profile::{EncadrantCreated, StudentCreated},
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -45,7 +48,7 @@ pub fn student_welcome(
         content: format!("Hello {name}! Your student profile has been created successfully."),
         related_object_type: "student",
         related_object_id: student_id.as_uuid(),
-        metadata: json!({"student_id": student_id, "event": "student.created"}),
+        metadata: json!({"student_id": student_id, "event": StudentCreated::KEY}),
     }
 }
 
@@ -73,7 +76,7 @@ pub fn encadrant_welcome(
         ),
         related_object_type: "encadrant",
         related_object_id: encadrant_id.as_uuid(),
-        metadata: json!({"encadrant_id": encadrant_id, "event": "encadrant.created"}),
+        metadata: json!({"encadrant_id": encadrant_id, "event": EncadrantCreated::KEY}),
     }
 }
 

@@ -176,7 +176,7 @@ async fn events_are_held_while_the_database_is_away_and_none_is_parked() {
     let url: reqwest::Url = office.database.url.parse().unwrap();
     let target = url.socket_addrs(|| None).unwrap()[0];
     let to_database = Proxy::to(target).await;
-    let through = office.database.url.replace(&format!("{}", target), &to_database.address.to_string());
+    let through = office.database.url.replace(&target.to_string(), &to_database.address.to_string());
     assert_ne!(through, office.database.url);
     let pool = PgPoolOptions::new().acquire_timeout(Duration::from_secs(1)).connect_lazy(&through).unwrap();
     office.start_consumer_with(pool).await;

@@ -1,4 +1,5 @@
 //! The post office against a real PostgreSQL and a real RabbitMQ, with the network cut.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod consuming;
 mod office;

@@ -1,6 +1,6 @@
 //! Errors as people and programs read them: RFC 9457, `application/problem+json`.
 
-use crate::http::RequestId;
+use crate::{database, http::RequestId};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -116,13 +116,15 @@ impl IntoResponse for Problem {
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
-                tracing::error!("The database does not answer: {error}");
-                Self::unavailable("DATABASE_AWAY", "The service cannot reach its database at the moment.", 2)
-                    .hint("Try again in a few seconds.")
-            }
-            error => Self::internal(error),
+        if database::is_away(&error) {
+            tracing::error!("The database does not answer: {error}");
+            return Self::unavailable(
+                "DATABASE_AWAY",
+                "The service cannot reach its database at the moment.",
+                2,
+            )
+            .hint("Try again in a few seconds.");
         }
+        Self::internal(error)
     }
 }

@@ -31,7 +31,8 @@ pub async fn rotate(connection: &mut PgConnection) -> anyhow::Result<String> {
 
 async fn add(connection: &mut PgConnection) -> anyhow::Result<String> {
     let kid = Uuid::now_v7().to_string();
-    let key = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).map_err(|_| anyhow!("no key could be made"))?;
+    let key = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new())
+        .map_err(|_| anyhow!("no key could be made"))?;
     store::keys::insert(connection, &kid, key.as_ref()).await?;
     Ok(kid)
 }

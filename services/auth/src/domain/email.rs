@@ -57,8 +57,20 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         let long = format!("{}@example.com", "x".repeat(250));
-        for bad in ["", "john", "john@", "@example.com", "john@example", "a b@example.com", "a@b@example.com",
-                    "John <john@example.com>", "john@[127.0.0.1]", "john@example.com\0", "\"a b\"@example.com", &long] {
+        for bad in [
+            "",
+            "john",
+            "john@",
+            "@example.com",
+            "john@example",
+            "a b@example.com",
+            "a@b@example.com",
+            "John <john@example.com>",
+            "john@[127.0.0.1]",
+            "john@example.com\0",
+            "\"a b\"@example.com",
+            &long,
+        ] {
             assert_eq!(Email::parse(bad), Err(NotAnEmail), "{bad}");
         }
     }

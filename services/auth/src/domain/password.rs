@@ -80,11 +80,25 @@ mod tests {
 
     #[test]
     fn common_words_and_the_users_own_are_refused() {
-        for weak in ["password1234", "123456789012", "aaaaaaaaaaaa", "qwertyuiop12", "medtrack12345", "MedTrackMedTrack",
-                     "test.user1234", "konstantinopolis1", "iloveyou1234"] {
+        for weak in [
+            "password1234",
+            "123456789012",
+            "aaaaaaaaaaaa",
+            "qwertyuiop12",
+            "medtrack12345",
+            "MedTrackMedTrack",
+            "test.user1234",
+            "konstantinopolis1",
+            "iloveyou1234",
+        ] {
             assert_eq!(Password::chosen(weak, &CONTEXT).unwrap_err(), WeakPassword::Guessable, "{weak}");
         }
-        for fine in ["SecurePass123!", "correct horse battery", "ein großer grüner Garten", "患者のための長い合言葉です"] {
+        for fine in [
+            "SecurePass123!",
+            "correct horse battery",
+            "ein großer grüner Garten",
+            "患者のための長い合言葉です",
+        ] {
             assert!(Password::chosen(fine, &CONTEXT).is_ok(), "{fine}");
         }
     }

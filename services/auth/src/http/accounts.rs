@@ -36,7 +36,9 @@ pub(super) async fn register(
     let answer = detached(async move {
         let now = Utc::now();
         let mut tx = app.outbox.begin().await?;
-        let user = actions::users::register(&mut tx, &Cause::root(request_id), &new).await.map_err(not_registered)?;
+        let user = actions::users::register(&mut tx, &Cause::root(request_id), &new)
+            .await
+            .map_err(not_registered)?;
         let session = actions::sessions::open(&mut tx, user.user_id(), client_info(&headers), now).await?;
         let answer = LoggedIn::new(&app.signer, user, session, now)?;
         tx.commit().await?;

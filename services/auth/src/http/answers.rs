@@ -23,7 +23,12 @@ pub(super) struct LoggedIn {
 }
 
 impl LoggedIn {
-    pub(super) fn new(signer: &Signer, user: User, session: Opened, now: DateTime<Utc>) -> Result<Self, Problem> {
+    pub(super) fn new(
+        signer: &Signer,
+        user: User,
+        session: Opened,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Problem> {
         let access_token = signer.sign(&user, session.id, now).map_err(Problem::internal)?;
         let refresh_token = session.refresh_token;
         Ok(Self { access_token, refresh_token, token_type: "Bearer", expires_in: tokens::LIFE, user })
@@ -32,22 +37,29 @@ impl LoggedIn {
 
 pub(super) fn not_registered(error: NotRegistered) -> Problem {
     match error {
-        NotRegistered::EmailTaken => {
-            Problem::new(StatusCode::CONFLICT, "EMAIL_TAKEN", "email: There is an account with this e-mail already.")
-                .hint("Log in, or register with another e-mail.")
-        }
+        NotRegistered::EmailTaken => Problem::new(
+            StatusCode::CONFLICT,
+            "EMAIL_TAKEN",
+            "email: There is an account with this e-mail already.",
+        )
+        .hint("Log in, or register with another e-mail."),
         NotRegistered::Database(error) => error.into(),
         NotRegistered::Enqueue(error) => Problem::internal(error),
     }
 }
 
 pub(super) fn busy(_: Busy) -> Problem {
-    Problem::unavailable("BUSY", "Too many people are logging in at the moment.", 2).hint("Try again in a few seconds.")
+    Problem::unavailable("BUSY", "Too many people are logging in at the moment.", 2)
+        .hint("Try again in a few seconds.")
 }
 
 pub(super) fn role_not_allowed(role: Role) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "ROLE_NOT_ALLOWED", format!("The role {role} cannot be chosen at registration."))
-        .hint("Ask an administrator for an account with this role.")
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "ROLE_NOT_ALLOWED",
+        format!("The role {role} cannot be chosen at registration."),
+    )
+    .hint("Ask an administrator for an account with this role.")
 }
 
 /// The same for an unknown address, a disabled account and a wrong password.

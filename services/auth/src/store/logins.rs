@@ -48,6 +48,8 @@ pub async fn failed(connection: &mut PgConnection, email_hash: &str) -> sqlx::Re
 /// # Errors
 /// When the database refuses.
 pub async fn succeeded(connection: &mut PgConnection, email_hash: &str) -> sqlx::Result<()> {
-    sqlx::query!("delete from users_login_failure where email_hash = $1", email_hash).execute(connection).await?;
+    sqlx::query!("delete from users_login_failure where email_hash = $1", email_hash)
+        .execute(connection)
+        .await?;
     Ok(())
 }
