@@ -26,7 +26,8 @@ impl Home {
             None => std::env::current_dir()?,
         };
         let folder = std::env::var_os("MEDTRACK_HOME").map_or_else(|| root.join(".medtrack"), PathBuf::from);
-        Ok(Self { root, folder })
+        // Children have working folders of their own.
+        Ok(Self { root: std::path::absolute(root)?, folder: std::path::absolute(folder)? })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

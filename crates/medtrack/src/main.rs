@@ -20,6 +20,7 @@ mod logs;
 mod ports;
 mod postgres;
 mod prepare;
+mod processes;
 mod program;
 mod rabbitmq;
 mod stack;

@@ -32,6 +32,7 @@ impl Farewell {
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     words: Vec<OsString>,
+    outer: Vec<OsString>,
     environment: BTreeMap<String, OsString>,
     inherit: bool,
     folder: Option<PathBuf>,
@@ -40,8 +41,14 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn new(program: impl Into<OsString>) -> Self {
-        let words = vec![program.into()];
-        Self { words, environment: BTreeMap::new(), inherit: true, folder: None, farewell: Farewell::Term }
+        Self {
+            words: vec![program.into()],
+            outer: Vec::new(),
+            environment: BTreeMap::new(),
+            inherit: true,
+            folder: None,
+            farewell: Farewell::Term,
+        }
     }
 
     pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Self {
@@ -56,9 +63,7 @@ impl Program {
 
     /// Runs inside another program, such as `unshare … --`.
     pub(crate) fn inside(mut self, outer: &[&str]) -> Self {
-        let mut words: Vec<OsString> = outer.iter().map(Into::into).collect();
-        words.append(&mut self.words);
-        self.words = words;
+        self.outer = outer.iter().map(Into::into).collect();
         self
     }
 
@@ -85,8 +90,19 @@ impl Program {
 
     /// The command as it is.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(&self.words[0]);
-        command.args(&self.words[1..]);
+        self.command_of(self.outer.iter().chain(&self.words))
+    }
+
+    /// The command as a child that is told when this process dies, whatever it dies of.
+    pub(crate) fn guarded(&self) -> Command {
+        // Innermost: a change of user makes the kernel forget it.
+        let guard = ["setpriv", "--pdeathsig", self.farewell.name(), "--"].map(OsString::from);
+        self.command_of(self.outer.iter().chain(&guard).chain(&self.words))
+    }
+
+    fn command_of<'a>(&self, mut words: impl Iterator<Item = &'a OsString>) -> Command {
+        let mut command = Command::new(words.next().expect("the program itself is among the words"));
+        command.args(words);
         if !self.inherit {
             command.env_clear();
             command.env(
@@ -102,13 +118,8 @@ impl Program {
         command
     }
 
-    /// Starts it as a child that is told when this process dies, whatever it dies of, and that a Ctrl-C in the
-    /// terminal does not reach.
+    /// Starts it guarded, and so that a Ctrl-C in the terminal does not reach it.
     pub(crate) fn spawn(&self, output: Stdio, errors: Stdio) -> std::io::Result<Child> {
-        let words = std::iter::once("setpriv".into())
-            .chain(["--pdeathsig", self.farewell.name(), "--"].map(OsString::from))
-            .chain(self.words.iter().cloned());
-        let guarded = Program { words: words.collect(), ..self.clone() };
-        guarded.command().stdout(output).stderr(errors).process_group(0).spawn()
+        self.guarded().stdout(output).stderr(errors).process_group(0).spawn()
     }
 }

@@ -80,6 +80,8 @@ impl RabbitMq {
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
             .env("ERL_EPMD_PORT", self.ports.epmd.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            // Else any Erlang that finds no epmd leaves one of its own behind.
+            .env("ERL_AFLAGS", "-start_epmd false")
     }
 
     pub(crate) fn amqp_url(&self) -> String {

@@ -3,11 +3,11 @@
 use crate::{
     home::Home,
     logs,
+    processes::{self, Known},
     units::{self, Tier, Unit},
 };
 use anyhow::{Context as _, bail};
 use nix::{
-    errno::Errno,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -258,7 +258,7 @@ impl Supervisor {
     /// Writes down which processes are ours, for a launcher that finds them after this one was killed.
     fn note_children(&self) -> anyhow::Result<()> {
         let pids = self.units.iter().filter_map(|this| this.pid);
-        let lines: Vec<String> = pids.filter_map(|pid| Some(format!("{pid} {}", born(pid)?))).collect();
+        let lines: Vec<String> = pids.filter_map(|pid| Some(Known::of(pid)?.to_line())).collect();
         fs::write(self.home.path("children"), lines.join("\n")).context("cannot write the list of children")
     }
 }
@@ -275,34 +275,8 @@ fn patience(unit: &str) -> Duration {
 /// Ends the processes that a killed launcher left; they have been told already, by its death.
 pub(crate) async fn end_leftovers(home: &Home) {
     let list = fs::read_to_string(home.path("children")).unwrap_or_default();
-    let ours: Vec<Pid> = list
-        .lines()
-        .filter_map(|line| {
-            let (pid, born_then) = line.split_once(' ')?;
-            let pid = Pid::from_raw(pid.parse().ok()?);
-            (born(pid).as_deref() == Some(born_then)).then_some(pid)
-        })
-        .collect();
-    let began = Instant::now();
-    while ours.iter().any(|pid| kill(*pid, None) != Err(Errno::ESRCH) && born(*pid).is_some()) {
-        if began.elapsed() > Duration::from_secs(2) {
-            for pid in &ours {
-                let _ = kill(*pid, Signal::SIGKILL);
-            }
-        }
-        if began.elapsed() > Duration::from_secs(6) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// When a process was born, in the kernel's clock: a pid may be used again. `None` for one that is dead.
-fn born(pid: Pid) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?;
-    (state != "Z").then(|| fields.nth(18).map(str::to_owned)).flatten()
+    let left: Vec<Known> = list.lines().filter_map(Known::from_line).collect();
+    processes::gone(&left, Duration::from_secs(2)).await;
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -187,6 +187,11 @@ impl Stack {
         self.posts[unit as usize].internal
     }
 
+    /// Where an API answers users.
+    pub fn http(&self, unit: Unit) -> SocketAddr {
+        self.posts[unit as usize].http
+    }
+
     /// Kills a process at once.
     ///
     /// # Panics

@@ -1,1 +1,34 @@
-//! Integration tests.
+//! profile-service from outside.
+
+use events::Role;
+use serde_json::json;
+use std::time::Duration;
+use test_support::{Stack, Unit, eventually, stack::Edges};
+
+const ME: &str = "/profile/api/me";
+
+#[tokio::test]
+async fn ones_own_profile_follows_the_registration() {
+    let mut stack = Stack::prepare(Edges::Direct).await;
+    stack.start_units(&[Unit::Auth, Unit::Profile]).await;
+    let (student, encadrant) =
+        (stack.client.register(Role::Student).await, stack.client.register(Role::Encadrant).await);
+    let early = stack.client.get(ME, &student).await;
+    assert_eq!((early.status, &early.body["code"]), (404, &json!("NOT_FOUND")));
+    assert!(early.body["hint"].is_string(), "{}", early.body);
+
+    stack.start_units(&[Unit::ProfileConsumer]).await;
+    for account in [student, encadrant] {
+        let profile = eventually(Duration::from_secs(5), "a profile", async || {
+            let answer = stack.client.get(ME, &account).await;
+            (answer.status == 200).then_some(answer.body)
+        })
+        .await;
+        assert_eq!(profile["user_id"], account.user_id.to_string());
+        for field in ["email", "first_name", "last_name", "phone", "role"] {
+            assert_eq!(profile[field], account.body["user"][field], "{field}");
+        }
+    }
+    let anonymous = stack.client.ask(reqwest::Method::GET, ME, None, None).await;
+    assert_eq!(anonymous.map(|answer| answer.status).ok(), Some(401));
+}
