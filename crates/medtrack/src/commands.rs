@@ -102,7 +102,7 @@ impl Command {
             Command::Reset { yes } => stack::reset(&home, yes).await?,
             Command::Test { arguments } => return throwaway::test(&home, arguments).await,
             Command::Bench => return throwaway::bench(&home).await,
-            Command::Stack(Stack::Exec { command }) => return throwaway::exec(command).await,
+            Command::Stack(Stack::Exec { command }) => return throwaway::exec(&home, command).await,
             Command::Prepare { check } => prepare::run(&home, check).await?,
         }
         Ok(ExitCode::SUCCESS)

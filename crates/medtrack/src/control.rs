@@ -28,8 +28,11 @@ pub(crate) enum Request {
 /// The answer: text for a person.
 pub(crate) type Answer = Result<String, String>;
 
-/// A request with the way back.
-pub(crate) type Call = (Request, oneshot::Sender<Answer>);
+/// The way back to who asked.
+pub(crate) type Reply = oneshot::Sender<Answer>;
+
+/// A request.
+pub(crate) type Call = (Request, Reply);
 
 /// Listens for requests.
 pub(crate) fn listen(home: &Home) -> anyhow::Result<mpsc::Receiver<Call>> {
@@ -56,17 +59,21 @@ async fn answer(mut stream: UnixStream, calls: mpsc::Sender<Call>) -> anyhow::Re
     Ok(())
 }
 
-/// Asks a running stack; `None` when none is running.
+/// Asks a running stack; `None` when none is running, or it dies over the question.
 pub(crate) async fn ask(home: &Home, request: &Request) -> anyhow::Result<Option<Answer>> {
-    let Ok(mut stream) = UnixStream::connect(home.socket()).await else { return Ok(None) };
-    stream.write_all(&serde_json::to_vec(request)?).await?;
-    stream.shutdown().await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    if answer.is_empty() {
-        return Ok(None);
+    let request = serde_json::to_vec(request)?;
+    let asking = async {
+        let mut stream = UnixStream::connect(home.socket()).await?;
+        stream.write_all(&request).await?;
+        stream.shutdown().await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    match asking.await {
+        Ok(answer) if !answer.is_empty() => Ok(Some(serde_json::from_slice(&answer)?)),
+        _ => Ok(None),
     }
-    Ok(Some(serde_json::from_slice(&answer)?))
 }
 
 /// Asks a running stack and prints its answer.

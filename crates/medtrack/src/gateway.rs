@@ -14,4 +14,5 @@ pub(crate) fn program(home: &Home, ports: &Ports) -> Program {
         .env("COMM_UPSTREAM", upstream("comm-service"))
         .env("XDG_DATA_HOME", home.path("caddy"))
         .env("XDG_CONFIG_HOME", home.path("caddy"))
+        .expendable()
 }

@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// PostgreSQL's programs, the highest version there is.
 pub(crate) fn postgres_bin() -> Option<PathBuf> {
@@ -43,6 +44,10 @@ pub(crate) async fn ensure(gateway: bool, allowed: bool) -> anyhow::Result<()> {
         bail!("missing on this machine: {list}; try: {by_hand}");
     }
     say!("Installing {list} from this system's packages (their own services are not started)");
+    // From here on a signal does not end this process on the spot: what keeps the packages quiet has to go again.
+    // A Ctrl-C reaches apt-get by itself.
+    let _interrupt = signal(SignalKind::interrupt())?;
+    let _terminate = signal(SignalKind::terminate())?;
     let _quiet = Quiet::new(missing.contains(&"postgresql"))?;
     apt(&["update"]).await?;
     let install = ["install", "-y", "--no-install-recommends"].into_iter().chain(missing.iter().copied());

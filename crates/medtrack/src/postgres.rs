@@ -1,15 +1,19 @@
 //! A private PostgreSQL on loopback.
 
 use crate::{
-    home::write_private,
+    home::{create_private, write_private},
     install,
     program::{Farewell, Program},
 };
 use anyhow::{Context as _, bail};
+use nix::unistd::{User, chown, geteuid};
 use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
+use uuid::Uuid;
 
 /// The superuser of a private PostgreSQL.
 pub(crate) const SUPERUSER: &str = "medtrack";
@@ -20,52 +24,95 @@ pub(crate) struct Postgres {
     data: PathBuf,
     password: String,
     pub(crate) port: u16,
-    outer: Vec<&'static str>,
+    account: Account,
+}
+
+/// Whose server it is. PostgreSQL refuses to run as root.
+enum Account {
+    /// Ours.
+    Own,
+    /// Ours, but a user namespace shows it as another: the files stay root's.
+    Namespace,
+    /// The package's user, where there are no user namespaces.
+    Package(User),
 }
 
 impl Postgres {
     /// Its data live in `folder`; they are made when there are none.
     pub(crate) async fn prepare(folder: &Path, password: &str, port: u16) -> anyhow::Result<Self> {
         let bin = install::postgres_bin().context("PostgreSQL is not installed")?;
-        let data = folder.join("postgres");
-        let postgres = Self { bin, password: password.to_owned(), port, outer: wrapper(&data).await?, data };
-        if !postgres.data.join("PG_VERSION").exists() {
-            postgres.initialise(folder).await?;
+        let account = account().await?;
+        let data = match &account {
+            Account::Package(user) => folder_of_user(folder, user)?,
+            _ => folder.to_owned(),
+        }
+        .join("postgres");
+        let postgres = Self { bin, data, password: password.to_owned(), port, account };
+        if postgres.data.exists() {
+            postgres.forget_dead_server();
+        } else {
+            postgres.initialise().await?;
         }
         Ok(postgres)
     }
 
-    async fn initialise(&self, folder: &Path) -> anyhow::Result<()> {
-        // A half-made cluster of a launcher that was killed.
-        if self.data.join("base").exists() {
-            std::fs::remove_dir_all(&self.data)?;
+    /// Beside its place, and then moved there: what is there is whole.
+    async fn initialise(&self) -> anyhow::Result<()> {
+        let fresh = self.data.with_extension("new");
+        if fresh.exists() {
+            fs::remove_dir_all(&fresh)?;
         }
-        let password_file = folder.join("initdb-password");
+        let password_file = self.data.with_extension("password");
         write_private(&password_file, &self.password)?;
+        if let Account::Package(user) = &self.account {
+            chown(&password_file, Some(user.uid), Some(user.gid))?;
+        }
         let initdb = Program::new(self.bin.join("initdb"))
             .arg("-D")
-            .arg(&self.data)
+            .arg(&fresh)
             .args(["-U", SUPERUSER, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "-N"])
-            .arg(format!("--pwfile={}", password_file.display()))
-            .inside(&self.outer);
-        let output = initdb.command().output().await.context("cannot run initdb")?;
-        let _ = std::fs::remove_file(password_file);
+            .arg(format!("--pwfile={}", password_file.display()));
+        let output = self.by_account(initdb).guarded().output().await.context("cannot run initdb")?;
+        let _ = fs::remove_file(password_file);
         if !output.status.success() {
             bail!("initdb failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
-        Ok(())
+        fs::rename(fresh, &self.data).context("cannot put the new PostgreSQL in its place")
+    }
+
+    /// After a restart of the machine another process may have the pid of the server that died with it, and
+    /// PostgreSQL would take that one for a server.
+    fn forget_dead_server(&self) {
+        let file = self.data.join("postmaster.pid");
+        let Ok(text) = fs::read_to_string(&file) else { return };
+        let command = fs::read(format!("/proc/{}/cmdline", text.lines().next().unwrap_or_default()));
+        let data = self.data.as_os_str().as_encoded_bytes();
+        if !command.is_ok_and(|command| command.split(|byte| *byte == 0).any(|word| word == data)) {
+            let _ = fs::remove_file(file);
+        }
+    }
+
+    fn by_account(&self, program: Program) -> Program {
+        let outer: &[&str] = match &self.account {
+            Account::Own => &[],
+            Account::Namespace => &NAMESPACE,
+            Account::Package(_) => {
+                &["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
+            }
+        };
+        // That user may not be able to enter our working folder.
+        program.inside(outer).folder("/")
     }
 
     /// The server, to be run in the foreground.
     pub(crate) fn server(&self) -> Program {
-        Program::new(self.bin.join("postgres"))
+        let server = Program::new(self.bin.join("postgres"))
             .arg("-D")
             .arg(&self.data)
             .args(["-p", &self.port.to_string(), "-k", ""])
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300"])
-            .args(["-c", "track_commit_timestamp=on"])
-            .inside(&self.outer)
-            .farewell(Farewell::Int)
+            .args(["-c", "track_commit_timestamp=on"]);
+        self.by_account(server).farewell(Farewell::Int)
     }
 
     pub(crate) fn url(&self, database: &str) -> String {
@@ -139,24 +186,41 @@ pub(crate) fn url(user: &str, password: &str, port: u16, database: &str) -> Stri
     format!("postgres://{user}:{password}@127.0.0.1:{port}/{database}")
 }
 
-/// PostgreSQL refuses to run as root. In a user namespace it sees another user, and the files stay root's; where
-/// there are no user namespaces it runs as the package's user, in a folder of that user's.
-async fn wrapper(data: &Path) -> anyhow::Result<Vec<&'static str>> {
-    if !nix::unistd::geteuid().is_root() {
-        return Ok(Vec::new());
+const NAMESPACE: [&str; 5] = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"];
+
+async fn account() -> anyhow::Result<Account> {
+    if !geteuid().is_root() {
+        return Ok(Account::Own);
     }
-    const UNSHARE: [&str; 5] = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"];
-    let works = Program::new("true")
-        .inside(&UNSHARE)
-        .command()
-        .output()
-        .await
-        .is_ok_and(|output| output.status.success());
-    if works {
-        return Ok(UNSHARE.to_vec());
+    let tried = Program::new("true").inside(&NAMESPACE).command().output().await;
+    if tried.is_ok_and(|output| output.status.success()) {
+        return Ok(Account::Namespace);
     }
-    std::fs::create_dir_all(data)?;
-    let user = nix::unistd::User::from_name("postgres")?.context("there is no user postgres")?;
-    nix::unistd::chown(data, Some(user.uid), Some(user.gid))?;
-    Ok(vec!["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"])
+    let user = User::from_name("postgres")?
+        .context("PostgreSQL needs its user, postgres; try: apt-get install postgresql")?;
+    Ok(Account::Package(user))
+}
+
+/// Where the package's user keeps what belongs to `folder`: it may not be able to enter that one.
+fn elsewhere(folder: &Path) -> PathBuf {
+    let name = Uuid::new_v5(&Uuid::NAMESPACE_URL, folder.as_os_str().as_encoded_bytes());
+    PathBuf::from(format!("/var/tmp/medtrack-{name}"))
+}
+
+fn folder_of_user(folder: &Path, user: &User) -> anyhow::Result<PathBuf> {
+    let place = elsewhere(folder);
+    if !place.exists() {
+        create_private(&place)?;
+        chown(&place, Some(user.uid), Some(user.gid))?;
+    }
+    let found = fs::symlink_metadata(&place)?;
+    if !found.is_dir() || found.uid() != user.uid.as_raw() {
+        bail!("{} is not the folder of the user {}; remove it and try again", place.display(), user.name);
+    }
+    Ok(place)
+}
+
+/// Removes what belongs to `folder` and lies elsewhere.
+pub(crate) fn forget(folder: &Path) {
+    let _ = fs::remove_dir_all(elsewhere(folder));
 }

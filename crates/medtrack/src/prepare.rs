@@ -57,7 +57,7 @@ async fn describe(home: &Home, postgres: &Postgres, fresh: &Path) -> anyhow::Res
             .args(["-p", package])
             .env(&format!("{}_DATABASE_URL", database.to_uppercase()), postgres.url(database));
     }
-    let status = cargo.command().status().await.context("cannot run cargo")?;
+    let status = cargo.guarded().status().await.context("cannot run cargo")?;
     if !status.success() {
         bail!("the queries do not fit the schemas; see above");
     }

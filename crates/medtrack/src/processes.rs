@@ -110,16 +110,20 @@ mod tests {
         let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap());
         let family = async {
             loop {
-                let family = descendants(&[]);
-                let sleeps = family.iter().filter(|one| stat(one.pid).is_some_and(|s| s.parent == pid)).count();
-                if sleeps == 1 {
+                // Another test's children are not this one's to end.
+                let ours = |one: &Known| one.pid == pid || stat(one.pid).is_some_and(|one| one.parent == pid);
+                let family: Vec<Known> = descendants(&[]).into_iter().filter(ours).collect();
+                if family.len() == 2 {
                     return family;
                 }
                 tokio::task::yield_now().await;
             }
         };
         let family = tokio::time::timeout(Duration::from_secs(10), family).await.unwrap();
-        assert!(descendants(&[pid]).iter().all(|one| !family.contains(one)), "a kept one with all of its own");
+        assert!(
+            descendants(&[pid]).iter().all(|one| !family.contains(one)),
+            "a kept one with all of its own"
+        );
         let line = family[0].to_line();
         assert_eq!(Known::from_line(&line), Some(family[0].clone()));
         tell(&family, Signal::SIGTERM);

@@ -37,6 +37,7 @@ pub(crate) struct Program {
     inherit: bool,
     folder: Option<PathBuf>,
     pub(crate) farewell: Farewell,
+    expendable: bool,
 }
 
 impl Program {
@@ -48,6 +49,7 @@ impl Program {
             inherit: true,
             folder: None,
             farewell: Farewell::Term,
+            expendable: false,
         }
     }
 
@@ -88,6 +90,12 @@ impl Program {
         self
     }
 
+    /// Killed when this process dies: its log goes nowhere then, and whether it can still end well is its own affair.
+    pub(crate) fn expendable(mut self) -> Self {
+        self.expendable = true;
+        self
+    }
+
     /// The command as it is.
     pub(crate) fn command(&self) -> Command {
         self.command_of(self.outer.iter().chain(&self.words))
@@ -96,7 +104,8 @@ impl Program {
     /// The command as a child that is told when this process dies, whatever it dies of.
     pub(crate) fn guarded(&self) -> Command {
         // Innermost: a change of user makes the kernel forget it.
-        let guard = ["setpriv", "--pdeathsig", self.farewell.name(), "--"].map(OsString::from);
+        let signal = if self.expendable { "KILL" } else { self.farewell.name() };
+        let guard = ["setpriv", "--pdeathsig", signal, "--"].map(OsString::from);
         self.command_of(self.outer.iter().chain(&guard).chain(&self.words))
     }
 

@@ -1,6 +1,11 @@
 //! A private RabbitMQ on loopback, with its management UI.
 
-use crate::{home::create_private, install, program::Program};
+use crate::{
+    home::create_private,
+    install,
+    program::Program,
+    units::{self, Ready},
+};
 use anyhow::{Context as _, bail};
 use std::{
     fs,
@@ -53,6 +58,17 @@ impl RabbitMq {
     /// Erlang's name server. Started by us: Erlang would leave one behind that outlives the stack.
     pub(crate) fn epmd(&self) -> Program {
         Program::new("epmd").args(["-port", &self.ports.epmd.to_string(), "-address", "127.0.0.1"]).clean()
+    }
+
+    /// Waits until epmd listens: a broker that finds none does not start.
+    pub(crate) async fn wait_for_epmd(&self) -> anyhow::Result<()> {
+        for _ in 0..500 {
+            if units::is_ready(Ready::Listening(self.ports.epmd)).await {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bail!("epmd does not listen on port {}", self.ports.epmd)
     }
 
     /// The broker, to be run in the foreground. Its environment is clean: in debug mode it logs all of it.

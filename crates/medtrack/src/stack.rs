@@ -52,6 +52,7 @@ pub(crate) async fn reset(home: &Home, yes: bool) -> anyhow::Result<()> {
     }
     stop(home).await?;
     crate::supervisor::end_leftovers(home).await;
+    crate::postgres::forget(&home.folder);
     std::fs::remove_dir_all(&home.folder)
         .with_context(|| format!("cannot remove {}", home.folder.display()))?;
     say!("All data are gone");

@@ -4,7 +4,7 @@ use crate::{
     home::Home,
     logs,
     processes::{self, Known},
-    units::{self, Tier, Unit},
+    units::{self, Ready, Tier, Unit},
 };
 use anyhow::{Context as _, bail};
 use nix::{
@@ -229,22 +229,27 @@ impl Supervisor {
         self.note_children()
     }
 
-    /// Restarts units; a stopped one is started.
-    pub(crate) async fn restart(&mut self, names: &[String]) -> anyhow::Result<()> {
+    /// Restarts units; a stopped one is started. Tells when each will be ready.
+    pub(crate) async fn restart(&mut self, names: &[String]) -> anyhow::Result<Vec<(String, Ready)>> {
         self.stop(names).await?;
+        let mut started = Vec::new();
         for name in names {
             let index = self.index(name)?;
-            self.units[index].wanted = true;
-            self.start(index)?;
+            // Named twice, it is started once.
+            if !self.units[index].wanted {
+                self.units[index].wanted = true;
+                self.start(index)?;
+                started.push((self.units[index].unit.name.clone(), self.units[index].unit.ready));
+            }
         }
-        self.wait_ready(names, Duration::from_secs(60)).await
+        Ok(started)
     }
 
-    /// Kills everything at once.
-    pub(crate) fn kill_all(&mut self) {
-        for pid in self.units.iter().filter_map(|this| this.pid) {
-            let _ = kill(pid, Signal::SIGKILL);
-        }
+    /// Kills everything at once, and waits until it is gone.
+    pub(crate) async fn kill_all(&mut self) {
+        let pids = self.units.iter().filter_map(|this| this.pid);
+        let alive: Vec<Known> = pids.filter_map(Known::of).collect();
+        processes::gone(&alive, Duration::ZERO).await;
     }
 
     fn index(&self, name: &str) -> anyhow::Result<usize> {

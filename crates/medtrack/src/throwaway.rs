@@ -4,19 +4,20 @@ use crate::{
     home::{Home, create_private},
     install,
     ports::{self, Ports},
-    postgres::Postgres,
+    postgres::{self, Postgres},
+    processes,
     program::{Farewell, Program},
     rabbitmq::{LOGIN, RabbitMq, RabbitPorts},
     stack::target_folder,
 };
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use std::{
     fs::File,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitCode, Stdio},
     time::Duration,
 };
@@ -24,29 +25,33 @@ use tokio::{
     process::Child,
     signal::unix::{SignalKind, signal},
 };
+use uuid::Uuid;
 
-/// Both servers; gone when it is dropped.
-struct Throwaway {
+/// PostgreSQL, and RabbitMQ where it is wanted, in a folder of their own.
+pub(crate) struct Servers {
     folder: PathBuf,
-    postgres: Postgres,
+    pub(crate) postgres: Postgres,
     rabbitmq: Option<RabbitMq>,
-    children: Vec<(Child, Farewell)>,
 }
 
-impl Throwaway {
-    async fn start(with_rabbitmq: bool) -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("medtrack-{}", uuid::Uuid::new_v4()));
-        create_private(&folder)?;
+/// The processes of such servers.
+type Children = Vec<(Child, Farewell)>;
+
+impl Servers {
+    async fn start(folder: &Path, with_rabbitmq: bool, children: &mut Children) -> anyhow::Result<Self> {
         let mut taken = Ports::new();
         let mut port = |name: &str| -> anyhow::Result<u16> {
             let port = ports::any_free(&taken)?;
             taken.insert(name.to_owned(), port);
             Ok(port)
         };
-        let postgres = Postgres::prepare(&folder, "medtrack", port("postgres")?).await?;
-        let mut this = Self { folder, postgres, rabbitmq: None, children: Vec::new() };
-        let server = this.postgres.server();
-        this.spawn("postgres", &server)?;
+        let mut spawn = |name: &str, program: &Program| -> anyhow::Result<()> {
+            let log = File::create(folder.join(format!("{name}.log")))?;
+            let child = program.spawn(Stdio::from(log.try_clone()?), Stdio::from(log));
+            children.push((child.with_context(|| format!("cannot start {name}"))?, program.farewell));
+            Ok(())
+        };
+        let mut rabbitmq = None;
         if with_rabbitmq {
             let ports = RabbitPorts {
                 amqp: port("amqp")?,
@@ -55,27 +60,29 @@ impl Throwaway {
                 distribution: port("distribution")?,
                 epmd: port("epmd")?,
             };
-            let rabbitmq = RabbitMq::prepare(&this.folder, ports)?;
-            this.spawn("epmd", &rabbitmq.epmd())?;
-            this.spawn("rabbitmq", &rabbitmq.server())?;
-            this.rabbitmq = Some(rabbitmq);
+            let broker = RabbitMq::prepare(folder, ports)?;
+            spawn("epmd", &broker.epmd())?;
+            broker.wait_for_epmd().await?;
+            spawn("rabbitmq", &broker.server())?;
+            rabbitmq = Some(broker);
         }
-        Ok(this)
+        let postgres = Postgres::prepare(folder, "medtrack", port("postgres")?).await?;
+        spawn("postgres", &postgres.server())?;
+        Ok(Self { folder: folder.to_owned(), postgres, rabbitmq })
     }
 
     async fn wait(&self) -> anyhow::Result<()> {
-        self.postgres.wait().await?;
-        if let Some(rabbitmq) = &self.rabbitmq {
-            rabbitmq.wait().await?;
+        self.postgres.wait().await.with_context(|| self.log("postgres"))?;
+        match &self.rabbitmq {
+            Some(rabbitmq) => rabbitmq.wait().await.with_context(|| self.log("rabbitmq")),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    fn spawn(&mut self, name: &str, program: &Program) -> anyhow::Result<()> {
-        let log = File::create(self.folder.join(format!("{name}.log")))?;
-        let child = program.spawn(Stdio::from(log.try_clone()?), Stdio::from(log));
-        self.children.push((child.with_context(|| format!("cannot start {name}"))?, program.farewell));
-        Ok(())
+    fn log(&self, server: &str) -> String {
+        let text = std::fs::read_to_string(self.folder.join(format!("{server}.log"))).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(10)..].join("\n")
     }
 
     /// The servers' addresses, under the names that the tests know.
@@ -89,52 +96,96 @@ impl Throwaway {
             .env("MEDTRACK_TEST_MANAGEMENT_URL", management)
     }
 
-    async fn stop(&mut self) {
-        for (child, farewell) in &self.children {
-            if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-                // Nothing of RabbitMQ's is kept: it need not close its stores for seconds.
-                let signal = if *farewell == Farewell::Int { Signal::SIGINT } else { Signal::SIGKILL };
-                let _ = kill(Pid::from_raw(pid), signal);
+    /// Runs commands one after the other; the first failure ends it.
+    async fn run(&self, commands: &[Program]) -> anyhow::Result<ExitCode> {
+        let mut code = 0;
+        for (index, command) in commands.iter().enumerate() {
+            // The servers start while the build goes on.
+            if index + 1 == commands.len() {
+                self.wait().await?;
+            }
+            let mut command = self.addresses(command.clone()).guarded();
+            let status = command.stdin(Stdio::inherit()).status().await.context("cannot run the command")?;
+            code = status.code().unwrap_or(1);
+            if code != 0 {
+                break;
             }
         }
-        for (child, _) in &mut self.children {
-            if tokio::time::timeout(Duration::from_secs(5), child.wait()).await.is_err() {
-                let _ = child.kill().await;
-            }
+        Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+    }
+}
+
+/// Servers while `work` goes on. However it ends, by itself, by a failure or by a signal, nothing is left.
+async fn with_servers<T>(
+    with_rabbitmq: bool,
+    work: impl AsyncFnOnce(&Servers) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let folder = std::env::temp_dir().join(format!("medtrack-{}", Uuid::new_v4()));
+    create_private(&folder)?;
+    let mut children = Children::new();
+    let outcome = tokio::select! {
+        outcome = async { work(&Servers::start(&folder, with_rabbitmq, &mut children).await?).await } => outcome,
+        _ = terminate.recv() => Err(anyhow!("told to stop")),
+        _ = interrupt.recv() => Err(anyhow!("told to stop")),
+    };
+    stop(children).await;
+    postgres::forget(&folder);
+    let _ = std::fs::remove_dir_all(&folder);
+    outcome
+}
+
+async fn stop(mut children: Children) {
+    let pid = |child: &Child| child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
+    let servers: Vec<Pid> = children.iter().filter_map(|(child, _)| pid(child)).collect();
+    let left = processes::descendants(&servers);
+    processes::tell(&left, Signal::SIGTERM);
+    processes::gone(&left, Duration::from_secs(2)).await;
+    for (child, farewell) in &children {
+        if let Some(pid) = pid(child) {
+            // Nothing of RabbitMQ's is kept: it need not close its stores for seconds.
+            let signal = if *farewell == Farewell::Int { Signal::SIGINT } else { Signal::SIGKILL };
+            let _ = kill(pid, signal);
         }
-        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+    for (child, _) in &mut children {
+        if tokio::time::timeout(Duration::from_secs(5), child.wait()).await.is_err() {
+            let _ = child.kill().await;
+        }
     }
 }
 
 /// All tests.
 pub(crate) async fn test(home: &Home, arguments: Vec<String>) -> anyhow::Result<ExitCode> {
     install::ensure(true, true).await?;
-    let servers = Throwaway::start(true).await?;
     let build = cargo(home).args(["build", "--workspace", "--bins", "--locked", "--quiet"]);
+    // Without `--workspace`, which would overrule a `-p` among the arguments; it is what cargo does here anyway.
     let test = cargo(home)
-        .args(["test", "--workspace", "--locked"])
+        .args(["test", "--locked"])
         .args(arguments)
         .env("MEDTRACK_TEST_BIN_DIR", target_folder(home).join("debug"));
-    run(servers, &[build, test]).await
+    with_servers(true, async |servers| servers.run(&[build, test]).await).await
 }
 
 /// The bench: optimised binaries.
 pub(crate) async fn bench(home: &Home) -> anyhow::Result<ExitCode> {
     install::ensure(false, true).await?;
-    let servers = Throwaway::start(true).await?;
     let build = cargo(home).args(["build", "--workspace", "--bins", "--release", "--locked"]);
     let bench = cargo(home)
         .args(["bench", "--locked", "-p", "system-tests", "--bench", "chain"])
         .env("MEDTRACK_TEST_BIN_DIR", target_folder(home).join("release"));
-    run(servers, &[build, bench]).await
+    with_servers(true, async |servers| servers.run(&[build, bench]).await).await
 }
 
 /// Any command.
-pub(crate) async fn exec(command: Vec<String>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn exec(home: &Home, command: Vec<String>) -> anyhow::Result<ExitCode> {
     install::ensure(false, true).await?;
-    let servers = Throwaway::start(true).await?;
     let Some((program, arguments)) = command.split_first() else { bail!("name a command") };
-    run(servers, &[Program::new(program).args(arguments)]).await
+    let binaries = std::env::var_os("MEDTRACK_TEST_BIN_DIR");
+    let binaries = binaries.unwrap_or_else(|| target_folder(home).join("debug").into());
+    let command = Program::new(program).args(arguments).env("MEDTRACK_TEST_BIN_DIR", binaries);
+    with_servers(true, async |servers| servers.run(&[command]).await).await
 }
 
 /// A PostgreSQL alone, while `work` goes on.
@@ -142,46 +193,11 @@ pub(crate) async fn with_postgres<T>(
     work: impl AsyncFnOnce(&Postgres) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     install::ensure(false, true).await?;
-    let mut servers = Throwaway::start(false).await?;
-    let outcome = match servers.wait().await {
-        Ok(()) => work(&servers.postgres).await,
-        Err(error) => Err(error),
-    };
-    servers.stop().await;
-    outcome
-}
-
-/// Runs commands one after the other while the servers live; the first failure ends it.
-async fn run(mut servers: Throwaway, commands: &[Program]) -> anyhow::Result<ExitCode> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let work = async {
-        let mut code = 0;
-        for (index, command) in commands.iter().enumerate() {
-            // The servers start while the build goes on.
-            if index + 1 == commands.len() {
-                servers.wait().await?;
-            }
-            let status = servers
-                .addresses(command.clone())
-                .command()
-                .status()
-                .await
-                .context("cannot run the command")?;
-            code = status.code().unwrap_or(1);
-            if code != 0 {
-                break;
-            }
-        }
-        anyhow::Ok(u8::try_from(code).unwrap_or(1))
-    };
-    let outcome = tokio::select! {
-        outcome = work => outcome,
-        _ = terminate.recv() => Ok(143),
-        _ = interrupt.recv() => Ok(130),
-    };
-    servers.stop().await;
-    Ok(ExitCode::from(outcome?))
+    with_servers(false, async |servers| {
+        servers.wait().await?;
+        work(&servers.postgres).await
+    })
+    .await
 }
 
 fn cargo(home: &Home) -> Program {

@@ -159,7 +159,8 @@ pub(crate) fn service_program(
 ) -> anyhow::Result<Program> {
     let url = postgres::url(service.role, &home.secret(service.role)?, ports["postgres"], service.database);
     // Away from the repository, so that a `.env` there does not reach into the stack.
-    Ok(Program::new(binaries.join(service.name)).arg(role).env("DATABASE_URL", url).folder(&home.folder))
+    let program = Program::new(binaries.join(service.name)).arg(role).env("DATABASE_URL", url);
+    Ok(program.folder(&home.folder).expendable())
 }
 
 /// The full name of a unit: `comm-consumer` is `comm-service-consumer`, `auth` is `auth-service`.

@@ -2,20 +2,22 @@
 
 use crate::{
     commands::Up,
-    control::{self, Call, Request},
+    control::{self, Call, Reply, Request},
     home::{Home, write_private},
-    install,
+    install, logs,
     ports::{self, Ports},
     postgres::{self, Postgres},
     program::Program,
     rabbitmq::{LOGIN, RabbitMq, RabbitPorts},
     stack,
     supervisor::{Supervisor, end_leftovers},
-    units::{self, SERVICES, Tier},
+    units::{self, Ready, SERVICES, Tier},
 };
 use anyhow::{Context as _, bail};
+use nix::fcntl::Flock;
 use std::{
     collections::BTreeMap,
+    fs::File,
     path::PathBuf,
     process::Stdio,
     time::{Duration, Instant},
@@ -25,16 +27,19 @@ use tokio::{
     sync::mpsc,
 };
 
+/// How long `restart` waits until what it started is ready. A broker takes about 8 s.
+const RESTART: Duration = Duration::from_secs(30);
+
 /// Runs the stack in this terminal, until Ctrl-C.
 pub(crate) async fn foreground(home: &Home, options: &Up) -> anyhow::Result<()> {
     home.create()?;
-    let Some(_lock) = home.lock()? else { return already_running(home).await };
+    let Some(_lock) = lock(home).await? else { return Ok(()) };
     install::ensure(true, !options.no_install).await?;
     let mut supervisor = Supervisor::new(home, std::env::var_os("MEDTRACK_DETACHED").is_none());
     let mut calls = control::listen(home)?;
     let outcome = run(home, options, &mut supervisor, &mut calls).await;
     if outcome.is_err() {
-        supervisor.kill_all();
+        supervisor.kill_all().await;
     }
     let _ = std::fs::remove_file(home.socket());
     outcome
@@ -49,12 +54,20 @@ async fn run(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut asked = None;
+    let mut waiting = Vec::new();
     let addresses = tokio::select! {
         started = start(home, options, supervisor) => started?,
+        reply = until_shutdown(calls, &mut waiting) => {
+            supervisor.kill_all().await;
+            return farewell(Some(reply), Ok("Stopped while starting".to_owned())).await;
+        }
         _ = terminate.recv() => bail!("told to stop while starting"),
         _ = interrupt.recv() => bail!("told to stop while starting"),
     };
     say!("{addresses}");
+    for reply in waiting {
+        let _ = reply.send(Ok(addresses.clone()));
+    }
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -73,10 +86,20 @@ async fn run(
                     }
                     Request::Ps => Ok(supervisor.table()),
                     Request::Ready => Ok(addresses.clone()),
-                    Request::Stop(names) => done(supervisor.stop(&names).await, "stopped", &names),
-                    Request::Restart(names) => done(supervisor.restart(&names).await, "restarted", &names),
+                    Request::Stop(names) => {
+                        let stopped = supervisor.stop(&names).await;
+                        stopped.map(|()| format!("stopped: {}", names.join(", ")))
+                    }
+                    Request::Restart(names) => match supervisor.restart(&names).await {
+                        Ok(started) => {
+                            // Others need not wait until these are ready.
+                            tokio::spawn(tell_when_ready(home.clone(), started, reply));
+                            continue;
+                        }
+                        Err(error) => Err(error),
+                    },
                 };
-                let _ = reply.send(answer);
+                let _ = reply.send(answer.map_err(|error| format!("{error:#}")));
             }
         }
     }
@@ -94,20 +117,54 @@ async fn run(
         _ = interrupt.recv() => Err(anyhow::anyhow!("killed")),
     };
     if stopped.is_err() {
-        supervisor.kill_all();
+        supervisor.kill_all().await;
     }
-    let answer =
-        stopped.as_ref().map(|()| "Stopped; data stay".to_owned()).map_err(|error| format!("{error:#}"));
+    farewell(asked, stopped.map(|()| "Stopped; data stay".to_owned())).await
+}
+
+/// Answers while the stack starts: "ready" later, everything else not now. Comes back when told to stop.
+async fn until_shutdown(calls: &mut mpsc::Receiver<Call>, waiting: &mut Vec<Reply>) -> Reply {
+    loop {
+        match calls.recv().await {
+            Some((Request::Shutdown, reply)) => return reply,
+            Some((Request::Ready, reply)) => waiting.push(reply),
+            Some((_, reply)) => {
+                let _ = reply.send(Err("the stack is still starting; try again when it is ready".into()));
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The last answer of this process.
+async fn farewell(asked: Option<Reply>, outcome: anyhow::Result<String>) -> anyhow::Result<()> {
     if let Some(reply) = asked {
+        let answer = outcome.as_ref().map(String::clone).map_err(|error| format!("{error:#}"));
         let _ = reply.send(answer);
         // Let the answer reach the other terminal before this process is gone.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    stopped
+    outcome.map(drop)
 }
 
-fn done(outcome: anyhow::Result<()>, what: &str, names: &[String]) -> control::Answer {
-    outcome.map(|()| format!("{what}: {}", names.join(", "))).map_err(|error| format!("{error:#}"))
+async fn tell_when_ready(home: Home, started: Vec<(String, Ready)>, reply: Reply) {
+    let deadline = Instant::now() + RESTART;
+    for (name, ready) in &started {
+        while !units::is_ready(*ready).await {
+            if Instant::now() > deadline {
+                let last = logs::last_lines(&home, name, 5);
+                let _ = reply.send(Err(format!(
+                    "{name} is started, and not ready after {} s; its last lines:\n{last}\n\
+                     try: ./medtrack ps, ./medtrack logs {name}",
+                    RESTART.as_secs()
+                )));
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    let names: Vec<String> = started.into_iter().map(|(name, _)| name).collect();
+    let _ = reply.send(Ok(format!("restarted: {}", names.join(", "))));
 }
 
 /// Starts everything; tells the addresses.
@@ -132,7 +189,11 @@ async fn start(home: &Home, options: &Up, supervisor: &mut Supervisor) -> anyhow
     let postgres = Postgres::prepare(&home.folder, &superuser, ports["postgres"]).await?;
     // RabbitMQ takes longest: it starts first, and everything else happens meanwhile.
     for unit in units::backing(&postgres, &rabbitmq, &ports) {
+        let is_epmd = unit.name == "epmd";
         supervisor.add(unit)?;
+        if is_epmd {
+            rabbitmq.wait_for_epmd().await?;
+        }
     }
     let binaries = build(home).await?;
     postgres.wait().await?;
@@ -145,7 +206,7 @@ async fn start(home: &Home, options: &Up, supervisor: &mut Supervisor) -> anyhow
     for service in &SERVICES {
         let migrate = units::service_program(home, &binaries, service, &ports, "migrate")?;
         let output =
-            migrate.command().output().await.with_context(|| format!("cannot run {}", service.name))?;
+            migrate.guarded().output().await.with_context(|| format!("cannot run {}", service.name))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stdout);
             bail!("{} migrate failed:\n{}", service.name, said.trim());
@@ -181,7 +242,7 @@ async fn build(home: &Home) -> anyhow::Result<PathBuf> {
         .args(["build", "--release", "--locked", "--quiet"])
         .args(SERVICES.iter().flat_map(|service| ["-p", service.name]))
         .folder(&home.root);
-    let status = cargo.command().status().await.context("cannot run cargo")?;
+    let status = cargo.guarded().status().await.context("cannot run cargo")?;
     if !status.success() {
         bail!("the build failed; see above");
     }
@@ -237,11 +298,11 @@ fn addresses(ports: &Ports, took: Duration) -> String {
 /// Starts the stack in the background; returns when it is ready.
 pub(crate) async fn detached(home: &Home, options: &Up) -> anyhow::Result<()> {
     home.create()?;
-    if home.lock()?.is_none() {
-        return already_running(home).await;
+    if lock(home).await?.is_none() {
+        return Ok(());
     }
     install::ensure(true, !options.no_install).await?;
-    let log = std::fs::File::create(home.log("launcher"))?;
+    let log = File::create(home.log("launcher"))?;
     let scale = options.scale.iter().map(|(unit, number)| format!("--scale={unit}={number}"));
     // A session of its own: closing this terminal must not reach it.
     let launcher = Program::new("setsid")
@@ -258,16 +319,24 @@ pub(crate) async fn detached(home: &Home, options: &Up) -> anyhow::Result<()> {
             return Ok(());
         }
         if let Some(status) = child.try_wait()? {
-            bail!("it did not start ({status}):\n{}", crate::logs::last_lines(home, "launcher", 20));
+            bail!("it did not start ({status}):\n{}", logs::last_lines(home, "launcher", 20));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-async fn already_running(home: &Home) -> anyhow::Result<()> {
-    say!("already running (pid {})", home.owner());
-    if let Some(Ok(addresses)) = control::ask(home, &Request::Ready).await? {
-        say!("{addresses}");
+/// Makes this process the one that runs the stack; when another one does, says so.
+async fn lock(home: &Home) -> anyhow::Result<Option<Flock<File>>> {
+    for _ in 0..60 {
+        if let Some(lock) = home.lock()? {
+            return Ok(Some(lock));
+        }
+        if let Some(Ok(addresses)) = control::ask(home, &Request::Ready).await? {
+            say!("already running (pid {})\n{addresses}", home.owner());
+            return Ok(None);
+        }
+        // It is dying, or has just begun.
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    Ok(())
+    bail!("another launcher holds {} (pid {}) and does not answer", home.path("lock").display(), home.owner())
 }

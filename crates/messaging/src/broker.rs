@@ -117,6 +117,9 @@ pub enum Fault {
     /// The subscription ended, as it does when its queue is deleted.
     #[error("the subscription to {0} has ended")]
     Ended(&'static str),
+    /// The connection was lost while nothing was being sent.
+    #[error("the connection to RabbitMQ is closed")]
+    Closed,
     /// Readiness counted no consumer on our own queue.
     #[error("no consumer is left on {0}")]
     Deaf(&'static str),

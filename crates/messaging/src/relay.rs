@@ -112,7 +112,7 @@ impl Relay {
     /// nothing older is in hand any more.
     async fn reconnect(&mut self) -> bool {
         if self.link.as_ref().is_some_and(|link| !link.channel.status().connected()) {
-            self.lose(&Fault::Ended("the outgoing channel"));
+            self.lose(&Fault::Closed);
         }
         if self.link.is_some() {
             return false;
@@ -182,7 +182,7 @@ impl Relay {
         if self.link.is_none() {
             self.connect().await?;
         }
-        let Some(link) = &self.link else { return Err(Fault::NotTaken) };
+        let Some(link) = &self.link else { return Err(Fault::Closed) };
         let receipt = within("publishing", CALL, publish_batch(&link.channel, events, &self.broker)).await?;
         for event in events.iter().filter(|event| receipt.published.contains(&event.event_id)) {
             metrics::counter!("medtrack_events_published_total", "routing_key" => event.routing_key.clone())

@@ -34,15 +34,28 @@ pub struct HttpConfig {
     #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8000", value_name = "IP:PORT")]
     pub http_addr: SocketAddr,
 
-    /// Pages that may call the API from a browser, by their origin.
+    /// Pages that may call the API from a browser, by their origin; empty for none.
     #[arg(
         long,
         env = "CORS_ORIGINS",
         default_value = "http://localhost:3000",
         value_delimiter = ',',
-        value_name = "ORIGIN,…"
+        value_name = "ORIGIN,…",
+        value_parser = origin
     )]
     pub cors_origins: Vec<String>,
+}
+
+/// What is no origin would silently match no page; `*` would let every page in.
+fn origin(text: &str) -> Result<String, &'static str> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let named =
+        |host: &str| !host.is_empty() && host.chars().all(|c| c.is_ascii_graphic() && !"/*".contains(c));
+    if text.is_empty() || host.is_some_and(named) {
+        Ok(text.to_owned())
+    } else {
+        Err("write an origin like https://app.example.com, without a path")
+    }
 }
 
 /// How operators reach the process.
@@ -142,6 +155,16 @@ impl DatabaseConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_has_a_scheme_and_a_host_and_nothing_else() {
+        for good in ["", "http://localhost:3000", "https://app.example.com", "http://[::1]:3000"] {
+            assert_eq!(origin(good).unwrap(), good);
+        }
+        for bad in ["*", "https://*", "app.example.com", "https://", "https://a.example/", "https://a b"] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_secret_comes_from_a_value_or_a_file_and_is_never_shown() {

@@ -26,7 +26,15 @@ const CANCEL: Duration = Duration::from_secs(2);
 pub fn parse<C: Parser>() -> C {
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {
-            let message = format!("cannot read .env: {error}; compare it with .env.example\n");
+            let cause = match error {
+                // Its own text quotes the line, and that may hold a password.
+                dotenvy::Error::LineParse(line, _) => {
+                    let name = line.split('=').next().unwrap_or_default().trim();
+                    format!("the line of {name:?} is not of the form NAME=\"value\"")
+                }
+                error => error.to_string(),
+            };
+            let message = format!("cannot read .env: {cause}; compare it with .env.example\n");
             C::command().error(ErrorKind::Io, message).exit()
         }
         _ => C::parse(),

@@ -2,7 +2,7 @@
 
 use crate::config::{LogConfig, LogFormat};
 use anyhow::Context as _;
-use std::{fmt, io::IsTerminal as _};
+use std::{borrow::Cow, fmt, io::IsTerminal as _};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{
     EnvFilter,
@@ -20,7 +20,7 @@ use tracing_subscriber::{
 /// When the filter is malformed.
 pub fn init(config: &LogConfig) -> anyhow::Result<()> {
     // lapin reports what its caller reports again, better.
-    let filter = format!("{},lapin=off", config.log_level);
+    let filter = format!("lapin=off,{}", config.log_level);
     let filter = EnvFilter::try_new(filter)
         .with_context(|| format!("LOG_LEVEL: {:?} is no filter; try: info", config.log_level))?;
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -65,7 +65,63 @@ where
         } else {
             write!(writer, " {level} ")?;
         }
-        context.field_format().format_fields(writer.by_ref(), event)?;
-        writeln!(writer)
+        let mut fields = String::new();
+        context.field_format().format_fields(Writer::new(&mut fields), event)?;
+        writeln!(writer, "{}", one_line(&fields))
+    }
+}
+
+/// A line break in a value, such as a routing key, must not begin a line that passes for one of ours.
+fn one_line(text: &str) -> Cow<'_, str> {
+    if text.contains(['\n', '\r']) {
+        text.replace('\n', "\\n").replace('\r', "\\r").into()
+    } else {
+        text.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_reads_as_the_contract_says_and_an_event_is_one_line() {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .event_format(Line)
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(event_id = 7, "Published event: {}", "student.created");
+            tracing::warn!(key = %"x\r\n2026 INFO forged", "No handler for routing key: {}", "y\nERROR forged");
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<_> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+        assert_eq!(
+            lines,
+            [
+                "INFO Published event: student.created event_id=7",
+                r"WARN No handler for routing key: y\nERROR forged key=x\r\n2026 INFO forged",
+            ]
+        );
     }
 }

@@ -1,5 +1,4 @@
 //! comm-service's inbox from outside.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use events::Role;
 use reqwest::Method;
