@@ -145,7 +145,7 @@ impl Desk {
         let sentence = Sentence::of(failure, 1);
         self.write_parked(event, &sentence).await.map_err(away)?;
         let meta = &event.envelope.meta;
-        report_parked(meta.event_id, &meta.routing_key, &sentence);
+        self.report_parked(meta.event_id, &meta.routing_key, &sentence);
         Ok(())
     }
 
@@ -171,7 +171,7 @@ impl Desk {
         let origin = Origin { queue: self.queue.name, correlation_id: None, admitted: false };
         parked::park(&mut transaction, event_id, arrival, origin, sentence).await?;
         transaction.commit().await?;
-        report_parked(event_id, arrival.routing_key, sentence);
+        self.report_parked(event_id, arrival.routing_key, sentence);
         Ok(())
     }
 
@@ -204,7 +204,7 @@ impl Desk {
         };
         let mut connection = self.outbox.pool().acquire().await.map_err(away)?;
         parked::postpone(&mut connection, due.event_id, attempts, &sentence).await.map_err(away)?;
-        report_parked(due.event_id, &due.routing_key, &sentence);
+        self.report_parked(due.event_id, &due.routing_key, &sentence);
         Ok(())
     }
 
@@ -263,7 +263,7 @@ impl Desk {
                     .await
                     .map_err(away)?;
                 transaction.commit().await.map_err(away)?;
-                report_parked(meta.event_id, arrival.routing_key, &sentence);
+                self.report_parked(meta.event_id, arrival.routing_key, &sentence);
                 Ok(())
             }
             Ok(None) => self.refuse(arrival.fallback_id(), arrival, &sentence).await.map_err(away),
@@ -272,6 +272,21 @@ impl Desk {
                     Sentence { reason: format!("{}: {}", sentence.reason, refusal.reason), ..sentence };
                 self.refuse(event_id, arrival, &sentence).await.map_err(away)
             }
+        }
+    }
+
+    /// The reason stays in the table: it may quote what was sent.
+    fn report_parked(&self, event_id: EventId, routing_key: &str, sentence: &Sentence) {
+        let (state, kind) = (sentence.state(), sentence.kind);
+        // Anybody can make up a key: only the known ones get a series.
+        let known = if self.handlers.get(routing_key).is_some() { routing_key } else { "other" };
+        let labels =
+            [("routing_key", known.to_owned()), ("state", state.to_owned()), ("kind", kind.to_owned())];
+        metrics::counter!("medtrack_events_parked_total", &labels).increment(1);
+        if sentence.pause.is_some() {
+            tracing::warn!(%event_id, routing_key, kind, "Event parked, to be tried again");
+        } else {
+            tracing::error!(%event_id, routing_key, kind, "Event parked as dead; try: medtrack dead show {event_id}");
         }
     }
 }
@@ -315,17 +330,6 @@ fn count_handled(envelope: &Envelope<'_>) {
     metrics::counter!("medtrack_events_handled_total", "routing_key" => meta.routing_key.clone())
         .increment(1);
     metrics::histogram!("medtrack_end_to_end_seconds", "routing_key" => meta.routing_key.clone()).record(age);
-}
-
-/// The reason stays in the table: it may quote what was sent.
-fn report_parked(event_id: EventId, routing_key: &str, sentence: &Sentence) {
-    let (state, kind) = (sentence.state(), sentence.kind);
-    metrics::counter!("medtrack_events_parked_total", "state" => state, "kind" => kind).increment(1);
-    if sentence.pause.is_some() {
-        tracing::warn!(%event_id, routing_key, kind, "Event parked, to be tried again");
-    } else {
-        tracing::error!(%event_id, routing_key, kind, "Event parked as dead; try: medtrack dead show {event_id}");
-    }
 }
 
 fn away(error: sqlx::Error) -> Away {
