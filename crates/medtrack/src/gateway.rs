@@ -12,6 +12,8 @@ pub(crate) fn program(home: &Home, ports: &Ports) -> Program {
         .env("AUTH_UPSTREAM", upstream("auth-service"))
         .env("PROFILE_UPSTREAM", upstream("profile-service"))
         .env("COMM_UPSTREAM", upstream("comm-service"))
+        // Caddy would leave a folder in the home of whoever starts it.
+        .env("HOME", home.path("caddy"))
         .env("XDG_DATA_HOME", home.path("caddy"))
         .env("XDG_CONFIG_HOME", home.path("caddy"))
         .expendable()

@@ -21,11 +21,9 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let root = match std::env::var_os("MEDTRACK_ROOT") {
-            Some(root) => PathBuf::from(root),
-            None => std::env::current_dir()?,
-        };
-        let folder = std::env::var_os("MEDTRACK_HOME").map_or_else(|| root.join(".medtrack"), PathBuf::from);
+        let given = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let root = given("MEDTRACK_ROOT").map_or_else(std::env::current_dir, Ok)?;
+        let folder = given("MEDTRACK_HOME").unwrap_or_else(|| root.join(".medtrack"));
         // Children have working folders of their own.
         Ok(Self { root: std::path::absolute(root)?, folder: std::path::absolute(folder)? })
     }

@@ -42,7 +42,10 @@ fn open(path: &Path) -> std::io::Result<File> {
 }
 
 fn prefix(unit: &str) -> String {
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    paint(unit, std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+}
+
+fn paint(unit: &str, colour: bool) -> String {
     if !colour {
         return format!("{unit:<25} |");
     }
@@ -122,4 +125,34 @@ fn print_new(name: &str, path: &Path, position: u64, alone: bool) -> std::io::Re
 
 fn print_line(name: &str, line: &str, alone: bool) {
     if alone { say!("{line}") } else { say!("{} {line}", prefix(name)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> Home {
+        let folder = std::env::temp_dir().join(format!("medtrack-logs-{}", uuid::Uuid::new_v4()));
+        let home = Home { root: folder.clone(), folder };
+        home.create().unwrap();
+        home
+    }
+
+    #[test]
+    fn prefixes_line_up_and_are_coloured_only_for_a_terminal() {
+        assert_eq!(paint("rabbitmq", false).len(), paint("profile-service-consumer", false).len());
+        assert!(!paint("rabbitmq", false).contains('\x1b'));
+        let coloured = paint("rabbitmq", true);
+        assert!(coloured.starts_with("\x1b[3") && coloured.ends_with("\x1b[0m"), "{coloured:?}");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_grew_too_large_begins_anew() {
+        let home = home();
+        fs::write(home.log("auth-service"), vec![b'x'; usize::try_from(LIMIT).unwrap() + 1]).unwrap();
+        pump(&b"one\n\xff two\n"[..], home.clone(), "auth-service".to_owned(), false).await;
+        assert_eq!(last_lines(&home, "auth-service", 9), "one\n\u{fffd} two");
+        assert!(home.log("auth-service").with_extension("log.1").exists());
+        fs::remove_dir_all(home.folder).unwrap();
+    }
 }

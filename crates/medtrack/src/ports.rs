@@ -15,27 +15,39 @@ pub(crate) fn choose(home: &Home, wanted: &[(&str, Option<u16>)]) -> anyhow::Res
     let path = home.path("ports.json");
     let known: Ports =
         fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let mut ports = Ports::new();
-    for (name, usual) in wanted {
-        let candidates = usual.iter().copied().chain(known.get(*name).copied());
-        let port =
-            candidates.into_iter().find(|port| !ports.values().any(|taken| taken == port) && is_free(*port));
-        let port = match port {
-            Some(port) => port,
-            None => any_free(&ports)?,
-        };
-        ports.insert((*name).to_owned(), port);
-    }
+    let ports = pick(&known, wanted, is_free)?;
     fs::write(&path, serde_json::to_string_pretty(&ports)?)?;
     Ok(ports)
 }
 
 /// A free port that is not among `taken`.
 pub(crate) fn any_free(taken: &Ports) -> anyhow::Result<u16> {
+    any(taken, is_free)
+}
+
+fn pick(
+    known: &Ports,
+    wanted: &[(&str, Option<u16>)],
+    is_free: impl Fn(u16) -> bool,
+) -> anyhow::Result<Ports> {
+    let mut ports = Ports::new();
+    for (name, usual) in wanted {
+        let mut candidates = usual.iter().copied().chain(known.get(*name).copied());
+        let port = match candidates.find(|port| !ports.values().any(|taken| taken == port) && is_free(*port))
+        {
+            Some(port) => port,
+            None => any(&ports, &is_free)?,
+        };
+        ports.insert((*name).to_owned(), port);
+    }
+    Ok(ports)
+}
+
+fn any(taken: &Ports, is_free: impl Fn(u16) -> bool) -> anyhow::Result<u16> {
     // Another launcher may be choosing at the same moment: start at different places.
     let start = uuid::Uuid::new_v4().as_u128() % RANGE.len() as u128;
-    let free = RANGE.cycle().skip(usize::try_from(start)?).take(RANGE.len());
-    let mut free = free.filter(|port| !taken.values().any(|taken| taken == port) && is_free(*port));
+    let ports = RANGE.cycle().skip(usize::try_from(start)?).take(RANGE.len());
+    let mut free = ports.filter(|port| !taken.values().any(|taken| taken == port) && is_free(*port));
     free.next().context("no port is free on this machine")
 }
 
@@ -49,17 +61,18 @@ mod tests {
 
     #[test]
     fn ports_are_remembered_and_a_taken_one_is_replaced() {
-        let folder = std::env::temp_dir().join(format!("medtrack-ports-{}", uuid::Uuid::new_v4()));
-        fs::create_dir(&folder).unwrap();
-        let home = Home { root: folder.clone(), folder: folder.clone() };
-        let first = choose(&home, &[("a", None), ("b", None)]).unwrap();
-        assert_ne!(first["a"], first["b"]);
-        assert_eq!(choose(&home, &[("a", None), ("b", None)]).unwrap(), first);
-        let _taken = TcpListener::bind(("127.0.0.1", first["a"])).unwrap();
-        let usual = any_free(&first).unwrap();
-        let second = choose(&home, &[("a", Some(first["a"])), ("b", Some(usual))]).unwrap();
-        assert_ne!(second["a"], first["a"]);
-        assert_eq!(second["b"], usual, "the usual port again as soon as it is free");
-        fs::remove_dir_all(folder).unwrap();
+        let first = pick(&Ports::new(), &[("a", Some(80)), ("b", None)], |port| port != 80).unwrap();
+        assert!(RANGE.contains(&first["a"]) && RANGE.contains(&first["b"]) && first["a"] != first["b"]);
+        assert_eq!(pick(&first, &[("a", Some(80)), ("b", None)], |port| port != 80).unwrap(), first);
+        let second = pick(&first, &[("a", Some(80)), ("b", None)], |port| port != first["b"]).unwrap();
+        assert_eq!(second["a"], 80, "the usual port again as soon as it is free");
+        assert_ne!(second["b"], first["b"]);
+    }
+
+    #[test]
+    fn no_port_is_given_twice() {
+        let ports = pick(&Ports::new(), &[("a", Some(80)), ("b", Some(80))], |_| true).unwrap();
+        assert_ne!(ports["a"], ports["b"]);
+        assert!(pick(&ports, &[("a", None)], |_| false).is_err());
     }
 }

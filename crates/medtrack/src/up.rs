@@ -202,7 +202,7 @@ async fn start(home: &Home, options: &Up, supervisor: &mut Supervisor) -> anyhow
         databases.push((service.database, service.role, home.secret(service.role)?));
     }
     postgres.create_databases(&databases).await?;
-    write_private(&home.path("env"), &environment(home, &ports, &rabbitmq)?)?;
+    write_private(&home.path("env"), &environment(home, &ports, &rabbitmq.amqp_url())?)?;
     for service in &SERVICES {
         let migrate = units::service_program(home, &binaries, service, &ports, "migrate")?;
         let output =
@@ -250,12 +250,12 @@ async fn build(home: &Home) -> anyhow::Result<PathBuf> {
 }
 
 /// `.medtrack/env`: addresses as shell assignments.
-fn environment(home: &Home, ports: &Ports, rabbitmq: &RabbitMq) -> anyhow::Result<String> {
+fn environment(home: &Home, ports: &Ports, amqp_url: &str) -> anyhow::Result<String> {
     let http = |port: &str| format!("http://127.0.0.1:{}", ports[port]);
     let (user, password) = LOGIN;
     let mut lines = vec![
         ("GATEWAY_URL".to_owned(), http("gateway")),
-        ("AMQP_URL".to_owned(), rabbitmq.amqp_url()),
+        ("AMQP_URL".to_owned(), amqp_url.to_owned()),
         (
             "RABBITMQ_MANAGEMENT_URL".to_owned(),
             format!("http://{user}:{password}@127.0.0.1:{}", ports["management"]),
@@ -339,4 +339,30 @@ async fn lock(home: &Home) -> anyhow::Result<Option<Flock<File>>> {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     bail!("another launcher holds {} (pid {}) and does not answer", home.path("lock").display(), home.owner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_the_addresses() {
+        let folder = std::env::temp_dir().join(format!("medtrack-env-{}", uuid::Uuid::new_v4()));
+        let home = Home { root: folder.clone(), folder };
+        home.create().expect("a new folder can be made");
+        let wanted = units::wanted_ports(&BTreeMap::new());
+        let ports: Ports = wanted.into_iter().zip(1000..).map(|((name, _), port)| (name, port)).collect();
+        let text =
+            environment(&home, &ports, "amqp://a:b@127.0.0.1:1/%2f").expect("every address has a port");
+        let script = format!("{text} echo \"$GATEWAY_URL $AMQP_URL $COMM_DATABASE_URL\"");
+        let said =
+            std::process::Command::new("sh").args(["-euc", &script]).output().expect("there is a shell");
+        let secret = home.secret("comm_service").expect("a secret is made at its first use");
+        let expected = format!(
+            "http://127.0.0.1:{} amqp://a:b@127.0.0.1:1/%2f postgres://comm_service:{secret}@127.0.0.1:{}/comm_db\n",
+            ports["gateway"], ports["postgres"]
+        );
+        assert_eq!(String::from_utf8_lossy(&said.stdout), expected);
+        std::fs::remove_dir_all(home.folder).expect("it is ours");
+    }
 }

@@ -4,12 +4,14 @@ use crate::config::DatabaseConfig;
 use anyhow::{Context as _, bail};
 use sqlx::{
     Connection as _, PgConnection, PgPool, Row as _,
-    migrate::{Migrate as _, Migrator},
-    postgres::PgPoolOptions,
+    migrate::{Migrate as _, MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 use tokio_util::sync::CancellationToken;
 
+/// What PostgreSQL says of a table that does not exist.
+const NO_SUCH_TABLE: &str = "42P01";
 /// A connection that was not used for so long is asked whether it is alive.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -18,12 +20,13 @@ const IDLE: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the address is missing or malformed, or while waiting the process was told to stop.
 pub async fn connect(config: &DatabaseConfig, stopping: &CancellationToken) -> anyhow::Result<PgPool> {
-    let options = config.options()?.options([
+    let options = config.options()?.application_name(&program()).options([
         ("statement_timeout", "10s"),
         ("lock_timeout", "3s"),
         ("idle_in_transaction_session_timeout", "10s"),
     ]);
-    let pool = PgPoolOptions::new()
+    wait_for(&options, stopping).await?.close().await?;
+    Ok(PgPoolOptions::new()
         .max_connections(config.database_max_connections)
         .acquire_timeout(Duration::from_secs(3))
         // A round trip for each use would be a tenth of a request; a connection that has idled may be dead.
@@ -32,9 +35,13 @@ pub async fn connect(config: &DatabaseConfig, stopping: &CancellationToken) -> a
             Box::pin(async move { Ok(meta.idle_for < IDLE || connection.ping().await.is_ok()) })
         })
         .after_release(|connection, _| Box::pin(is_clean(connection)))
-        .connect_lazy_with(options);
-    wait_until("the database answers", stopping, async || pool.acquire().await.map(drop)).await?;
-    Ok(pool)
+        .connect_lazy_with(options))
+}
+
+/// The name of this program, for `pg_stat_activity`.
+fn program() -> String {
+    let path = std::env::args_os().next().unwrap_or_default();
+    Path::new(&path).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// sqlx 0.9.0 can return a connection inside an open transaction, when a future is dropped half-way through
@@ -55,10 +62,8 @@ pub async fn migrate(
     migrators: &[&Migrator],
     stopping: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let options = config.options()?.options([("lock_timeout", "30s")]);
-    let mut connection =
-        wait_until("the database answers", stopping, async || PgConnection::connect_with(&options).await)
-            .await?;
+    let options = config.options()?.application_name(&program()).options([("lock_timeout", "30s")]);
+    let mut connection = wait_for(&options, stopping).await?;
     for migrator in migrators {
         migrator.run(&mut connection).await.context("a migration failed; nothing after it was applied")?;
     }
@@ -73,7 +78,14 @@ pub async fn migrate(
 pub async fn ensure_current(pool: &PgPool, migrators: &[&Migrator], binary: &str) -> anyhow::Result<()> {
     let mut connection = pool.acquire().await?;
     for migrator in migrators {
-        let applied = connection.list_applied_migrations(&migrator.table_name).await.unwrap_or_default();
+        let applied = match connection.list_applied_migrations(&migrator.table_name).await {
+            Err(MigrateError::Execute(sqlx::Error::Database(error)))
+                if error.code().as_deref() == Some(NO_SUCH_TABLE) =>
+            {
+                Vec::new()
+            }
+            applied => applied?,
+        };
         let missing =
             migrator.iter().find(|wanted| !applied.iter().any(|done| done.version == wanted.version));
         if let Some(missing) = missing {
@@ -113,19 +125,20 @@ pub async fn answers(pool: PgPool) -> Result<(), String> {
     }
 }
 
-async fn wait_until<T>(
-    what: &str,
-    stopping: &CancellationToken,
-    attempt: impl AsyncFn() -> sqlx::Result<T>,
-) -> anyhow::Result<T> {
+/// Connects as soon as the database answers. The pool would not say why it does not.
+async fn wait_for(options: &PgConnectOptions, stopping: &CancellationToken) -> anyhow::Result<PgConnection> {
+    let database = options.get_database().unwrap_or(options.get_username());
+    let place = format!("{}:{}/{database}", options.get_host(), options.get_port());
     let mut pause = Duration::from_millis(100);
     loop {
-        match attempt().await {
-            Ok(value) => return Ok(value),
-            Err(error) => tracing::warn!("Waiting until {what}: {error}"),
+        let attempt = tokio::time::timeout(Duration::from_secs(3), PgConnection::connect_with(options));
+        match attempt.await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => tracing::warn!("Waiting for the database {place}: {error}"),
+            Err(_) => tracing::warn!("Waiting for the database {place}: no answer within 3 s"),
         }
         tokio::select! {
-            () = stopping.cancelled() => bail!("told to stop before {what}"),
+            () = stopping.cancelled() => bail!("told to stop before the database {place} answered"),
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
         }
     }

@@ -27,17 +27,23 @@ pub fn parse<C: Parser>() -> C {
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {
             let cause = match error {
-                // Its own text quotes the line, and that may hold a password.
-                dotenvy::Error::LineParse(line, _) => {
-                    let name = line.split('=').next().unwrap_or_default().trim();
-                    format!("the line of {name:?} is not of the form NAME=\"value\"")
-                }
+                dotenvy::Error::LineParse(line, _) => malformed(&line),
                 error => error.to_string(),
             };
             let message = format!("cannot read .env: {cause}; compare it with .env.example\n");
             C::command().error(ErrorKind::Io, message).exit()
         }
         _ => C::parse(),
+    }
+}
+
+/// The parser's own text quotes the line, and that may hold a password.
+fn malformed(line: &str) -> String {
+    let is_name =
+        |name: &&str| name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    match line.split_once('=').map(|(name, _)| name.trim()).filter(is_name) {
+        Some(name) => format!("the value of {name} must stand in quotes"),
+        None => "a line is not of the form NAME=\"value\"".into(),
     }
 }
 
@@ -141,4 +147,18 @@ fn stop_on_signals(stopping: CancellationToken) -> std::io::Result<()> {
         stopping.cancel();
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_line_of_the_env_file_is_named_but_not_quoted() {
+        assert_eq!(
+            malformed("DATABASE_URL=postgres://u:p w@h/d"),
+            "the value of DATABASE_URL must stand in quotes"
+        );
+        assert!(!malformed("continuedSecret==").contains("continued"));
+    }
 }

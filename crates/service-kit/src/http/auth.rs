@@ -101,8 +101,8 @@ struct Inner {
     validation: Validation,
     source: Source,
     keys: RwLock<HashMap<String, DecodingKey>>,
-    /// When the keys were last asked for; also keeps askers in line.
-    asked: Mutex<Option<Instant>>,
+    /// When the keys were last asked for because of a token, and whether they came; also keeps askers in line.
+    asked: Mutex<Option<(Instant, bool)>>,
 }
 
 enum Source {
@@ -111,8 +111,15 @@ enum Source {
     Given,
 }
 
-/// A token with an unknown key makes us ask for the keys again, but not more often than this.
+/// A token with an unknown key makes us ask for the keys again, but not more often than this: anybody can make
+/// up such tokens.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// The same, while the keys cannot be fetched.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// How long a key that auth-service has withdrawn may still be believed.
+const REFRESH: Duration = Duration::from_secs(300);
+/// Failures in a row before a person is told: services start at the same time, and auth-service needs a second.
+const PATIENCE: u32 = 5;
 
 impl Verifier {
     /// Checks against keys that are fetched when they are needed.
@@ -123,7 +130,8 @@ impl Verifier {
         let source = match &jwks.jwks_file {
             Some(path) => Source::File(path.clone()),
             None => {
-                let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+                // A neighbour: no proxy of the environment stands between.
+                let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy().build()?;
                 Source::Url(jwks.jwks_url.clone(), client)
             }
         };
@@ -150,12 +158,33 @@ impl Verifier {
         Self(Arc::new(Inner { validation, source, keys: RwLock::default(), asked: Mutex::default() }))
     }
 
-    /// Fetches the keys ahead of the first request, trying until it works or the process shall stop.
+    /// Fetches the keys ahead of the first request, trying until it works, and again every five minutes, until
+    /// the process shall stop.
     pub async fn warm_up(self, stopping: CancellationToken) {
-        while self.fetch().await.is_err() {
+        self.keep_fresh(REFRESH, stopping).await;
+    }
+
+    async fn keep_fresh(self, every: Duration, stopping: CancellationToken) {
+        let mut failures = 0;
+        loop {
+            let pause = match self.fetch().await {
+                Ok(()) => {
+                    failures = 0;
+                    every
+                }
+                Err(error) => {
+                    failures += 1;
+                    if failures == PATIENCE {
+                        tracing::warn!(
+                            "The keys of auth-service do not come: {error:#}; check JWKS_URL or JWKS_FILE"
+                        );
+                    }
+                    Duration::from_secs(1)
+                }
+            };
             tokio::select! {
                 () = stopping.cancelled() => return,
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
@@ -163,7 +192,7 @@ impl Verifier {
     /// Checks a token.
     ///
     /// # Errors
-    /// 401 when it is bad or expired; 503 when no key could be fetched to check it with.
+    /// 401 when it is bad or expired; 503 when its key is not known and the keys cannot be fetched.
     pub async fn verify(&self, token: &str) -> Result<Claims, Problem> {
         let invalid = || refused("INVALID_TOKEN", "The access token is not valid; log in again.");
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
@@ -192,22 +221,23 @@ impl Verifier {
 
     async fn ask_again(&self) -> Result<(), Problem> {
         let mut asked = self.0.asked.lock().await;
-        if asked.is_some_and(|asked| asked.elapsed() < ASK_AGAIN) {
+        let lately = asked.filter(|(at, came)| at.elapsed() < if *came { ASK_AGAIN } else { TRY_AGAIN });
+        let came = match lately {
+            Some((_, came)) => came,
+            None => {
+                let fetched = self.fetch().await;
+                if let Err(error) = &fetched {
+                    tracing::warn!("The keys of auth-service cannot be fetched: {error:#}");
+                }
+                *asked = Some((Instant::now(), fetched.is_ok()));
+                fetched.is_ok()
+            }
+        };
+        if came {
             return Ok(());
         }
-        match self.fetch().await {
-            Ok(()) => *asked = Some(Instant::now()),
-            Err(error) if self.0.keys.read().expect("no holder of this lock panics").is_empty() => {
-                tracing::warn!("The keys of auth-service cannot be fetched: {error:#}");
-                return Err(Problem::unavailable(
-                    "KEYS_AWAY",
-                    "Access tokens cannot be checked at the moment.",
-                    2,
-                ));
-            }
-            Err(error) => tracing::warn!("The keys of auth-service cannot be fetched again: {error:#}"),
-        }
-        Ok(())
+        Err(Problem::unavailable("KEYS_AWAY", "This access token cannot be checked at the moment.", 2)
+            .hint("Try again in a few seconds."))
     }
 
     async fn fetch(&self) -> anyhow::Result<()> {
@@ -241,3 +271,6 @@ impl Verifier {
 fn refused(code: &'static str, detail: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, code, detail)
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ pub struct Problem {
     hint: Option<&'static str>,
     errors: FieldErrors,
     retry_after: Option<u64>,
+    cause: Option<Box<str>>,
 }
 
 impl Problem {
@@ -33,6 +34,7 @@ impl Problem {
             hint: None,
             errors: FieldErrors::new(),
             retry_after: None,
+            cause: None,
         }
     }
 
@@ -49,11 +51,25 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", detail)
     }
 
-    /// 500. The cause is logged, not told.
+    /// 500. The cause is logged, with the request id; it is not told.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
-        tracing::error!("A request failed: {cause}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong on our side.")
-            .hint("Try again; if it goes on, report the request_id.")
+        let problem =
+            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong on our side.")
+                .hint("Try again; if it goes on, report the request_id.");
+        Self { cause: Some(cause.to_string().into()), ..problem }
+    }
+
+    /// What a refusal becomes that came from a library, and says no more than its status.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::BAD_REQUEST => Self::new(
+                status,
+                "BAD_REQUEST",
+                "The address or its parameters cannot be read; check its % escapes.",
+            ),
+            _ if status.is_client_error() => Self::new(status, "REFUSED", "This request cannot be taken."),
+            _ => Self { status, ..Self::internal(format!("a handler answered {status}")) },
+        }
     }
 
     /// 503, to be tried again after so many seconds.
@@ -75,8 +91,11 @@ impl Problem {
         self
     }
 
-    /// The answer, whole.
+    /// The answer, whole; what is not told is logged.
     pub(crate) fn render(self, request_id: RequestId) -> Response {
+        if let Some(cause) = self.cause {
+            tracing::error!(request_id = %request_id.0, "A request failed: {cause}");
+        }
         let mut body = json!({
             "type": format!("urn:medtrack:problem:{}", self.code.to_lowercase()),
             "title": self.status.canonical_reason().unwrap_or("Error"),
@@ -117,13 +136,9 @@ impl IntoResponse for Problem {
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         if database::is_away(&error) {
-            tracing::error!("The database does not answer: {error}");
-            return Self::unavailable(
-                "DATABASE_AWAY",
-                "The service cannot reach its database at the moment.",
-                2,
-            )
-            .hint("Try again in a few seconds.");
+            let detail = "The service cannot reach its database at the moment.";
+            let away = Self::unavailable("DATABASE_AWAY", detail, 2).hint("Try again in a few seconds.");
+            return Self { cause: Some(format!("the database does not answer: {error}").into()), ..away };
         }
         Self::internal(error)
     }

@@ -17,6 +17,7 @@ use hyper_util::{
 use std::{
     convert::Infallible,
     future::Future,
+    io,
     panic::resume_unwind,
     sync::Arc,
     time::{Duration, Instant},
@@ -75,11 +76,11 @@ pub fn layers(router: Router, config: &HttpConfig) -> anyhow::Result<Router> {
             let detail = format!("{method} is not possible here.");
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", detail)
         })
-        .layer(middleware::from_fn(measure))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn(limit_time))
         .layer(CatchPanicLayer::custom(|_| Problem::internal("a handler panicked").into_response()))
         .layer(cors)
+        .layer(middleware::from_fn(measure))
         .layer(middleware::from_fn(finish)))
 }
 
@@ -89,10 +90,14 @@ async fn finish(mut request: Request, next: Next) -> Response {
     let id = RequestId(given.unwrap_or_else(Uuid::now_v7));
     request.extensions_mut().insert(id);
     let mut response = next.run(request).await;
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+    let status = response.status();
+    let problem = response.extensions_mut().remove::<Problem>();
+    let refused = status.is_client_error() || status.is_server_error();
+    if let Some(problem) = problem.or_else(|| refused.then(|| Problem::of_status(status))) {
         let mut rendered = problem.render(id);
         // CORS has written its headers by now, and 405 its `allow`.
-        let kept = response.headers().iter().filter(|(name, _)| **name != header::CONTENT_LENGTH);
+        let of_body = [header::CONTENT_LENGTH, header::CONTENT_TYPE];
+        let kept = response.headers().iter().filter(|(name, _)| !of_body.contains(name));
         for (name, value) in kept {
             rendered.headers_mut().append(name.clone(), value.clone());
         }
@@ -121,8 +126,18 @@ async fn limit_time(request: Request, next: Next) -> Response {
 }
 
 async fn measure(request: Request, next: Next) -> Response {
-    let method = request.method().to_string();
-    // The route's template: a raw path would make a series for each id.
+    // Only what there are few of: anybody can make up methods and paths, and each would be a series for ever.
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    let method =
+        known.iter().find(|known| *known == request.method()).map_or("other", Method::as_str).to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let began = Instant::now();
     let response = next.run(request).await;
@@ -135,17 +150,29 @@ async fn measure(request: Request, next: Next) -> Response {
 ///
 /// A trailing slash is optional, without a redirect.
 pub async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) {
+    serve_at_most(CONNECTIONS, listener, router, stopping).await;
+}
+
+async fn serve_at_most(
+    connections: usize,
+    listener: TcpListener,
+    router: Router,
+    stopping: CancellationToken,
+) {
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(connections));
     let graceful = GracefulShutdown::new();
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD);
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
-        let stream = tokio::select! {
+        let accept = async {
+            let permit = Arc::clone(&permits).acquire_owned().await.map_err(io::Error::other)?;
+            listener.accept().await.map(|(stream, _)| (permit, stream))
+        };
+        let (permit, stream) = tokio::select! {
             () = stopping.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+            accepted = accept => match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of descriptors, most likely: pause instead of spinning.
                     tracing::warn!("A connection could not be accepted: {error}");
@@ -182,5 +209,32 @@ pub async fn detached<T: Send + 'static>(
         Ok(result) => result,
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
         Err(_) => Err(Problem::unavailable("STOPPING", "The service is stopping.", 2)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
+
+    #[tokio::test]
+    async fn connections_are_capped_and_at_the_cap_a_server_still_stops() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve_at_most(1, listener, Router::new(), stop.clone()));
+        let ask = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        let mut first = TcpStream::connect(address).await.unwrap();
+        first.write_all(ask).await.unwrap();
+        assert_ne!(first.read(&mut [0; 1024]).await.unwrap(), 0);
+        let mut second = TcpStream::connect(address).await.unwrap();
+        second.write_all(ask).await.unwrap();
+        let waited = tokio::time::timeout(Duration::from_millis(200), second.read(&mut [0; 1024])).await;
+        assert!(waited.is_err(), "it is not its turn");
+        stop.cancel();
+        tokio::time::timeout(Duration::from_secs(2), server).await.expect("it stops").unwrap();
     }
 }

@@ -1,0 +1,141 @@
+//! A small API, served over real connections, and the tokens that it believes.
+
+use aws_lc_rs::{rand::SystemRandom, signature::Ed25519KeyPair};
+use axum::{
+    Json, Router,
+    extract::{FromRef, Path},
+    http::StatusCode,
+    routing::{get, post},
+};
+use events::{Role, UserId};
+use jsonwebtoken::{
+    Algorithm, EncodingKey, Header,
+    jwk::{Jwk, JwkSet},
+};
+use serde_json::{Value, json};
+use service_kit::{
+    config::{HttpConfig, TokenConfig},
+    http::{Claims, CurrentUser, Fields, Problem, Verifier, detached, server},
+};
+use std::{convert::Infallible, future::pending, net::SocketAddr};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+#[derive(Clone)]
+struct App(Verifier);
+
+impl FromRef<App> for Verifier {
+    fn from_ref(app: &App) -> Self {
+        app.0.clone()
+    }
+}
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) key: EncodingKey,
+    pub(crate) stop: CancellationToken,
+    pub(crate) task: JoinHandle<()>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let key = new_key();
+        let router = router(&key);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(server::serve(listener, router, stop.clone()));
+        Self { address, key, stop, task }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) async fn with_token(&self, path: &str, token: &str) -> (u16, Value) {
+        let answer = reqwest::Client::new().get(self.url(path)).bearer_auth(token).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+    }
+
+    pub(crate) fn sign(&self, claims: &Value) -> String {
+        sign(&self.key, Some("k1"), claims)
+    }
+}
+
+/// The routes, with everything around them that every API has.
+pub(crate) fn router(key: &EncodingKey) -> Router {
+    let verifier = Verifier::given(&tokens(), &JwkSet { keys: vec![public(key, "k1")] }).unwrap();
+    let http = HttpConfig {
+        http_addr: "127.0.0.1:0".parse().unwrap(),
+        cors_origins: vec!["http://localhost:3000".into()],
+    };
+    let router = Router::new()
+        .route("/api/me", get(async |user: CurrentUser| Json(json!({"id": user.id, "role": user.role}))))
+        .route("/api/admin", get(async |user: CurrentUser| user.require(Role::Admin).map(|()| "welcome")))
+        .route("/api/echo", post(echo))
+        .route("/api/of/{id}", get(async |Path(id): Path<String>| id))
+        .route("/api/panic", get(panics))
+        .route("/api/detached", get(async || detached::<String>(async { panic!("inside") }).await))
+        .route("/api/teapot", get(async || StatusCode::IM_A_TEAPOT))
+        .route("/api/away", get(async || Problem::from(sqlx::Error::PoolTimedOut)))
+        .route("/api/broken", get(async || Problem::from(sqlx::Error::Protocol("SECRET".into()))))
+        .route("/api/never", get(async || pending::<()>().await))
+        .with_state(App(verifier));
+    server::layers(router, &http).unwrap()
+}
+
+/// Whose tokens are believed.
+pub(crate) fn tokens() -> TokenConfig {
+    TokenConfig { token_issuer: "auth-service".into(), token_audience: "medtrack".into() }
+}
+
+async fn echo(mut fields: Fields) -> Result<String, Problem> {
+    let name = fields.required("name", |text| Ok::<_, Infallible>(text.to_owned()));
+    let age = fields.required("age", |text| text.parse::<u8>().map_err(|_| "Must be a number."));
+    fields.finish()?;
+    Ok(format!("{name:?} {age:?}"))
+}
+
+async fn panics() -> &'static str {
+    panic!("the test says so")
+}
+
+pub(crate) fn new_key() -> EncodingKey {
+    let der = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).unwrap();
+    EncodingKey::from_ed_der(der.as_ref())
+}
+
+pub(crate) fn public(key: &EncodingKey, kid: &str) -> Jwk {
+    let mut jwk = Jwk::from_encoding_key(key, Algorithm::EdDSA).unwrap();
+    jwk.common.key_id = Some(kid.into());
+    jwk
+}
+
+pub(crate) fn sign(key: &EncodingKey, kid: Option<&str>, claims: &Value) -> String {
+    let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::EdDSA) };
+    jsonwebtoken::encode(&header, claims, key).unwrap()
+}
+
+pub(crate) fn claims(role: Role) -> Value {
+    let now = jsonwebtoken::get_current_timestamp() as i64;
+    serde_json::to_value(Claims {
+        iss: "auth-service".into(),
+        aud: "medtrack".into(),
+        sub: UserId::new(),
+        email: "a@example.com".into(),
+        role,
+        jti: Uuid::now_v7(),
+        sid: Uuid::now_v7(),
+        kind: "access".into(),
+        iat: now,
+        nbf: now,
+        exp: now + 900,
+    })
+    .unwrap()
+}
+
+pub(crate) fn changed(mut claims: Value, name: &str, value: Value) -> Value {
+    claims[name] = value;
+    claims
+}

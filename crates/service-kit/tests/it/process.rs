@@ -1,0 +1,117 @@
+//! One start and one stop for every role: this test binary starts itself, in a role.
+
+use clap::{CommandFactory as _, Parser};
+use secrecy::ExposeSecret as _;
+use service_kit::{
+    Process,
+    config::{DatabaseConfig, LogConfig},
+    run,
+};
+use std::{future::pending, process::ExitCode, time::Duration};
+
+const SOON: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct Cli {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    log: LogConfig,
+}
+
+/// What a process is told to be; not a test by itself.
+#[test]
+#[ignore = "the other tests start it"]
+fn child() {
+    let role = std::env::var("ROLE").unwrap();
+    let config = Cli::parse_from::<_, &str>([]);
+    let code = run(&config.log, async |process: Process| {
+        let stopping = process.stopping();
+        match role.as_str() {
+            "ends" => return Ok(()),
+            "fails" => anyhow::bail!("no good"),
+            "shows" => {
+                tracing::info!(
+                    "{config:?} {}",
+                    config.database.database_url.as_ref().unwrap().expose_secret().len()
+                );
+                tracing::info!("{}", Cli::command().render_long_help());
+                return Ok(());
+            }
+            "task ends" => process.spawn("relay", async { Ok(()) }),
+            "task fails" => process.spawn("relay", async { anyhow::bail!("no good") }),
+            "task panics" => process.spawn("relay", async { panic!("no good") }),
+            "finishes" => {
+                let stopping = process.stopping();
+                process.spawn("relay", async move {
+                    stopping.cancelled().await;
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    tracing::info!("finished what was in hand");
+                    Ok(())
+                });
+            }
+            "never finishes" => process.spawn("relay", pending()),
+            other => panic!("{other}"),
+        }
+        tracing::info!("running");
+        stopping.cancelled().await;
+        Ok(())
+    });
+    assert_eq!(code, ExitCode::SUCCESS);
+}
+
+fn start(role: &str) -> test_support::Process {
+    let this = std::env::current_exe().unwrap();
+    let arguments = ["process::child", "--exact", "--ignored", "--nocapture"];
+    let environment =
+        [("ROLE", role.to_owned()), ("DATABASE_URL", "postgres://u:hunter22@127.0.0.1/d".to_owned())];
+    test_support::Process::start(this.to_str().unwrap(), &arguments, &environment)
+}
+
+#[tokio::test]
+async fn a_role_that_ends_ends_the_process_and_its_error_fails_it() {
+    assert!(start("ends").exit(SOON).await.success());
+    let mut process = start("fails");
+    assert!(!process.exit(SOON).await.success());
+    process.line("ERROR Stopped: no good").await;
+}
+
+#[tokio::test]
+async fn a_task_that_dies_stops_the_process_and_fails_it() {
+    for (role, cause) in
+        [("task ends", "it ended by itself"), ("task fails", "no good"), ("task panics", "it panicked")]
+    {
+        let mut process = start(role);
+        assert!(!process.exit(SOON).await.success(), "{role}");
+        process.line(&format!("ERROR Stopping, because the task \"relay\" failed: {cause}")).await;
+    }
+}
+
+#[tokio::test]
+async fn told_to_stop_a_process_finishes_what_is_in_hand() {
+    for signal in [nix::sys::signal::Signal::SIGTERM, nix::sys::signal::Signal::SIGINT] {
+        let mut process = start("finishes");
+        process.line("INFO running").await;
+        process.signal(signal);
+        assert!(process.exit(SOON).await.success());
+        process.line("INFO finished what was in hand").await;
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_finish_is_cancelled_within_fifteen_seconds() {
+    let mut process = start("never finishes");
+    process.line("INFO running").await;
+    process.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(!process.exit(Duration::from_secs(15)).await.success());
+    process.line("ERROR Stopped: what was in hand took longer than 10 s").await;
+}
+
+#[tokio::test]
+async fn neither_the_log_nor_the_help_shows_a_secret() {
+    let mut process = start("shows");
+    assert!(process.exit(SOON).await.success());
+    process.line("DATABASE_URL").await;
+    assert_eq!(process.count_lines("hunter22"), 0);
+}
