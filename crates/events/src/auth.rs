@@ -2,7 +2,7 @@
 
 use crate::{Event, Role, UserId, text_or_empty};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 /// A user registered, or was created by an administrator.
@@ -50,4 +50,81 @@ impl Event for UserCreated {
             locale: Some("en".into()),
         }
     }
+}
+
+/// A user's account changed: one event for each change, with the whole account as it is now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UserUpdated {
+    /// The user.
+    pub user_id: UserId,
+    /// In lower case; unique among users.
+    pub email: String,
+    /// Empty when the user has none; missing when the publisher does not say.
+    #[serde(default)]
+    pub first_name: Option<String>,
+    /// Empty when the user has none; missing when the publisher does not say.
+    #[serde(default)]
+    pub last_name: Option<String>,
+    /// `null` when the user has none; missing when the publisher does not say: then it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    pub phone: Option<Option<String>>,
+    /// What the user is.
+    #[serde(default)]
+    pub role: Option<Role>,
+    /// The language of texts for this user, such as `en` or `fr`.
+    #[serde(default)]
+    pub locale: Option<String>,
+    /// The names of the fields that changed.
+    #[serde(default, alias = "changed_fields")]
+    pub changes: Vec<String>,
+}
+
+impl Event for UserUpdated {
+    const KEY: &'static str = "auth.user.updated";
+
+    fn aggregate_id(&self) -> Uuid {
+        self.user_id.as_uuid()
+    }
+
+    fn sample() -> Self {
+        let user = UserCreated::sample();
+        Self {
+            user_id: user.user_id,
+            email: user.email,
+            first_name: Some("Johnny".into()),
+            last_name: Some(user.last_name),
+            phone: Some(user.phone),
+            role: Some(user.role),
+            locale: user.locale,
+            changes: vec!["first_name".into()],
+        }
+    }
+}
+
+/// A user's account was deleted: whoever keeps something about the user erases it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UserDeleted {
+    /// The user who was.
+    pub user_id: UserId,
+    /// The address the account had; empty when the publisher does not say.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub email: String,
+}
+
+impl Event for UserDeleted {
+    const KEY: &'static str = "auth.user.deleted";
+
+    fn aggregate_id(&self) -> Uuid {
+        self.user_id.as_uuid()
+    }
+
+    fn sample() -> Self {
+        let user = UserCreated::sample();
+        Self { user_id: user.user_id, email: user.email }
+    }
+}
+
+/// Tells `null` from a missing field.
+fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }

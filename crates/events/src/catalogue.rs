@@ -1,6 +1,6 @@
 //! Every event of the system, as data: for documents, for tools and for contract tests.
 
-use crate::{Arrival, Envelope, Event, EventId, Meta, Refusal, auth, envelope, profile};
+use crate::{Arrival, Envelope, Event, EventId, Meta, Refusal, auth, envelope, internships, profile};
 use chrono::DateTime;
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 pub struct Entry {
     /// The routing key.
     pub key: &'static str,
-    /// The service that publishes it.
+    /// The service that publishes it; `core-service` and `eval-service` are not MedTrack's own.
     pub producer: &'static str,
     sample: fn() -> String,
     check: fn(&Envelope<'_>) -> Result<(), Refusal>,
@@ -27,10 +27,25 @@ impl Entry {
 }
 
 /// All events, in the order of a user's life.
-pub static EVENTS: [Entry; 3] = [
+pub static EVENTS: [Entry; 18] = [
     Entry::of::<auth::UserCreated>("auth-service"),
+    Entry::of::<auth::UserUpdated>("auth-service"),
+    Entry::of::<auth::UserDeleted>("auth-service"),
     Entry::of::<profile::StudentCreated>("profile-service"),
+    Entry::of::<profile::StudentUpdated>("profile-service"),
+    Entry::of::<profile::StudentDeleted>("profile-service"),
     Entry::of::<profile::EncadrantCreated>("profile-service"),
+    Entry::of::<profile::EncadrantUpdated>("profile-service"),
+    Entry::of::<profile::EncadrantDeleted>("profile-service"),
+    Entry::of::<internships::StageCreated>("core-service"),
+    Entry::of::<internships::StageAccepted>("core-service"),
+    Entry::of::<internships::StageRejected>("core-service"),
+    Entry::of::<internships::StageStarted>("core-service"),
+    Entry::of::<internships::StageCompleted>("core-service"),
+    Entry::of::<internships::StageCancelled>("core-service"),
+    Entry::of::<internships::EvaluationCreated>("eval-service"),
+    Entry::of::<internships::EvaluationUpdated>("eval-service"),
+    Entry::of::<internships::GradeAssigned>("eval-service"),
 ];
 
 /// What a message turns out to be.

@@ -65,6 +65,12 @@ typed_ids! {
     StudentId;
     /// An encadrant (supervisor) profile, as profile-service knows it.
     EncadrantId;
+    /// An internship ("stage"), as the system that manages internships knows it.
+    StageId;
+    /// An offer of an internship.
+    OfferId;
+    /// An evaluation of an internship.
+    EvaluationId;
     /// One event. The same event keeps its id however often it is delivered or replayed.
     EventId;
 }

@@ -6,7 +6,7 @@
 //! - [`envelope`]: the wire form `{"payload": …, "_meta": …}`, written by producers and read by consumers
 //! - [`key`]: routing keys and the topic patterns that select them
 //! - [`topology`]: the exchange, and every queue of the system with its patterns
-//! - [`auth`], [`profile`]: the payloads, one struct per event, by the service that publishes them
+//! - [`auth`], [`profile`], [`internships`]: the payloads, one struct per event, by the service that publishes them
 //! - [`catalogue`]: the list of all events, for documents and contract tests
 //! - [`ids`], [`role`]: the words that all services share
 
@@ -14,13 +14,14 @@ pub mod auth;
 pub mod catalogue;
 pub mod envelope;
 pub mod ids;
+pub mod internships;
 pub mod key;
 pub mod profile;
 pub mod role;
 pub mod topology;
 
 pub use envelope::{Arrival, Envelope, Meta, Refusal};
-pub use ids::{EncadrantId, EventId, StudentId, UserId};
+pub use ids::{EncadrantId, EvaluationId, EventId, OfferId, StageId, StudentId, UserId};
 pub use role::Role;
 
 use serde::{Serialize, de::DeserializeOwned};

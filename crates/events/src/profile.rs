@@ -40,6 +40,69 @@ impl Event for StudentCreated {
     }
 }
 
+/// A student's profile changed: one event for each change, with the whole profile as it is now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StudentUpdated {
+    /// The profile.
+    pub student_id: StudentId,
+    /// The user it belongs to.
+    pub user_id: UserId,
+    /// Empty when not known.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub first_name: String,
+    /// Empty when not known.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub last_name: String,
+    /// Empty when not known.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub email: String,
+    /// The names of the fields that changed.
+    #[serde(default, alias = "updated_fields")]
+    pub changes: Vec<String>,
+}
+
+impl Event for StudentUpdated {
+    const KEY: &'static str = "student.updated";
+
+    fn aggregate_id(&self) -> Uuid {
+        self.student_id.as_uuid()
+    }
+
+    fn sample() -> Self {
+        let student = StudentCreated::sample();
+        Self {
+            student_id: student.student_id,
+            user_id: student.user_id,
+            first_name: "Johnny".into(),
+            last_name: student.last_name,
+            email: student.email,
+            changes: vec!["first_name".into()],
+        }
+    }
+}
+
+/// A student's profile was deleted: whoever keeps something about it erases it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StudentDeleted {
+    /// The profile that was.
+    pub student_id: StudentId,
+    /// The user it belonged to.
+    pub user_id: UserId,
+}
+
+impl Event for StudentDeleted {
+    const KEY: &'static str = "student.deleted";
+
+    fn aggregate_id(&self) -> Uuid {
+        self.student_id.as_uuid()
+    }
+
+    fn sample() -> Self {
+        let student = StudentCreated::sample();
+        Self { student_id: student.student_id, user_id: student.user_id }
+    }
+}
+
 /// An encadrant's profile was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EncadrantCreated {
@@ -54,7 +117,7 @@ pub struct EncadrantCreated {
     #[serde(default, deserialize_with = "text_or_empty")]
     pub last_name: String,
     /// The medical specialty; always present on the wire, `null` until known.
-    #[serde(default)]
+    #[serde(default, alias = "speciality", alias = "specialty")]
     pub specialization: Option<String>,
     /// Empty when not known.
     #[serde(default, deserialize_with = "text_or_empty")]
@@ -77,5 +140,72 @@ impl Event for EncadrantCreated {
             specialization: Some("Cardiology".into()),
             email: "dr.johnson@example.com".into(),
         }
+    }
+}
+
+/// An encadrant's profile changed: one event for each change, with the whole profile as it is now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EncadrantUpdated {
+    /// The profile.
+    pub encadrant_id: EncadrantId,
+    /// The user it belongs to.
+    pub user_id: UserId,
+    /// Empty when not known.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub first_name: String,
+    /// Empty when not known.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub last_name: String,
+    /// The medical specialty; always present on the wire, `null` until known.
+    #[serde(default, alias = "speciality", alias = "specialty")]
+    pub specialization: Option<String>,
+    /// Empty when not known.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub email: String,
+    /// The names of the fields that changed.
+    #[serde(default, alias = "updated_fields")]
+    pub changes: Vec<String>,
+}
+
+impl Event for EncadrantUpdated {
+    const KEY: &'static str = "encadrant.updated";
+
+    fn aggregate_id(&self) -> Uuid {
+        self.encadrant_id.as_uuid()
+    }
+
+    fn sample() -> Self {
+        let encadrant = EncadrantCreated::sample();
+        Self {
+            encadrant_id: encadrant.encadrant_id,
+            user_id: encadrant.user_id,
+            first_name: "Johnny".into(),
+            last_name: encadrant.last_name,
+            specialization: encadrant.specialization,
+            email: encadrant.email,
+            changes: vec!["first_name".into()],
+        }
+    }
+}
+
+/// An encadrant's profile was deleted: whoever keeps something about it erases it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EncadrantDeleted {
+    /// The profile that was.
+    pub encadrant_id: EncadrantId,
+    /// The user it belonged to.
+    pub user_id: UserId,
+}
+
+impl Event for EncadrantDeleted {
+    const KEY: &'static str = "encadrant.deleted";
+
+    fn aggregate_id(&self) -> Uuid {
+        self.encadrant_id.as_uuid()
+    }
+
+    fn sample() -> Self {
+        let encadrant = EncadrantCreated::sample();
+        Self { encadrant_id: encadrant.encadrant_id, user_id: encadrant.user_id }
     }
 }
