@@ -9,7 +9,11 @@ use crate::{
 };
 use chrono::Utc;
 use events::{Arrival, Envelope, EventId, topology::Queue};
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
 use uuid::Uuid;
 
 /// How often transactions that met each other are tried again before the batch is taken apart.
@@ -40,6 +44,14 @@ struct Event<'a> {
     envelope: Envelope<'a>,
     aggregate_id: Uuid,
     route: &'a Arc<dyn Route>,
+}
+
+/// What became of a parked event that was tried again.
+enum Retried {
+    Handled,
+    /// Another process, or another copy, was faster.
+    Known,
+    Waits(String),
 }
 
 impl Desk {
@@ -117,6 +129,7 @@ impl Desk {
         transaction: &mut Transaction,
         events: &[&'e Event<'a>],
     ) -> Result<Vec<&'e Event<'a>>, Failure> {
+        let mut handled = Vec::with_capacity(events.len());
         let metas: Vec<_> = events.iter().map(|event| &event.envelope.meta).collect();
         let mut first_time = inbox::first_time(transaction, &metas).await?;
         let mut fresh = Vec::with_capacity(events.len());
@@ -136,8 +149,36 @@ impl Desk {
             envelopes.sort_by_key(|(aggregate_id, _)| *aggregate_id);
             let envelopes: Vec<_> = envelopes.into_iter().map(|(_, envelope)| envelope).collect();
             handle_timed(run[0].route, transaction, &envelopes).await?;
+            let waiting: HashMap<_, _> = transaction.take_waiting().into_iter().collect();
+            for event in run {
+                match waiting.get(&event.envelope.meta.event_id) {
+                    None => handled.push(*event),
+                    // Parked at once, and not at the end: a later run may release it.
+                    Some(what) => self.park_waiting(transaction, event, what.clone()).await?,
+                }
+            }
         }
-        Ok(fresh)
+        Ok(handled)
+    }
+
+    async fn park_waiting(
+        &self,
+        transaction: &mut Transaction,
+        event: &Event<'_>,
+        what: String,
+    ) -> sqlx::Result<()> {
+        let sentence = Sentence::waits(what, true);
+        let meta = &event.envelope.meta;
+        parked::park(transaction, meta.event_id, &event.arrival, self.origin(event), &sentence).await?;
+        let (desk, event_id, routing_key) = (self.clone(), meta.event_id, meta.routing_key.clone());
+        transaction.after_commit(move || desk.report_parked(event_id, &routing_key, &sentence));
+        Ok(())
+    }
+
+    /// Of an event that the inbox has taken note of.
+    fn origin(&self, event: &Event<'_>) -> Origin<'static> {
+        let correlation_id = Some(event.envelope.meta.correlation_id);
+        Origin { queue: self.queue.name, correlation_id, admitted: true }
     }
 
     /// Parks an event that its handler could not handle. The inbox takes note of it: the row owns it now.
@@ -153,9 +194,7 @@ impl Desk {
         let meta = &event.envelope.meta;
         let mut transaction = self.outbox.begin().await?;
         inbox::first_time(&mut transaction, &[meta]).await?;
-        let origin =
-            Origin { queue: self.queue.name, correlation_id: Some(meta.correlation_id), admitted: true };
-        parked::park(&mut transaction, meta.event_id, &event.arrival, origin, sentence).await?;
+        parked::park(&mut transaction, meta.event_id, &event.arrival, self.origin(event), sentence).await?;
         transaction.commit().await
     }
 
@@ -190,10 +229,10 @@ impl Desk {
         let arrival = due.arrival();
         let (sentence, attempts) = match self.read(&arrival) {
             Ok(Some(event)) => match self.handle_parked(&event, due.event_id).await {
-                Ok(()) => return Ok(()),
-                Err(failure) if failure.remedy() == Remedy::Hold => return Err(Away(failure)),
+                Ok(None) => return Ok(()),
                 // Waiting for another event is no failed attempt.
-                Err(failure @ Failure::WaitsFor(_)) => (Sentence::of(&failure, 0), 0),
+                Ok(Some(what)) => (Sentence::waits(what, false), 0),
+                Err(failure) if failure.remedy() == Remedy::Hold => return Err(Away(failure)),
                 Err(failure) => (Sentence::of(&failure, due.attempts), due.attempts),
             },
             Ok(None) => (
@@ -203,21 +242,24 @@ impl Desk {
             Err((_, sentence)) => (sentence, due.attempts),
         };
         let mut connection = self.outbox.pool().acquire().await.map_err(away)?;
-        parked::postpone(&mut connection, due.event_id, attempts, &sentence).await.map_err(away)?;
+        parked::postpone(&mut connection, due, attempts, &sentence).await.map_err(away)?;
         self.report_parked(due.event_id, &due.routing_key, &sentence);
         Ok(())
     }
 
-    async fn handle_parked(&self, event: &Event<'_>, parked_id: EventId) -> Result<(), Failure> {
+    /// Handles a parked event, and takes its row out. Tells what it waits for, if it still does.
+    async fn handle_parked(&self, event: &Event<'_>, parked_id: EventId) -> Result<Option<String>, Failure> {
         let mut transaction = self.outbox.begin_for_one_event().await?;
-        let handled = self.handle_parked_in(&mut transaction, event, parked_id).await;
-        match handled {
-            Ok(handled) => {
+        match self.handle_parked_in(&mut transaction, event, parked_id).await {
+            Ok(Retried::Handled) => {
                 transaction.commit().await?;
-                if handled {
-                    count_handled(&event.envelope);
-                }
-                Ok(())
+                count_handled(&event.envelope);
+                Ok(None)
+            }
+            Ok(Retried::Known) => transaction.commit().await.map(|()| None).map_err(Failure::from),
+            Ok(Retried::Waits(what)) => {
+                let _ = transaction.rollback().await;
+                Ok(Some(what))
             }
             Err(failure) => {
                 let _ = transaction.rollback().await;
@@ -231,14 +273,15 @@ impl Desk {
         transaction: &mut Transaction,
         event: &Event<'_>,
         parked_id: EventId,
-    ) -> Result<bool, Failure> {
-        let Some(admitted) = parked::take(transaction, parked_id).await? else { return Ok(false) };
+    ) -> Result<Retried, Failure> {
+        let Some(admitted) = parked::take(transaction, parked_id).await? else { return Ok(Retried::Known) };
         if !admitted && inbox::first_time(transaction, &[&event.envelope.meta]).await?.is_empty() {
             tracing::info!(event_id = %event.envelope.meta.event_id, "Event already handled");
-            return Ok(false);
+            return Ok(Retried::Known);
         }
         handle_timed(event.route, transaction, &[&event.envelope]).await?;
-        Ok(true)
+        let waiting = transaction.take_waiting().pop();
+        Ok(waiting.map_or(Retried::Handled, |(_, what)| Retried::Waits(what)))
     }
 
     /// Parks what the broker set aside because it had ended its consumer again and again, unless it was handled.
@@ -254,12 +297,7 @@ impl Desk {
                 if inbox::first_time(&mut transaction, &[meta]).await.map_err(away)?.is_empty() {
                     return Ok(());
                 }
-                let origin = Origin {
-                    queue: self.queue.name,
-                    correlation_id: Some(meta.correlation_id),
-                    admitted: true,
-                };
-                parked::park(&mut transaction, meta.event_id, arrival, origin, &sentence)
+                parked::park(&mut transaction, meta.event_id, arrival, self.origin(&event), &sentence)
                     .await
                     .map_err(away)?;
                 transaction.commit().await.map_err(away)?;
@@ -283,7 +321,9 @@ impl Desk {
         let labels =
             [("routing_key", known.to_owned()), ("state", state.to_owned()), ("kind", kind.to_owned())];
         metrics::counter!("medtrack_events_parked_total", &labels).increment(1);
-        if sentence.pause.is_some() {
+        if let Some(what) = &sentence.waits_for {
+            tracing::info!(%event_id, routing_key, "Event parked; it waits for {what}");
+        } else if sentence.pause.is_some() {
             tracing::warn!(%event_id, routing_key, kind, "Event parked, to be tried again");
         } else {
             tracing::error!(%event_id, routing_key, kind, "Event parked as dead; try: medtrack dead show {event_id}");

@@ -9,10 +9,6 @@ pub enum Failure {
     /// The event can never be handled: it is parked as dead, with this reason.
     #[error("rejected: {0}")]
     Reject(String),
-    /// Something that the event needs has not arrived. It waits until [`crate::Transaction::release`] is
-    /// called with the same words, such as `student:<id>`, and is tried again now and then besides.
-    #[error("waits for {0}")]
-    WaitsFor(String),
     /// The database refused; what that means depends on the code.
     #[error("the database refused")]
     Database(#[from] sqlx::Error),
@@ -42,8 +38,6 @@ pub(crate) enum Remedy {
     Again,
     /// May go away by itself: a few tries, further and further apart.
     Later,
-    /// Wait for what it needs.
-    Wait,
     /// A person must look.
     Bury,
 }
@@ -52,7 +46,6 @@ impl Failure {
     pub(crate) fn remedy(&self) -> Remedy {
         match self {
             Failure::Reject(_) => Remedy::Bury,
-            Failure::WaitsFor(_) => Remedy::Wait,
             Failure::Database(error) => database_remedy(error),
             Failure::Enqueue(_) | Failure::Panic(_) => Remedy::Later,
         }
@@ -62,7 +55,6 @@ impl Failure {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Failure::Reject(_) => "rejected",
-            Failure::WaitsFor(_) => "waits",
             Failure::Database(_) => "database",
             Failure::Enqueue(_) => "enqueue",
             Failure::Panic(_) => "panic",

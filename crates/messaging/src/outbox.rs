@@ -72,6 +72,7 @@ impl Outbox {
             inner,
             outbox: self.clone(),
             written: Vec::new(),
+            waiting: Vec::new(),
             released: false,
             after_commit: Vec::new(),
         }
@@ -127,6 +128,7 @@ pub struct Transaction {
     inner: sqlx::Transaction<'static, Postgres>,
     outbox: Outbox,
     written: Vec<Outgoing>,
+    waiting: Vec<(EventId, String)>,
     released: bool,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
 }
@@ -212,6 +214,26 @@ impl Transaction {
     pub async fn release(&mut self, what: &[String]) -> sqlx::Result<()> {
         self.released |= parked::release(&mut self.inner, what).await?;
         Ok(())
+    }
+
+    /// Parks an event that is being handled, because something that it needs has not arrived: until
+    /// [`Transaction::release`] is called with the same words, such as `student:<id>`. It is tried again now and
+    /// then besides.
+    pub fn wait(&mut self, event: &Meta, what: String) {
+        self.waiting.push((event.event_id, what));
+    }
+
+    pub(crate) fn take_waiting(&mut self) -> Vec<(EventId, String)> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Forgets what parked events say that name any of these ids. (The outbox forgets what it has published, and
+    /// the inbox keeps ids only.)
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn erase(&mut self, ids: &[Uuid]) -> sqlx::Result<()> {
+        parked::blank(&mut self.inner, ids).await
     }
 
     /// Does something small once this transaction has committed, such as the log line that says so.

@@ -21,8 +21,11 @@ pub const MAX_ATTEMPTS: i32 = 5;
 /// How long an event that is being tried is left alone by others; also how soon it is tried again when the
 /// process dies over it.
 const LEASE: Duration = Duration::from_secs(30);
-/// How often an event that waits for another is tried, should its release have been missed.
-const RECHECK: Duration = Duration::from_secs(30);
+/// How soon an event that waits for another is tried again, should its release have been missed: by a
+/// transaction that was still open when the event was parked.
+const RECHECK: Duration = Duration::from_secs(1);
+/// The same, after the first time.
+const RECHECK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Why an event is parked, and what happens to it next.
 #[derive(Clone, Debug)]
@@ -42,17 +45,18 @@ impl Sentence {
     /// What a failure means for an event that has now been tried `attempts` times.
     pub(crate) fn of(failure: &Failure, attempts: i32) -> Self {
         let pause = match failure.remedy() {
-            Remedy::Wait => Some(RECHECK),
             Remedy::Bury => None,
             Remedy::Hold | Remedy::Again | Remedy::Later => {
                 (attempts < MAX_ATTEMPTS).then(|| pause(attempts))
             }
         };
-        let waits_for = match failure {
-            Failure::WaitsFor(what) => Some(what.clone()),
-            _ => None,
-        };
-        Self { kind: failure.kind(), reason: chain(failure), waits_for, pause }
+        Self { kind: failure.kind(), reason: chain(failure), waits_for: None, pause }
+    }
+
+    /// Something that the event needs has not arrived.
+    pub(crate) fn waits(what: String, first_time: bool) -> Self {
+        let pause = if first_time { RECHECK } else { RECHECK_AGAIN };
+        Self { kind: "waits", reason: format!("waits for {what}"), waits_for: Some(what), pause: Some(pause) }
     }
 
     pub(crate) fn state(&self) -> &'static str {
@@ -118,6 +122,8 @@ pub(crate) struct Due {
     pub(crate) message_id: Option<String>,
     pub(crate) body: Vec<u8>,
     pub(crate) attempts: i32,
+    /// Until when others leave it alone.
+    pub(crate) lease: DateTime<Utc>,
 }
 
 impl Due {
@@ -139,13 +145,13 @@ pub(crate) async fn claim_due(
     limit: i64,
 ) -> sqlx::Result<Vec<Due>> {
     let rows = sqlx::query!(
-        "update parked_event set attempts = attempts + 1, last_at = now(), due_at = now() + make_interval(secs => $3)
+        r#"update parked_event set attempts = attempts + 1, last_at = now(), due_at = now() + make_interval(secs => $3)
          where event_id in (
              select event_id from parked_event
              where state = 'waiting' and queue = $1 and due_at <= now()
              order by due_at limit $2
              for update skip locked)
-         returning event_id, exchange, routing_key, message_id, body, attempts",
+         returning event_id, exchange, routing_key, message_id, body, attempts, due_at as "lease!""#,
         queue,
         limit,
         LEASE.as_secs_f64(),
@@ -161,6 +167,7 @@ pub(crate) async fn claim_due(
             message_id: row.message_id,
             body: row.body,
             attempts: row.attempts,
+            lease: row.lease,
         })
         .collect())
 }
@@ -176,25 +183,26 @@ pub(crate) async fn take(connection: &mut PgConnection, event_id: EventId) -> sq
     .await
 }
 
-/// Notes that a try has failed.
+/// Notes that a try has failed. An event that was released meanwhile stays due.
 pub(crate) async fn postpone(
     connection: &mut PgConnection,
-    event_id: EventId,
+    due: &Due,
     attempts: i32,
     sentence: &Sentence,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update parked_event
          set state = $2, kind = $3, reason = $4, waits_for = $5, attempts = $6, last_at = now(),
-             due_at = now() + make_interval(secs => $7)
+             due_at = case when $2 = 'waiting' and due_at < $8 then due_at else now() + make_interval(secs => $7) end
          where event_id = $1 and state = 'waiting'",
-        event_id.as_uuid(),
+        due.event_id.as_uuid(),
         sentence.state(),
         sentence.kind,
         sentence.reason.replace('\0', "\u{fffd}"),
         sentence.waits_for,
         attempts,
         sentence.pause.map(|pause| pause.as_secs_f64()),
+        due.lease,
     )
     .execute(connection)
     .await?;
@@ -212,14 +220,30 @@ pub(crate) async fn release(connection: &mut PgConnection, what: &[String]) -> s
     Ok(released.rows_affected() > 0)
 }
 
+/// Forgets what parked events say that name any of these ids. The rows stay, as dead: somebody may look for them.
+pub(crate) async fn blank(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update parked_event
+         set state = 'dead', kind = 'erased', reason = 'what it was about has been erased', body = '',
+             waits_for = null, due_at = null
+         where exists (select from unnest($1::uuid[]) as id
+                       where position(convert_to(id::text, 'UTF8') in body) > 0)",
+        ids
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Has a parked event tried again, now and with all its attempts; it keeps its id. The consumer finds it within
-/// a second. False when no such event is parked.
+/// a second. False when no such event is parked, or what it says has been erased.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn replay(connection: &mut PgConnection, event_id: EventId) -> sqlx::Result<bool> {
     let replayed = sqlx::query!(
-        "update parked_event set state = 'waiting', attempts = 0, due_at = now() where event_id = $1",
+        "update parked_event set state = 'waiting', attempts = 0, due_at = now()
+         where event_id = $1 and kind <> 'erased'",
         event_id.as_uuid()
     )
     .execute(connection)
@@ -285,9 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_for_another_event_has_no_limit_and_a_rejection_no_second_try() {
-        let waits = Sentence::of(&Failure::WaitsFor("student:1".into()), 99);
-        assert_eq!((waits.state(), waits.waits_for.as_deref()), ("waiting", Some("student:1")));
+    fn a_rejection_has_no_second_try() {
         assert_eq!(Sentence::of(&Failure::Reject("no".into()), 1).state(), "dead");
     }
 }

@@ -212,7 +212,8 @@ impl Relay {
         let connection = self.database().await?;
         let published: Vec<Uuid> = receipt.published.into_iter().map(Uuid::from).collect();
         sqlx::query!(
-            "update outbox set published_at = now(), unroutable_at = null where event_id = any($1)",
+            // What was published is the consumers' now; here it would only be one more copy to erase.
+            "update outbox set published_at = now(), unroutable_at = null, envelope = null where event_id = any($1)",
             &published
         )
         .execute(&mut *connection)

@@ -120,6 +120,34 @@ async fn an_event_waits_for_what_it_needs_and_goes_on_in_the_same_moment() {
 }
 
 #[tokio::test]
+async fn an_event_may_wait_for_another_of_its_own_batch() {
+    let office = Office::new().await;
+    messaging::topology::apply(&office.broker()).await.unwrap();
+    office.send(&user("innocent")).await;
+    for _ in 0..20 {
+        office.send(&user("needs the gate")).await;
+    }
+    office.send(&user("gate")).await;
+    office.start_consumer().await;
+    eventually(SOON, "all are handled", async || office.effects().await == 22).await;
+    assert_eq!(office.database.count("parked_event").await, 0);
+}
+
+#[tokio::test]
+async fn whoever_is_erased_is_erased_from_parked_events() {
+    let office = Office::new().await;
+    office.start_consumer().await;
+    let (leaves, stays) = (user("reject"), user("reject"));
+    let (left, stayed) = (office.send(&leaves).await, office.send(&stays).await);
+    eventually(SOON, "both are dead", async || office.database.count("parked_event").await == 2).await;
+    let mut tx = office.outbox_without_relay().begin().await.unwrap();
+    tx.erase(&[leaves.user_id.as_uuid()]).await.unwrap();
+    tx.commit().await.unwrap();
+    office.parked(&format!("event_id = '{left}' and body = '' and kind = 'erased'")).await;
+    office.parked(&format!("event_id = '{stayed}' and body <> '' and kind = 'rejected'")).await;
+}
+
+#[tokio::test]
 async fn a_copy_of_a_parked_event_is_swallowed() {
     let office = Office::new().await;
     office.start_consumer().await;

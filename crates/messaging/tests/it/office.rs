@@ -142,7 +142,8 @@ async fn on_user_created(tx: &mut Transaction, events: &[Received<UserCreated>])
                     .fetch_one(&mut **tx)
                     .await?;
                 if open == 0 {
-                    return Err(Failure::WaitsFor("gate".into()));
+                    tx.wait(&event.meta, "gate".into());
+                    continue;
                 }
             }
             "gate" => tx.release(&["gate".to_owned()]).await?,
