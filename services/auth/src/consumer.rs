@@ -1,26 +1,70 @@
 //! The door for events: one line for each, and its function.
 
-use crate::actions;
-use events::profile::{EncadrantCreated, StudentCreated};
+use crate::{actions, store::users::ProfileLink};
+use events::{
+    Event, UserId,
+    profile::{EncadrantCreated, EncadrantDeleted, StudentCreated, StudentDeleted},
+};
 use messaging::{Failure, Handlers, Received, Transaction};
+use uuid::Uuid;
 
 /// What auth-service does about which event.
 pub fn handlers() -> Handlers {
-    Handlers::new().on(on_student_created).on(on_encadrant_created)
+    Handlers::new()
+        .on(on_student_created)
+        .on(on_student_deleted)
+        .on(on_encadrant_created)
+        .on(on_encadrant_deleted)
 }
 
 async fn on_student_created(
     tx: &mut Transaction,
     events: &[Received<StudentCreated>],
 ) -> Result<(), Failure> {
-    let links = events.iter().map(|event| (event.payload.user_id, event.payload.student_id.as_uuid()));
-    actions::users::link_profiles(tx, &links.collect::<Vec<_>>()).await
+    actions::users::link_profiles(tx, &links(events, made, |student| student.user_id)).await
+}
+
+async fn on_student_deleted(
+    tx: &mut Transaction,
+    events: &[Received<StudentDeleted>],
+) -> Result<(), Failure> {
+    actions::users::link_profiles(tx, &links(events, gone, |student| student.user_id)).await
 }
 
 async fn on_encadrant_created(
     tx: &mut Transaction,
     events: &[Received<EncadrantCreated>],
 ) -> Result<(), Failure> {
-    let links = events.iter().map(|event| (event.payload.user_id, event.payload.encadrant_id.as_uuid()));
-    actions::users::link_profiles(tx, &links.collect::<Vec<_>>()).await
+    actions::users::link_profiles(tx, &links(events, made, |encadrant| encadrant.user_id)).await
+}
+
+async fn on_encadrant_deleted(
+    tx: &mut Transaction,
+    events: &[Received<EncadrantDeleted>],
+) -> Result<(), Failure> {
+    actions::users::link_profiles(tx, &links(events, gone, |encadrant| encadrant.user_id)).await
+}
+
+/// The profile and its version after the event. Publishers that are not ours count no versions: what they make is
+/// the first, what they delete is the last.
+type Word = (Option<Uuid>, i64);
+
+fn made<E: Event>(event: &Received<E>) -> Word {
+    (Some(event.payload.aggregate_id()), event.meta.aggregate_version.unwrap_or(1))
+}
+
+fn gone<E: Event>(event: &Received<E>) -> Word {
+    (None, event.meta.aggregate_version.unwrap_or(i64::MAX))
+}
+
+fn links<E: Event>(
+    events: &[Received<E>],
+    word: impl Fn(&Received<E>) -> Word,
+    user_id: impl Fn(&E) -> UserId,
+) -> Vec<ProfileLink> {
+    let link = |event: &Received<E>| {
+        let (profile_id, version) = word(event);
+        ProfileLink { user_id: user_id(&event.payload), profile_id, version }
+    };
+    events.iter().map(link).collect()
 }

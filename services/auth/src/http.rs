@@ -2,6 +2,7 @@
 
 mod accounts;
 mod answers;
+mod me;
 
 use crate::{passwords::Hasher, tokens::Signer};
 use axum::{
@@ -42,7 +43,8 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/auth/api/v1/register", post(accounts::register))
         .route("/auth/api/v1/login", post(accounts::login))
-        .route("/auth/api/v1/users/me", get(accounts::me))
+        .route("/auth/api/v1/users/me", get(me::show).patch(me::change).delete(me::delete))
+        .route("/auth/api/v1/users/me/email", post(me::change_email))
         .route("/auth/.well-known/jwks.json", get(jwks))
         .with_state(app)
 }

@@ -76,6 +76,7 @@ impl Signer {
             sub: user.user_id(),
             email: user.email.clone(),
             role: user.role(),
+            profile_id: user.profile_id,
             jti: Uuid::now_v7(),
             sid: session_id,
             kind: "access".into(),

@@ -35,6 +35,9 @@ pub struct Claims {
     pub email: String,
     /// The user's role at the time.
     pub role: Role,
+    /// The user's profile, when it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_id: Option<Uuid>,
     /// The token itself.
     pub jti: Uuid,
     /// The session that it belongs to.

@@ -45,6 +45,19 @@ impl Fields {
         }
     }
 
+    /// A text that may be absent: then it stays as it is. `null` clears it, as an empty text does.
+    pub fn change<T, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match self.left.remove(name) {
+            None => None,
+            Some(Value::Null) => self.text(name, &Value::from(""), parse),
+            Some(value) => self.text(name, &value, parse),
+        }
+    }
+
     /// Says that a field cannot be taken.
     pub fn refuse(&mut self, name: &str, message: impl Display) {
         self.errors.entry(name.to_owned()).or_default().push(message.to_string());

@@ -125,6 +125,7 @@ pub(crate) fn claims(role: Role) -> Value {
         sub: UserId::new(),
         email: "a@example.com".into(),
         role,
+        profile_id: None,
         jti: Uuid::now_v7(),
         sid: Uuid::now_v7(),
         kind: "access".into(),

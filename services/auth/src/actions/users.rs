@@ -1,19 +1,27 @@
 //! Changes of accounts.
 
-use crate::store::{
-    self,
-    users::{NewUser, User},
+use crate::{
+    domain::{Email, Locale, PersonName, Phone},
+    store::{
+        self,
+        users::{NewUser, ProfileLink, User},
+    },
 };
-use events::{UserId, auth::UserCreated};
+use events::{
+    UserId,
+    auth::{UserCreated, UserDeleted, UserUpdated},
+};
 use messaging::{Cause, EnqueueError, Failure, Transaction};
-use uuid::Uuid;
 
-/// Why an account was not made.
+/// Why an account is as it was.
 #[derive(Debug, thiserror::Error)]
-pub enum NotRegistered {
-    /// There is an account with this e-mail.
+pub enum NotDone {
+    /// There is another account with this e-mail.
     #[error("there is an account with this e-mail already")]
     EmailTaken,
+    /// There is no such account any more.
+    #[error("the account does not exist any more")]
+    Gone,
     /// The database refused.
     #[error("the account cannot be stored")]
     Database(#[from] sqlx::Error),
@@ -26,8 +34,8 @@ pub enum NotRegistered {
 ///
 /// # Errors
 /// When the e-mail is taken, or the database refuses.
-pub async fn register(tx: &mut Transaction, cause: &Cause, new: &NewUser) -> Result<User, NotRegistered> {
-    let user = store::users::insert(tx, UserId::new(), new).await?.ok_or(NotRegistered::EmailTaken)?;
+pub async fn register(tx: &mut Transaction, cause: &Cause, new: &NewUser) -> Result<User, NotDone> {
+    let user = store::users::insert(tx, UserId::new(), new).await?.ok_or(NotDone::EmailTaken)?;
     let created = UserCreated {
         user_id: user.user_id(),
         email: user.email.clone(),
@@ -42,10 +50,82 @@ pub async fn register(tx: &mut Transaction, cause: &Cause, new: &NewUser) -> Res
     Ok(user)
 }
 
+/// What a user changes about an account; what is `None` stays.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// The address to log in with.
+    pub email: Option<Email>,
+    /// Empty: none.
+    pub first_name: Option<PersonName>,
+    /// Empty: none.
+    pub last_name: Option<PersonName>,
+    /// `Some(None)`: none any more.
+    pub phone: Option<Option<Phone>>,
+    /// Language of texts.
+    pub locale: Option<Locale>,
+}
+
+/// Changes an account, and announces all that changed in one event; nothing when nothing did.
+///
+/// # Errors
+/// When the new e-mail is taken, the account is gone, or the database refuses.
+pub async fn update(
+    tx: &mut Transaction,
+    cause: &Cause,
+    id: UserId,
+    change: Change,
+) -> Result<User, NotDone> {
+    let before = store::users::lock(tx, id).await?.ok_or(NotDone::Gone)?;
+    let mut after = before.clone();
+    let mut changes = Vec::new();
+    let mut set = |name: &str, field: &mut String, new: Option<String>| {
+        if let Some(new) = new.filter(|new| new != field) {
+            *field = new;
+            changes.push(name.to_owned());
+        }
+    };
+    set("email", &mut after.email, change.email.map(|email| email.as_str().to_owned()));
+    set("first_name", &mut after.first_name, change.first_name.map(|name| name.as_str().to_owned()));
+    set("last_name", &mut after.last_name, change.last_name.map(|name| name.as_str().to_owned()));
+    set("locale", &mut after.locale, change.locale.map(|locale| locale.as_str().to_owned()));
+    let phone = change.phone.map(|phone| phone.map(|phone| phone.as_str().to_owned()));
+    if let Some(phone) = phone.filter(|phone| *phone != after.phone) {
+        after.phone = phone;
+        changes.push("phone".to_owned());
+    }
+    if changes.is_empty() {
+        return Ok(before);
+    }
+    let (user, version) = store::users::update(tx, &after).await?.ok_or(NotDone::EmailTaken)?;
+    let updated = UserUpdated {
+        user_id: user.user_id(),
+        email: user.email.clone(),
+        first_name: Some(user.first_name.clone()),
+        last_name: Some(user.last_name.clone()),
+        phone: Some(user.phone.clone()),
+        role: Some(user.role()),
+        locale: Some(user.locale.clone()),
+        changes,
+    };
+    tx.enqueue(cause, version, updated).await?;
+    Ok(user)
+}
+
+/// Deletes an account with its sessions, and has everybody erase what they keep about the user.
+///
+/// # Errors
+/// When the account is gone already, or the database refuses.
+pub async fn delete(tx: &mut Transaction, cause: &Cause, id: UserId) -> Result<(), NotDone> {
+    let (email, version) = store::users::delete(tx, id).await?.ok_or(NotDone::Gone)?;
+    tx.erase(&[id.as_uuid()]).await?;
+    tx.enqueue(cause, version + 1, UserDeleted { user_id: id, email }).await?;
+    Ok(())
+}
+
 /// Notes which profiles were made for which accounts.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn link_profiles(tx: &mut Transaction, profiles: &[(UserId, Uuid)]) -> Result<(), Failure> {
-    Ok(store::users::link_profiles(tx, profiles).await?)
+pub async fn link_profiles(tx: &mut Transaction, links: &[ProfileLink]) -> Result<(), Failure> {
+    Ok(store::users::link_profiles(tx, links).await?)
 }

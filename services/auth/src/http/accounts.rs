@@ -1,13 +1,13 @@
-//! Registration, log-in, and one's own account.
+//! Registration and log-in.
 
 use super::{
     App,
-    answers::{LoggedIn, busy, locked, not_registered, role_not_allowed, wrong_credentials},
+    answers::{LoggedIn, busy, locked, not_done, role_not_allowed, wrong_credentials},
 };
 use crate::{
     actions,
     domain::{Email, Locale, Password, PersonName, Phone, password::WeakPassword},
-    store::{self, users::NewUser, users::User},
+    store::{self, users::NewUser},
 };
 use axum::{
     Json,
@@ -18,7 +18,7 @@ use chrono::Utc;
 use events::Role;
 use messaging::Cause;
 use serde_json::{Value, json};
-use service_kit::http::{CurrentUser, Fields, Problem, RequestId, detached};
+use service_kit::http::{Fields, Problem, RequestId, detached};
 
 /// Makes an account. The answer logs the user in; profile and welcome follow by event.
 pub(super) async fn register(
@@ -36,9 +36,8 @@ pub(super) async fn register(
     let answer = detached(async move {
         let now = Utc::now();
         let mut tx = app.outbox.begin().await?;
-        let user = actions::users::register(&mut tx, &Cause::root(request_id), &new)
-            .await
-            .map_err(not_registered)?;
+        let user =
+            actions::users::register(&mut tx, &Cause::root(request_id), &new).await.map_err(not_done)?;
         let session = actions::sessions::open(&mut tx, user.user_id(), client_info(&headers), now).await?;
         let answer = LoggedIn::new(&app.signer, user, session, now)?;
         tx.commit().await?;
@@ -110,13 +109,6 @@ pub(super) async fn login(
         Ok(Json(answer))
     })
     .await
-}
-
-/// One's own account.
-pub(super) async fn me(user: CurrentUser, State(app): State<App>) -> Result<Json<User>, Problem> {
-    let mut connection = app.pool.acquire().await?;
-    let user = store::users::by_id(&mut connection, user.id).await?;
-    user.map(Json).ok_or_else(|| Problem::not_found("This account does not exist any more."))
 }
 
 fn client_info(headers: &HeaderMap) -> Value {

@@ -1,7 +1,7 @@
 //! What is answered, and how this service's errors meet status codes.
 
 use crate::{
-    actions::{sessions::Opened, users::NotRegistered},
+    actions::{sessions::Opened, users::NotDone},
     passwords::Busy,
     store::users::User,
     tokens::{self, Signer},
@@ -35,17 +35,27 @@ impl LoggedIn {
     }
 }
 
-pub(super) fn not_registered(error: NotRegistered) -> Problem {
+pub(super) fn not_done(error: NotDone) -> Problem {
     match error {
-        NotRegistered::EmailTaken => Problem::new(
+        NotDone::EmailTaken => Problem::new(
             StatusCode::CONFLICT,
             "EMAIL_TAKEN",
             "email: There is an account with this e-mail already.",
         )
-        .hint("Log in, or register with another e-mail."),
-        NotRegistered::Database(error) => error.into(),
-        NotRegistered::Enqueue(error) => Problem::internal(error),
+        .hint("Log in, or use another e-mail."),
+        NotDone::Gone => gone(),
+        NotDone::Database(error) => error.into(),
+        NotDone::Enqueue(error) => Problem::internal(error),
     }
+}
+
+pub(super) fn gone() -> Problem {
+    Problem::not_found("This account does not exist any more.")
+}
+
+/// Not 401: the token is good, and clients log the user out at any 401.
+pub(super) fn wrong_password(field: &str) -> Problem {
+    Problem::validation([(field.to_owned(), vec!["This is not the account's password.".to_owned()])].into())
 }
 
 pub(super) fn busy(_: Busy) -> Problem {

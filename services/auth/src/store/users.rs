@@ -135,19 +135,100 @@ pub async fn by_email(connection: &mut PgConnection, email: &Email) -> sqlx::Res
     }))
 }
 
-/// Notes which profiles belong to which accounts, in one round trip. Accounts that do not exist are passed over.
+/// An account by its id, with its password's hash.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn link_profiles(connection: &mut PgConnection, profiles: &[(UserId, Uuid)]) -> sqlx::Result<()> {
-    let users: Vec<Uuid> = profiles.iter().map(|(user_id, _)| user_id.as_uuid()).collect();
-    let profiles: Vec<Uuid> = profiles.iter().map(|(_, profile_id)| *profile_id).collect();
+pub async fn password_of(
+    connection: &mut PgConnection,
+    id: UserId,
+) -> sqlx::Result<Option<(String, String)>> {
+    let row = sqlx::query!("select email, password_hash from users_user where id = $1", id.as_uuid())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| (row.email, row.password_hash)))
+}
+
+/// An account by its id, locked until the transaction ends.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
+    sqlx::query_as!(
+        User,
+        "select id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at
+         from users_user where id = $1 for no key update",
+        id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Stores what a user may change; tells the account's new version. `None` when the e-mail is taken.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn update(connection: &mut PgConnection, user: &User) -> sqlx::Result<Option<(User, i64)>> {
+    let updated = sqlx::query!(
+        "update users_user
+         set email = $2, first_name = $3, last_name = $4, phone = $5, locale = $6,
+             version = version + 1, updated_at = now()
+         where id = $1
+         returning version, updated_at",
+        user.id,
+        user.email,
+        user.first_name,
+        user.last_name,
+        user.phone,
+        user.locale,
+    )
+    .fetch_one(connection)
+    .await;
+    match updated {
+        Ok(row) => Ok(Some((User { updated_at: row.updated_at, ..user.clone() }, row.version))),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes an account with its sessions; tells its e-mail and its version.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn delete(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<(String, i64)>> {
+    let row = sqlx::query!("delete from users_user where id = $1 returning email, version", id.as_uuid())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| (row.email, row.version)))
+}
+
+/// That an account has a profile, or has it no more.
+#[derive(Clone, Copy, Debug)]
+pub struct ProfileLink {
+    /// The account.
+    pub user_id: UserId,
+    /// Its profile.
+    pub profile_id: Option<Uuid>,
+    /// The version of the profile that says so.
+    pub version: i64,
+}
+
+/// Notes which profiles belong to which accounts, in one round trip. Accounts that do not exist are passed over,
+/// and so is what is older than what is known.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn link_profiles(connection: &mut PgConnection, links: &[ProfileLink]) -> sqlx::Result<()> {
+    let users: Vec<Uuid> = links.iter().map(|link| link.user_id.as_uuid()).collect();
+    let profiles: Vec<Option<Uuid>> = links.iter().map(|link| link.profile_id).collect();
+    let versions: Vec<i64> = links.iter().map(|link| link.version).collect();
     sqlx::query!(
-        "update users_user set profile_id = linked.profile_id
-         from unnest($1::uuid[], $2::uuid[]) as linked (user_id, profile_id)
-         where id = linked.user_id",
+        "update users_user set profile_id = linked.profile_id, profile_version = linked.version
+         from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as linked (user_id, profile_id, version)
+         where id = linked.user_id and profile_version < linked.version",
         &users,
-        &profiles,
+        &profiles as &[Option<Uuid>],
+        &versions,
     )
     .execute(connection)
     .await?;

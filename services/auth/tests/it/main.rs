@@ -1,4 +1,5 @@
 //! auth-service from outside: the real binary, a real database, a real broker.
 
 mod accounts;
+mod me;
 mod operators;

@@ -1,0 +1,103 @@
+//! One's own account.
+
+use super::{
+    App,
+    answers::{busy, gone, locked, not_done, wrong_password},
+};
+use crate::{
+    actions::{self, users::Change},
+    domain::{Email, Locale, Password, PersonName, Phone},
+    store::{self, users::User},
+};
+use axum::{Json, extract::State, http::StatusCode};
+use messaging::Cause;
+use service_kit::http::{CurrentUser, Fields, Problem, RequestId, detached};
+
+/// One's own account.
+pub(super) async fn show(user: CurrentUser, State(app): State<App>) -> Result<Json<User>, Problem> {
+    let mut connection = app.pool.acquire().await?;
+    store::users::by_id(&mut connection, user.id).await?.map(Json).ok_or_else(gone)
+}
+
+/// Changes what is given. Profile and others follow by event.
+pub(super) async fn change(
+    user: CurrentUser,
+    State(app): State<App>,
+    RequestId(request_id): RequestId,
+    mut fields: Fields,
+) -> Result<Json<User>, Problem> {
+    let change = Change {
+        email: None,
+        first_name: fields.change("first_name", PersonName::parse),
+        last_name: fields.change("last_name", PersonName::parse),
+        phone: fields.change("phone", Phone::parse),
+        locale: fields.change("locale", Locale::parse),
+    };
+    fields.finish()?;
+    apply(app, user, Cause::root(request_id), change).await
+}
+
+/// Changes the address to log in with; the password says that it is the user.
+pub(super) async fn change_email(
+    user: CurrentUser,
+    State(app): State<App>,
+    RequestId(request_id): RequestId,
+    mut fields: Fields,
+) -> Result<Json<User>, Problem> {
+    let email = fields.required("email", Email::parse);
+    let password = fields.required("current_password", Password::claimed);
+    fields.finish()?;
+    check_password(&app, &user, password).await?;
+    apply(app, user, Cause::root(request_id), Change { email, ..Change::default() }).await
+}
+
+/// Deletes the account; the password says that it is the user. The others erase what they keep by event.
+pub(super) async fn delete(
+    user: CurrentUser,
+    State(app): State<App>,
+    RequestId(request_id): RequestId,
+    mut fields: Fields,
+) -> Result<StatusCode, Problem> {
+    let password = fields.required("current_password", Password::claimed);
+    fields.finish()?;
+    check_password(&app, &user, password).await?;
+    detached(async move {
+        let mut tx = app.outbox.begin().await?;
+        actions::users::delete(&mut tx, &Cause::root(request_id), user.id).await.map_err(not_done)?;
+        tx.commit().await?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
+async fn apply(app: App, user: CurrentUser, cause: Cause, change: Change) -> Result<Json<User>, Problem> {
+    detached(async move {
+        let mut tx = app.outbox.begin().await?;
+        let user = actions::users::update(&mut tx, &cause, user.id, change).await.map_err(not_done)?;
+        tx.commit().await?;
+        Ok(Json(user))
+    })
+    .await
+}
+
+/// Throttled like a log-in: whoever has found a token must not find the password with it.
+async fn check_password(app: &App, user: &CurrentUser, password: Option<Password>) -> Result<(), Problem> {
+    let password =
+        password.ok_or_else(|| Problem::internal("a required field was neither read nor refused"))?;
+    let mut connection = app.pool.acquire().await?;
+    let (email, hash) = store::users::password_of(&mut connection, user.id).await?.ok_or_else(gone)?;
+    let email_hash = actions::sessions::digest(&email);
+    if let Some(seconds) = store::logins::locked_for(&mut connection, &email_hash).await? {
+        return Err(locked(seconds));
+    }
+    drop(connection);
+    if app.hasher.verify(password, Some(hash)).await.map_err(busy)? {
+        return Ok(());
+    }
+    let pool = app.pool.clone();
+    detached(async move {
+        store::logins::failed(&mut *pool.acquire().await?, &email_hash).await?;
+        Err(wrong_password("current_password"))
+    })
+    .await
+}
