@@ -233,7 +233,8 @@ impl Transaction {
     /// # Errors
     /// When the database refuses.
     pub async fn erase(&mut self, ids: &[Uuid]) -> sqlx::Result<()> {
-        parked::blank(&mut self.inner, ids).await
+        self.released |= parked::blank(&mut self.inner, ids).await?;
+        Ok(())
     }
 
     /// Does something small once this transaction has committed, such as the log line that says so.

@@ -221,18 +221,27 @@ pub(crate) async fn release(connection: &mut PgConnection, what: &[String]) -> s
 }
 
 /// Forgets what parked events say that name any of these ids. The rows stay, as dead: somebody may look for them.
-pub(crate) async fn blank(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update parked_event
-         set state = 'dead', kind = 'erased', reason = 'what it was about has been erased', body = '',
-             waits_for = null, due_at = null
-         where exists (select from unnest($1::uuid[]) as id
-                       where position(convert_to(id::text, 'UTF8') in body) > 0)",
+/// Those that wait for another event are released instead: they find that nothing is left to do. True when there
+/// were some.
+pub(crate) async fn blank(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<bool> {
+    let released = sqlx::query_scalar!(
+        r#"with named as (
+               select event_id, state = 'waiting' and waits_for is not null as waits from parked_event
+               where exists (select from unnest($1::uuid[]) as id
+                             where position(convert_to(id::text, 'UTF8') in body) > 0)),
+           released as (
+               update parked_event set due_at = now() from named
+               where parked_event.event_id = named.event_id and waits returning true),
+           blanked as (
+               update parked_event
+               set state = 'dead', kind = 'erased', reason = 'what it was about has been erased', body = '', due_at = null
+               from named where parked_event.event_id = named.event_id and not waits)
+           select exists (select from released) as "released!""#,
         ids
     )
-    .execute(connection)
+    .fetch_one(connection)
     .await?;
-    Ok(())
+    Ok(released)
 }
 
 /// Has a parked event tried again, now and with all its attempts; it keeps its id. The consumer finds it within

@@ -1,6 +1,6 @@
 //! The door for events: one line for each, and its function.
 
-use crate::{actions, store::users::ProfileLink};
+use crate::{actions, domain::ProfileLink};
 use events::{
     Event, UserId,
     profile::{EncadrantCreated, EncadrantDeleted, StudentCreated, StudentDeleted},

@@ -1,21 +1,24 @@
 //! Valid values and pure rules: what users are told, in words.
 
+mod internships;
+
+pub use internships::AboutStudent;
+
 use events::{
-    EncadrantId, Event as _, EventId, StudentId, UserId,
+    Event as _, EventId, StudentId, UserId,
     profile::{EncadrantCreated, StudentCreated},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A notification to be written.
+/// A user, and the student that the user is, where that is known.
+pub type Recipient = (UserId, Option<StudentId>);
+
+/// A text, and what it is about.
 #[derive(Clone, Debug)]
-pub struct NewNotification {
-    /// Who is told.
-    pub user_id: UserId,
+pub struct Notice {
     /// Which text it is; with the user and the event it is told once.
     pub kind: &'static str,
-    /// The event that led to it.
-    pub source_event: EventId,
     /// One line.
     pub title: &'static str,
     /// The text.
@@ -28,55 +31,50 @@ pub struct NewNotification {
     pub metadata: Value,
 }
 
+/// A notification to be written.
+#[derive(Clone, Debug)]
+pub struct NewNotification {
+    /// Who is told.
+    pub user_id: UserId,
+    /// The event that led to it.
+    pub source_event: EventId,
+    /// What is told.
+    pub notice: Notice,
+}
+
 /// The kind of the one notification that a new profile gets.
 pub const WELCOME: &str = "welcome";
 
 /// Greets a student.
-pub fn student_welcome(
-    source_event: EventId,
-    student_id: StudentId,
-    user_id: UserId,
-    first_name: &str,
-    last_name: &str,
-) -> NewNotification {
-    let name = full_name(first_name, last_name, "Student");
-    NewNotification {
-        user_id,
+pub fn student_welcome(student: &StudentCreated) -> Notice {
+    let name = full_name(&student.first_name, &student.last_name, "Student");
+    Notice {
         kind: WELCOME,
-        source_event,
         title: "Welcome to MedTrack!",
         content: format!("Hello {name}! Your student profile has been created successfully."),
         related_object_type: "student",
-        related_object_id: student_id.as_uuid(),
-        metadata: json!({"student_id": student_id, "event": StudentCreated::KEY}),
+        related_object_id: student.student_id.as_uuid(),
+        metadata: json!({"student_id": student.student_id, "event": StudentCreated::KEY}),
     }
 }
 
 /// Greets an encadrant.
-pub fn encadrant_welcome(
-    source_event: EventId,
-    encadrant_id: EncadrantId,
-    user_id: UserId,
-    first_name: &str,
-    last_name: &str,
-) -> NewNotification {
+pub fn encadrant_welcome(encadrant: &EncadrantCreated) -> Notice {
     // Without a last name the title would stand alone.
-    let name = match last_name.trim() {
-        "" => full_name(first_name, "", "Encadrant"),
+    let name = match encadrant.last_name.trim() {
+        "" => full_name(&encadrant.first_name, "", "Encadrant"),
         last_name => format!("Dr. {last_name}"),
     };
-    NewNotification {
-        user_id,
+    Notice {
         kind: WELCOME,
-        source_event,
         title: "Welcome as Encadrant!",
         content: format!(
             "Hello {name}! Your encadrant profile has been created. \
              You can now supervise students during their internships."
         ),
         related_object_type: "encadrant",
-        related_object_id: encadrant_id.as_uuid(),
-        metadata: json!({"encadrant_id": encadrant_id, "event": EncadrantCreated::KEY}),
+        related_object_id: encadrant.encadrant_id.as_uuid(),
+        metadata: json!({"encadrant_id": encadrant.encadrant_id, "event": EncadrantCreated::KEY}),
     }
 }
 
@@ -93,11 +91,13 @@ mod tests {
     use super::*;
 
     fn student(first_name: &str, last_name: &str) -> String {
-        student_welcome(EventId::new(), StudentId::new(), UserId::new(), first_name, last_name).content
+        let (first_name, last_name) = (first_name.into(), last_name.into());
+        student_welcome(&StudentCreated { first_name, last_name, ..StudentCreated::sample() }).content
     }
 
     fn encadrant(first_name: &str, last_name: &str) -> String {
-        encadrant_welcome(EventId::new(), EncadrantId::new(), UserId::new(), first_name, last_name).content
+        let (first_name, last_name) = (first_name.into(), last_name.into());
+        encadrant_welcome(&EncadrantCreated { first_name, last_name, ..EncadrantCreated::sample() }).content
     }
 
     #[test]

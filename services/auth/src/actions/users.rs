@@ -1,10 +1,10 @@
 //! Changes of accounts.
 
 use crate::{
-    domain::{Email, Locale, PersonName, Phone},
+    domain::{Email, Locale, PersonName, Phone, ProfileLink},
     store::{
         self,
-        users::{NewUser, ProfileLink, User},
+        users::{NewUser, User},
     },
 };
 use events::{

@@ -1,6 +1,6 @@
 //! The table `users_user`.
 
-use crate::domain::{Email, Locale, PersonName, Phone};
+use crate::domain::{Email, Locale, PersonName, Phone, ProfileLink};
 use chrono::{DateTime, Utc};
 use events::{Role, UserId};
 use serde::Serialize;
@@ -200,17 +200,6 @@ pub async fn delete(connection: &mut PgConnection, id: UserId) -> sqlx::Result<O
         .fetch_optional(connection)
         .await?;
     Ok(row.map(|row| (row.email, row.version)))
-}
-
-/// That an account has a profile, or has it no more.
-#[derive(Clone, Copy, Debug)]
-pub struct ProfileLink {
-    /// The account.
-    pub user_id: UserId,
-    /// Its profile.
-    pub profile_id: Option<Uuid>,
-    /// The version of the profile that says so.
-    pub version: i64,
 }
 
 /// Notes which profiles belong to which accounts, in one round trip. Accounts that do not exist are passed over,

@@ -22,7 +22,7 @@ async fn auth() -> Stack {
 }
 
 async fn ask(stack: &Stack, method: Method, path: &str, account: &Account, body: Value) -> Answer {
-    stack.client.ask(method, path, Some(&account.token), Some(&body)).await.unwrap()
+    stack.client.ask(method, path, Some(&account.token), Some(&body)).await.expect("auth-service answers")
 }
 
 #[tokio::test]

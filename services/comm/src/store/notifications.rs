@@ -60,7 +60,7 @@ pub async fn insert(
         notifications.iter().map(|(_, notification)| get(notification).to_owned()).collect()
     };
     let metadata: Vec<Value> =
-        notifications.iter().map(|(_, notification)| notification.metadata.clone()).collect();
+        notifications.iter().map(|(_, notification)| notification.notice.metadata.clone()).collect();
     let written = sqlx::query_scalar!(
         "insert into communications_notification
              (id, user_id, kind, source_event, type, title, content, related_object_type, related_object_id, metadata)
@@ -72,12 +72,12 @@ pub async fn insert(
          returning id",
         &ids,
         &column(|new| new.user_id.as_uuid()),
-        &text(|new| new.kind),
+        &text(|new| new.notice.kind),
         &column(|new| new.source_event.as_uuid()),
-        &text(|new| new.title),
-        &text(|new| &new.content),
-        &text(|new| new.related_object_type),
-        &column(|new| new.related_object_id),
+        &text(|new| new.notice.title),
+        &text(|new| &new.notice.content),
+        &text(|new| new.notice.related_object_type),
+        &column(|new| new.notice.related_object_id),
         &metadata,
     )
     .fetch_all(connection)
@@ -202,4 +202,16 @@ pub async fn unread_count(connection: &mut PgConnection, user_id: UserId) -> sql
     )
     .fetch_one(connection)
     .await
+}
+
+/// Erases all that users were told.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn erase(connection: &mut PgConnection, user_ids: &[UserId]) -> sqlx::Result<()> {
+    let user_ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
+    sqlx::query!("delete from communications_notification where user_id = any($1)", &user_ids)
+        .execute(connection)
+        .await?;
+    Ok(())
 }

@@ -1,12 +1,12 @@
 //! The table `profiles_encadrant`.
 
-use super::Columns;
-use crate::domain::Person;
 use chrono::{DateTime, Utc};
-use events::{EncadrantId, UserId};
+use events::UserId;
 use sqlx::PgConnection;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use uuid::Uuid;
+
+super::people::statements!("profiles_encadrant");
 
 /// An encadrant's profile, as stored.
 #[derive(Debug)]
@@ -31,33 +31,6 @@ pub struct Encadrant {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Makes profiles for people who have none, in one round trip. Tells which were made.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn insert(
-    connection: &mut PgConnection,
-    profiles: &[(EncadrantId, Person)],
-) -> sqlx::Result<HashSet<EncadrantId>> {
-    let ids: Vec<Uuid> = profiles.iter().map(|(id, _)| id.as_uuid()).collect();
-    let people = Columns::of(profiles.iter().map(|(_, person)| person));
-    let made = sqlx::query_scalar!(
-        "insert into profiles_encadrant (id, user_id, email, first_name, last_name, phone)
-         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
-         on conflict (user_id) do nothing
-         returning id",
-        &ids,
-        &people.user_ids,
-        &people.emails,
-        &people.first_names,
-        &people.last_names,
-        &people.phones as &[Option<String>],
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(made.into_iter().map(EncadrantId::from).collect())
-}
-
 /// The profile of an account.
 ///
 /// # Errors
@@ -71,4 +44,22 @@ pub async fn by_user(connection: &mut PgConnection, user_id: UserId) -> sqlx::Re
     )
     .fetch_optional(connection)
     .await
+}
+
+/// The medical specialties of those that have one.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn specialities(
+    connection: &mut PgConnection,
+    ids: &[Uuid],
+) -> sqlx::Result<HashMap<Uuid, String>> {
+    let rows = sqlx::query!(
+        r#"select id, speciality as "speciality!" from profiles_encadrant
+           where id = any($1) and speciality is not null"#,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.speciality)).collect())
 }

@@ -1,0 +1,221 @@
+//! What students are told about their internships. The words are the original system's where it had some. Nobody's
+//! score or grade stands in a notification: it may be read over a shoulder; the link leads to it.
+
+use super::Notice;
+use events::{
+    Event, StudentId,
+    internships::{
+        EvaluationCreated, EvaluationUpdated, GradeAssigned, StageAccepted, StageCancelled, StageCompleted,
+        StageCreated, StageRejected, StageStarted,
+    },
+};
+use serde_json::json;
+
+/// An event that a student is told of. It names the student, not the user.
+pub trait AboutStudent: Event {
+    /// Who is told.
+    fn student_id(&self) -> StudentId;
+
+    /// What is told.
+    fn notice(&self) -> Notice;
+}
+
+impl AboutStudent for StageCreated {
+    fn student_id(&self) -> StudentId {
+        self.student_id
+    }
+
+    fn notice(&self) -> Notice {
+        Notice {
+            kind: Self::KEY,
+            title: "New Stage Assignment",
+            content: "A new internship stage has been created for you. Waiting for acceptance.".into(),
+            related_object_type: "stage",
+            related_object_id: self.stage_id.as_uuid(),
+            metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "offer_id": self.offer_id, "event": Self::KEY}),
+        }
+    }
+}
+
+impl AboutStudent for StageAccepted {
+    fn student_id(&self) -> StudentId {
+        self.student_id
+    }
+
+    fn notice(&self) -> Notice {
+        Notice {
+            kind: Self::KEY,
+            title: "🎉 Stage Accepted!",
+            content: match self.start_date {
+                Some(day) => format!(
+                    "Congratulations! Your internship stage has been accepted and will begin on {day}."
+                ),
+                None => "Congratulations! Your internship stage has been accepted.".into(),
+            },
+            related_object_type: "stage",
+            related_object_id: self.stage_id.as_uuid(),
+            metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "encadrant_id": self.encadrant_id, "event": Self::KEY}),
+        }
+    }
+}
+
+impl AboutStudent for StageRejected {
+    fn student_id(&self) -> StudentId {
+        self.student_id
+    }
+
+    fn notice(&self) -> Notice {
+        Notice {
+            kind: Self::KEY,
+            title: "Stage Rejected",
+            content: "Your internship stage has been rejected.".into(),
+            related_object_type: "stage",
+            related_object_id: self.stage_id.as_uuid(),
+            metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "event": Self::KEY}),
+        }
+    }
+}
+
+impl AboutStudent for StageStarted {
+    fn student_id(&self) -> StudentId {
+        self.student_id
+    }
+
+    fn notice(&self) -> Notice {
+        Notice {
+            kind: Self::KEY,
+            title: "Stage Started",
+            content: "Your internship stage has started.".into(),
+            related_object_type: "stage",
+            related_object_id: self.stage_id.as_uuid(),
+            metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "event": Self::KEY}),
+        }
+    }
+}
+
+impl AboutStudent for StageCompleted {
+    fn student_id(&self) -> StudentId {
+        self.student_id
+    }
+
+    fn notice(&self) -> Notice {
+        Notice {
+            kind: Self::KEY,
+            title: "✅ Stage Completed!",
+            content: match self.completion_date {
+                Some(day) => format!(
+                    "Your internship stage has been marked as completed on {day}. Please wait for your evaluation."
+                ),
+                None => {
+                    "Your internship stage has been marked as completed. Please wait for your evaluation."
+                        .into()
+                }
+            },
+            related_object_type: "stage",
+            related_object_id: self.stage_id.as_uuid(),
+            metadata: json!({"stage_id": self.stage_id, "completion_date": self.completion_date, "event": Self::KEY}),
+        }
+    }
+}
+
+impl AboutStudent for StageCancelled {
+    fn student_id(&self) -> StudentId {
+        self.student_id
+    }
+
+    fn notice(&self) -> Notice {
+        Notice {
+            kind: Self::KEY,
+            title: "Stage Cancelled",
+            content: "Your internship stage has been cancelled.".into(),
+            related_object_type: "stage",
+            related_object_id: self.stage_id.as_uuid(),
+            metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "event": Self::KEY}),
+        }
+    }
+}
+
+impl AboutStudent for EvaluationCreated {
+    fn student_id(&self) -> StudentId {
+        self.student_id
+    }
+
+    fn notice(&self) -> Notice {
+        Notice {
+            kind: Self::KEY,
+            title: "📊 New Evaluation",
+            content: "Your internship has been evaluated.".into(),
+            related_object_type: "evaluation",
+            related_object_id: self.evaluation_id.as_uuid(),
+            metadata: json!({"evaluation_id": self.evaluation_id, "stage_id": self.stage_id, "event": Self::KEY}),
+        }
+    }
+}
+
+impl AboutStudent for EvaluationUpdated {
+    fn student_id(&self) -> StudentId {
+        self.student_id
+    }
+
+    fn notice(&self) -> Notice {
+        Notice {
+            kind: Self::KEY,
+            title: "📊 Evaluation Updated",
+            content: "The evaluation of your internship has been updated.".into(),
+            related_object_type: "evaluation",
+            related_object_id: self.evaluation_id.as_uuid(),
+            metadata: json!({"evaluation_id": self.evaluation_id, "stage_id": self.stage_id, "event": Self::KEY}),
+        }
+    }
+}
+
+impl AboutStudent for GradeAssigned {
+    fn student_id(&self) -> StudentId {
+        self.student_id
+    }
+
+    fn notice(&self) -> Notice {
+        Notice {
+            kind: Self::KEY,
+            title: "📊 Final Grade",
+            content: "Your internship has received its final grade.".into(),
+            related_object_type: "stage",
+            related_object_id: self.stage_id.as_uuid(),
+            metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "event": Self::KEY}),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_date_leaves_no_hole() {
+        let accepted = |start_date| StageAccepted { start_date, ..StageAccepted::sample() }.notice().content;
+        assert_eq!(
+            accepted(StageAccepted::sample().start_date),
+            "Congratulations! Your internship stage has been accepted and will begin on 2026-01-12."
+        );
+        assert_eq!(accepted(None), "Congratulations! Your internship stage has been accepted.");
+        let completed =
+            |completion_date| StageCompleted { completion_date, ..StageCompleted::sample() }.notice().content;
+        assert_eq!(
+            completed(StageCompleted::sample().completion_date),
+            "Your internship stage has been marked as completed on 2026-03-27. Please wait for your evaluation."
+        );
+        assert!(completed(None).contains("marked as completed. "));
+    }
+
+    #[test]
+    fn no_score_is_told() {
+        for notice in [
+            EvaluationCreated::sample().notice(),
+            EvaluationUpdated::sample().notice(),
+            GradeAssigned::sample().notice(),
+        ] {
+            let text = format!("{} {} {}", notice.title, notice.content, notice.metadata);
+            assert!(!text.contains("85") && !text.contains("17.1") && !text.contains("score"), "{text}");
+        }
+    }
+}

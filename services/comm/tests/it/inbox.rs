@@ -1,0 +1,105 @@
+//! The inbox, as its user sees it.
+
+use events::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+use test_support::{Account, Stack, eventually};
+use uuid::Uuid;
+
+const LIST: &str = "/comm/api/notifications/";
+
+async fn welcomed(stack: &Stack, role: Role) -> (Account, Value) {
+    let account = stack.client.register(role).await;
+    let first = eventually(Duration::from_secs(5), "a welcome", async || {
+        stack.client.notifications(&account).await.into_iter().next()
+    })
+    .await;
+    (account, first)
+}
+
+/// More notices than a page, the newest last.
+async fn add_notices(stack: &Stack, account: &Account, number: i32) {
+    let add = format!(
+        "insert into communications_notification (id, user_id, kind, source_event, type, title, content, created_at)
+         select gen_random_uuid(), '{}', 'test', gen_random_uuid(), 'system', 'Notice ' || i, '', now() + i * interval '1 ms'
+         from generate_series(1, {number}) as i",
+        account.user_id
+    );
+    stack.comm.run(&add).await;
+}
+
+#[tokio::test]
+async fn a_user_sees_and_marks_only_what_is_theirs() {
+    let stack = Stack::start().await;
+    let (alice, hers) = welcomed(&stack, Role::Student).await;
+    let (bob, his) = welcomed(&stack, Role::Encadrant).await;
+    assert_eq!(
+        (&hers["title"], &his["title"]),
+        (&json!("Welcome to MedTrack!"), &json!("Welcome as Encadrant!"))
+    );
+    let path =
+        |notification: &Value, rest: &str| format!("{LIST}{}/{rest}", notification["id"].as_str().unwrap());
+
+    assert_eq!(stack.client.get(&path(&hers, ""), &alice).await.body, hers);
+    for (method, path) in [
+        (Method::GET, path(&hers, "")),
+        (Method::POST, path(&hers, "read/")),
+        (Method::GET, format!("{LIST}{}/", Uuid::now_v7())),
+        (Method::GET, format!("{LIST}not-an-id/")),
+        (Method::POST, format!("{LIST}not-an-id/read/")),
+    ] {
+        let answer = stack.client.ask(method, &path, Some(&bob.token), None).await.unwrap();
+        assert_eq!((answer.status, &answer.body["code"]), (404, &json!("NOT_FOUND")), "{path}");
+    }
+    assert!(
+        stack.comm.is("not exists (select from communications_notification where read_at is not null)").await
+    );
+
+    let unread = format!("{LIST}unread-count/");
+    assert_eq!(stack.client.get(&unread, &alice).await.body, json!({"unread_count": 1}));
+    let read = async || {
+        stack.client.ask(Method::POST, &path(&hers, "read/"), Some(&alice.token), None).await.unwrap()
+    };
+    let (first, second) = (read().await, read().await);
+    assert_eq!(first.status, 200);
+    assert!(first.body["read_at"].is_string());
+    assert_eq!(first.body, second.body, "the first reading counts");
+    assert_eq!(stack.client.get(&unread, &alice).await.body, json!({"unread_count": 0}));
+    assert_eq!(stack.client.get(&unread, &bob).await.body, json!({"unread_count": 1}));
+
+    for path in [LIST.to_owned(), path(&hers, ""), unread] {
+        assert_eq!(stack.client.ask(Method::GET, &path, None, None).await.unwrap().status, 401, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn lists_are_newest_first_in_pages_or_bare() {
+    let stack = Stack::start().await;
+    let (account, _) = welcomed(&stack, Role::Student).await;
+    add_notices(&stack, &account, 120).await;
+    let bare = stack.client.notifications(&account).await;
+    assert_eq!(bare.len(), 100);
+    assert_eq!(bare[0]["title"], "Notice 120");
+
+    let page = stack.client.get(&format!("{LIST}?page=3&limit=50"), &account).await.body;
+    let numbers = json!({"total": 121, "page": 3, "per_page": 50, "total_pages": 3});
+    for (name, number) in numbers.as_object().unwrap() {
+        assert_eq!(&page[name], number, "{name}");
+    }
+    let data = page["data"].as_array().unwrap();
+    assert_eq!((data.len(), &data[20]["title"]), (21, &json!("Welcome to MedTrack!")));
+
+    let empty = stack.client.get(&format!("{LIST}?type=email&limit=10"), &account).await.body;
+    assert_eq!(empty["total"], 0);
+    let unread = stack.client.get(&format!("{LIST}?unread=false"), &account).await.body;
+    assert_eq!(unread, json!([]));
+    let wrong = stack.client.get(&format!("{LIST}?page=0&limit=101&unread=maybe"), &account).await;
+    assert_eq!(wrong.status, 400);
+    assert_eq!(wrong.body["errors"].as_object().unwrap().len(), 3, "{}", wrong.body);
+    assert_eq!(
+        stack.client.get(&format!("{LIST}?promotion=2026"), &account).await.status,
+        200,
+        "unknown is ignored"
+    );
+}

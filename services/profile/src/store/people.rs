@@ -1,0 +1,186 @@
+//! What student and encadrant profiles have in common: the person, as the account says.
+
+use crate::domain::Person;
+use events::UserId;
+use uuid::Uuid;
+
+/// A profile to be made.
+#[derive(Clone, Debug)]
+pub struct NewProfile<Id> {
+    /// The profile.
+    pub id: Id,
+    /// Whose it is.
+    pub person: Person,
+    /// The version of the account that it is made from; the profile's own begins there.
+    pub version: i64,
+}
+
+/// What a change of an account says about the person; what is `None` stays.
+#[derive(Clone, Debug)]
+pub struct PersonChange {
+    /// The account.
+    pub user_id: UserId,
+    /// In lower case.
+    pub email: String,
+    /// Empty: none.
+    pub first_name: Option<String>,
+    /// Empty: none.
+    pub last_name: Option<String>,
+    /// `Some(None)`: none any more.
+    pub phone: Option<Option<String>>,
+    /// The version of the account that says so; the profile's own is no lower afterwards.
+    pub version: i64,
+}
+
+/// A profile that was changed.
+#[derive(Debug)]
+pub struct Changed {
+    /// The profile.
+    pub id: Uuid,
+    /// Its version now.
+    pub version: i64,
+    /// Whose it is, as it is now.
+    pub person: Person,
+    /// The names of the columns that changed.
+    pub changes: Vec<String>,
+}
+
+/// A profile that was deleted.
+#[derive(Debug)]
+pub struct Deleted {
+    /// The profile that was.
+    pub id: Uuid,
+    /// Whose it was.
+    pub user_id: UserId,
+    /// The last version it had.
+    pub version: i64,
+}
+
+/// Writes the statements over one of the two tables: checked queries take no table's name as a parameter.
+macro_rules! statements {
+    ($table:literal) => {
+        use crate::store::people::{Changed, Deleted, NewProfile, PersonChange};
+
+        /// Makes profiles, in one round trip.
+        ///
+        /// # Errors
+        /// When the database refuses.
+        pub async fn insert<Id: Copy + Into<uuid::Uuid>>(
+            connection: &mut sqlx::PgConnection,
+            profiles: &[NewProfile<Id>],
+        ) -> sqlx::Result<()> {
+            let ids: Vec<uuid::Uuid> = profiles.iter().map(|new| new.id.into()).collect();
+            let user_ids: Vec<uuid::Uuid> = profiles.iter().map(|new| new.person.user_id.as_uuid()).collect();
+            let emails: Vec<String> = profiles.iter().map(|new| new.person.email.clone()).collect();
+            let first_names: Vec<String> = profiles.iter().map(|new| new.person.first_name.clone()).collect();
+            let last_names: Vec<String> = profiles.iter().map(|new| new.person.last_name.clone()).collect();
+            let phones: Vec<Option<String>> = profiles.iter().map(|new| new.person.phone.clone()).collect();
+            let versions: Vec<i64> = profiles.iter().map(|new| new.version).collect();
+            sqlx::query!(
+                "insert into " + $table + " (id, user_id, email, first_name, last_name, phone, version)
+                 select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])",
+                &ids,
+                &user_ids,
+                &emails,
+                &first_names,
+                &last_names,
+                &phones as &[Option<String>],
+                &versions,
+            )
+            .execute(connection)
+            .await?;
+            Ok(())
+        }
+
+        /// Changes the profiles of people who have one, in one round trip. Tells those that are not as they were.
+        ///
+        /// # Errors
+        /// When the database refuses.
+        pub async fn update(
+            connection: &mut sqlx::PgConnection,
+            changes: &[PersonChange],
+        ) -> sqlx::Result<Vec<Changed>> {
+            let user_ids: Vec<uuid::Uuid> = changes.iter().map(|change| change.user_id.as_uuid()).collect();
+            let emails: Vec<String> = changes.iter().map(|change| change.email.clone()).collect();
+            let first_names: Vec<Option<String>> = changes.iter().map(|change| change.first_name.clone()).collect();
+            let last_names: Vec<Option<String>> = changes.iter().map(|change| change.last_name.clone()).collect();
+            let phone_said: Vec<bool> = changes.iter().map(|change| change.phone.is_some()).collect();
+            let phones: Vec<Option<String>> = changes.iter().map(|change| change.phone.clone().flatten()).collect();
+            let versions: Vec<i64> = changes.iter().map(|change| change.version).collect();
+            let rows = sqlx::query!(
+                r#"with old as (
+                     select id, user_id, email, first_name, last_name, phone from "# + $table + r#"
+                     where user_id = any($1) order by user_id for update),
+                   new as (
+                     select old.id, said.version, said.email,
+                            coalesce(said.first_name, old.first_name) as first_name,
+                            coalesce(said.last_name, old.last_name) as last_name,
+                            case when phone_said then said.phone else old.phone end as phone
+                     from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::bigint[])
+                       as said (user_id, email, first_name, last_name, phone_said, phone, version)
+                     join old using (user_id))
+                   update "# + $table + r#" as profile
+                   set email = new.email, first_name = new.first_name, last_name = new.last_name, phone = new.phone,
+                       version = greatest(profile.version + 1, new.version), updated_at = now()
+                   from new join old using (id)
+                   where profile.id = new.id
+                     and (new.email, new.first_name, new.last_name, new.phone)
+                         is distinct from (old.email, old.first_name, old.last_name, old.phone)
+                   returning profile.id, profile.user_id, profile.version, profile.email, profile.first_name,
+                       profile.last_name, profile.phone,
+                       array_remove(array[
+                           case when new.email <> old.email then 'email' end,
+                           case when new.first_name <> old.first_name then 'first_name' end,
+                           case when new.last_name <> old.last_name then 'last_name' end,
+                           case when new.phone is distinct from old.phone then 'phone' end], null) as "changes!""#,
+                &user_ids,
+                &emails,
+                &first_names as &[Option<String>],
+                &last_names as &[Option<String>],
+                &phone_said,
+                &phones as &[Option<String>],
+                &versions,
+            )
+            .fetch_all(connection)
+            .await?;
+            let changed = rows.into_iter().map(|row| Changed {
+                id: row.id,
+                version: row.version,
+                person: crate::domain::Person {
+                    user_id: row.user_id.into(),
+                    email: row.email,
+                    first_name: row.first_name,
+                    last_name: row.last_name,
+                    phone: row.phone,
+                },
+                changes: row.changes,
+            });
+            Ok(changed.collect())
+        }
+
+        /// Deletes the profiles of people who have one, in one round trip. Tells which they were.
+        ///
+        /// # Errors
+        /// When the database refuses.
+        pub async fn delete(
+            connection: &mut sqlx::PgConnection,
+            user_ids: &[events::UserId],
+        ) -> sqlx::Result<Vec<Deleted>> {
+            let user_ids: Vec<uuid::Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
+            let rows = sqlx::query!(
+                "delete from " + $table + " where user_id = any($1) returning id, user_id, version",
+                &user_ids
+            )
+            .fetch_all(connection)
+            .await?;
+            let deleted = rows.into_iter().map(|row| Deleted {
+                id: row.id,
+                user_id: row.user_id.into(),
+                version: row.version,
+            });
+            Ok(deleted.collect())
+        }
+    };
+}
+
+pub(crate) use statements;
