@@ -103,7 +103,7 @@ impl Arrival<'_> {
 pub struct Envelope<'a> {
     /// Who published what, and when.
     pub meta: Meta,
-    payload: &'a RawValue,
+    pub(crate) payload: &'a RawValue,
 }
 
 impl<'a> Envelope<'a> {
@@ -112,24 +112,7 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// A [`Refusal`] that says why this can never be an event of ours.
     pub fn decode(arrival: &Arrival<'a>) -> Result<Self, Refusal> {
-        let body = arrival.body;
-        if body.is_empty() {
-            return Err(Refusal::new("empty", "the body is empty"));
-        }
-        if body.len() > MAX_BODY_BYTES {
-            let reason = format!("the body has {} bytes, more than the {MAX_BODY_BYTES} allowed", body.len());
-            return Err(Refusal::new("too_large", reason));
-        }
-        let text = std::str::from_utf8(body)
-            .map_err(|error| Refusal::new("not_utf8", format!("not UTF-8: {error}")))?;
-        let wire: Wire<'a> = serde_json::from_str(text).map_err(|error| {
-            let kind = if error.is_data() { "not_an_envelope" } else { "not_json" };
-            Refusal::new(kind, format!("not an envelope {{\"payload\": …, \"_meta\": …}}: {error}"))
-        })?;
-        // serde reads a struct from an array too.
-        if !text.trim_start().starts_with('{') {
-            return Err(Refusal::new("not_an_envelope", "the body is JSON, but not an object"));
-        }
+        let wire: Wire<'a> = read(arrival.body)?;
         if !wire.payload.get().starts_with('{') {
             return Err(Refusal::new("bad_payload", "the payload is not a JSON object"));
         }
@@ -157,6 +140,28 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// Reads a body as a JSON object of the envelope's form.
+pub(crate) fn read<'a, W: Deserialize<'a>>(body: &'a [u8]) -> Result<W, Refusal> {
+    if body.is_empty() {
+        return Err(Refusal::new("empty", "the body is empty"));
+    }
+    if body.len() > MAX_BODY_BYTES {
+        let reason = format!("the body has {} bytes, more than the {MAX_BODY_BYTES} allowed", body.len());
+        return Err(Refusal::new("too_large", reason));
+    }
+    let text =
+        std::str::from_utf8(body).map_err(|error| Refusal::new("not_utf8", format!("not UTF-8: {error}")))?;
+    let wire = serde_json::from_str(text).map_err(|error| {
+        let kind = if error.is_data() { "not_an_envelope" } else { "not_json" };
+        Refusal::new(kind, format!("not an envelope {{\"payload\": …, \"_meta\": …}}: {error}"))
+    })?;
+    // serde reads a struct from an array too.
+    if !text.trim_start().starts_with('{') {
+        return Err(Refusal::new("not_an_envelope", "the body is JSON, but not an object"));
+    }
+    Ok(wire)
+}
+
 /// Why a message can never be handled.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{reason}")]
@@ -168,7 +173,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(kind: &'static str, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: &'static str, reason: impl Into<String>) -> Self {
         Self { kind, reason: reason.into() }
     }
 }
@@ -227,7 +232,9 @@ fn utc_with_z<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::O
 }
 
 /// RFC 3339; a time without a zone, as the old services write it, is UTC.
-fn lenient_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+pub(crate) fn lenient_time<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<DateTime<Utc>>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     DateTime::parse_from_rfc3339(&text)
         .map(|time| time.to_utc())

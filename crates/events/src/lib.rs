@@ -8,10 +8,12 @@
 //! - [`topology`]: the exchange, and every queue of the system with its patterns
 //! - [`auth`], [`profile`], [`internships`]: the payloads, one struct per event, by the service that publishes them
 //! - [`catalogue`]: the list of all events, for documents and contract tests
+//! - [`compat`]: messages of the services that this system replaces
 //! - [`ids`], [`role`]: the words that all services share
 
 pub mod auth;
 pub mod catalogue;
+pub mod compat;
 pub mod envelope;
 pub mod ids;
 pub mod internships;

@@ -8,7 +8,7 @@ use crate::{
     parked::{self, Origin, Sentence},
 };
 use chrono::Utc;
-use events::{Arrival, Envelope, EventId, topology::Queue};
+use events::{Arrival, Envelope, EventId, compat, topology::Queue};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -93,8 +93,12 @@ impl Desk {
     /// Finds the handler and checks the payload. `None` is nobody's business; an error is never readable.
     fn read<'a>(&'a self, arrival: &Arrival<'a>) -> Result<Option<Event<'a>>, (EventId, Sentence)> {
         let dead = |id: EventId, refusal: events::Refusal| (id, Sentence::dead(refusal.kind, refusal.reason));
-        let envelope = Envelope::decode(arrival).map_err(|refusal| dead(arrival.fallback_id(), refusal))?;
-        let Some(route) = self.handlers.get(arrival.routing_key) else {
+        let decoded = match compat::is_foreign(arrival.exchange) {
+            true => compat::decode(arrival),
+            false => Envelope::decode(arrival),
+        };
+        let envelope = decoded.map_err(|refusal| dead(arrival.fallback_id(), refusal))?;
+        let Some(route) = self.handlers.get(&envelope.meta.routing_key) else {
             metrics::counter!("medtrack_events_without_handler_total").increment(1);
             tracing::warn!(event_id = %envelope.meta.event_id, "No handler for routing key: {}", arrival.routing_key);
             return Ok(None);
@@ -338,7 +342,7 @@ fn runs<'s, 'e, 'a>(events: &'s [&'e Event<'a>]) -> Vec<&'s [&'e Event<'a>]> {
     let mut start = 0;
     let mut seen = HashSet::new();
     for (i, event) in events.iter().enumerate() {
-        let same_kind = event.arrival.routing_key == events[start].arrival.routing_key;
+        let same_kind = event.envelope.meta.routing_key == events[start].envelope.meta.routing_key;
         if !same_kind || !seen.insert(event.aggregate_id) {
             runs.push(&events[start..i]);
             start = i;

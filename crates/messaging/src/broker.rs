@@ -25,6 +25,7 @@ const HANDSHAKE: Duration = Duration::from_secs(3);
 pub struct Broker {
     uri: AMQPUri,
     source: &'static str,
+    compat_exchange: Option<String>,
 }
 
 impl fmt::Debug for Broker {
@@ -45,7 +46,13 @@ impl Broker {
         uri.query.heartbeat = Some(5);
         // lapin's buffers are 64 frames: 8 MiB for each connection with the default of 128 KiB.
         uri.query.frame_max = Some(16_384);
-        Ok(Self { uri, source })
+        let compat_exchange = config.compat_exchange.clone().filter(|name| !name.is_empty());
+        Ok(Self { uri, source, compat_exchange })
+    }
+
+    /// The exchange of the services that are being replaced, where their messages are to be read.
+    pub(crate) fn compat_exchange(&self) -> Option<&str> {
+        self.compat_exchange.as_deref()
     }
 
     pub(crate) fn source(&self) -> &'static str {
@@ -207,6 +214,7 @@ mod tests {
         let config = BrokerConfig {
             amqp_url: Some("amqp://admin:hunter22@localhost:5672/%2f".to_owned().into()),
             amqp_url_file: None,
+            compat_exchange: None,
         };
         let shown = format!("{config:?} {:?}", Broker::new(&config, "auth-service").unwrap());
         assert!(!shown.contains("hunter22"), "{shown}");

@@ -14,6 +14,11 @@ pub struct BrokerConfig {
     /// File that holds the address of RabbitMQ, instead of AMQP_URL.
     #[arg(long, env = "AMQP_URL_FILE", value_name = "PATH", conflicts_with = "amqp_url")]
     pub amqp_url_file: Option<PathBuf>,
+
+    /// Exchange of the Django services that are being replaced, such as `medtrack.events`: their messages are
+    /// read too, and none is sent there. Unset: none is read.
+    #[arg(long, env = "COMPAT_EXCHANGE", value_name = "NAME")]
+    pub compat_exchange: Option<String>,
 }
 
 impl BrokerConfig {

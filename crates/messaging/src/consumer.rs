@@ -150,7 +150,7 @@ impl Consumer {
     async fn connect(&self, declare: bool) -> Result<(Connection, Channel, lapin::Consumer), Fault> {
         let connection = self.broker.connect("consume").await?;
         if declare {
-            topology::ensure(&connection).await?;
+            topology::ensure(&connection, &self.broker).await?;
         }
         let channel = broker::channel(&connection).await?;
         let subscription = self.subscribe(&channel, 1).await?;

@@ -131,7 +131,7 @@ impl Relay {
 
     async fn connect(&mut self) -> Result<(), Fault> {
         let connection = self.broker.connect("publish").await?;
-        topology::ensure(&connection).await?;
+        topology::ensure(&connection, &self.broker).await?;
         let channel = broker::channel(&connection).await?;
         within("selecting confirms", CALL, channel.confirm_select(ConfirmSelectOptions::default())).await?;
         self.link = Some(Link { connection, channel });

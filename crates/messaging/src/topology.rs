@@ -4,7 +4,10 @@
 //! event that is published before a consumer's first start is kept for it.
 
 use crate::broker::{self, Broker, CALL, Fault, within};
-use events::topology::{DELIVERY_LIMIT, EXCHANGE, QUEUES, Queue};
+use events::{
+    compat,
+    topology::{DELIVERY_LIMIT, EXCHANGE, QUEUES, Queue},
+};
 use lapin::{
     Channel, Connection, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
@@ -18,12 +21,12 @@ use lapin::{
 /// other properties.
 pub async fn apply(broker: &Broker) -> Result<(), Fault> {
     let connection = broker.connect("topology").await?;
-    declare_all(&broker::channel(&connection).await?).await
+    declare_all(&broker::channel(&connection).await?, broker).await
 }
 
 /// Declares everything; with a login that may not, checks that it is all there.
-pub(crate) async fn ensure(connection: &Connection) -> Result<(), Fault> {
-    match declare_all(&broker::channel(connection).await?).await {
+pub(crate) async fn ensure(connection: &Connection, broker: &Broker) -> Result<(), Fault> {
+    match declare_all(&broker::channel(connection).await?, broker).await {
         Err(fault) if fault.is_refused() => {
             check_all(&broker::channel(connection).await?).await?;
             tracing::info!(
@@ -35,8 +38,9 @@ pub(crate) async fn ensure(connection: &Connection) -> Result<(), Fault> {
     }
 }
 
-async fn declare_all(channel: &Channel) -> Result<(), Fault> {
-    declare_exchange(channel, ExchangeDeclareOptions { durable: true, ..Default::default() }).await?;
+async fn declare_all(channel: &Channel, broker: &Broker) -> Result<(), Fault> {
+    declare_exchange(channel, EXCHANGE, ExchangeDeclareOptions { durable: true, ..Default::default() })
+        .await?;
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     for queue in QUEUES {
         // Without a delivery limit: on a quorum queue of RabbitMQ 4.x, 20 returns would drop the message.
@@ -44,21 +48,33 @@ async fn declare_all(channel: &Channel) -> Result<(), Fault> {
             .await?;
         declare_queue(channel, queue.name, durable, arguments(queue)).await?;
         for pattern in queue.patterns {
-            let bind = channel.queue_bind(
-                queue.name.into(),
-                EXCHANGE.into(),
-                (*pattern).into(),
-                QueueBindOptions::default(),
-                FieldTable::default(),
-            );
-            within("binding a queue", CALL, bind).await?;
+            bind(channel, queue, EXCHANGE, pattern).await?;
+        }
+    }
+    let Some(old) = broker.compat_exchange() else { return Ok(()) };
+    declare_exchange(channel, old, ExchangeDeclareOptions { durable: true, ..Default::default() }).await?;
+    for queue in QUEUES {
+        for key in compat::keys(queue) {
+            bind(channel, queue, old, key).await?;
         }
     }
     Ok(())
 }
 
+async fn bind(channel: &Channel, queue: &Queue, exchange: &str, pattern: &str) -> Result<(), Fault> {
+    let bind = channel.queue_bind(
+        queue.name.into(),
+        exchange.into(),
+        pattern.into(),
+        QueueBindOptions::default(),
+        FieldTable::default(),
+    );
+    within("binding a queue", CALL, bind).await
+}
+
 async fn check_all(channel: &Channel) -> Result<(), Fault> {
-    declare_exchange(channel, ExchangeDeclareOptions { passive: true, ..Default::default() }).await?;
+    declare_exchange(channel, EXCHANGE, ExchangeDeclareOptions { passive: true, ..Default::default() })
+        .await?;
     let passive = QueueDeclareOptions { passive: true, ..Default::default() };
     for queue in QUEUES {
         declare_queue(channel, queue.crashed, passive, FieldTable::default()).await?;
@@ -68,9 +84,12 @@ async fn check_all(channel: &Channel) -> Result<(), Fault> {
 }
 
 /// No arguments: a foreign publisher that declares the exchange plainly must not be refused.
-async fn declare_exchange(channel: &Channel, options: ExchangeDeclareOptions) -> Result<(), Fault> {
-    let declare =
-        channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, options, FieldTable::default());
+async fn declare_exchange(
+    channel: &Channel,
+    name: &str,
+    options: ExchangeDeclareOptions,
+) -> Result<(), Fault> {
+    let declare = channel.exchange_declare(name.into(), ExchangeKind::Topic, options, FieldTable::default());
     within("declaring the exchange", CALL, declare).await
 }
 

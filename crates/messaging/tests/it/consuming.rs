@@ -1,8 +1,11 @@
 //! From the queue to the effect, and to the parked events.
 
-use crate::office::{Office, SOON, bare_envelope, broker, user};
+use crate::office::{Office, SOON, bare_envelope, broker, compat_broker, user};
 use events::{Event as _, EventId, auth::UserCreated, topology::PROFILE};
-use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeleteOptions};
+use lapin::{
+    BasicProperties,
+    options::{BasicGetOptions, BasicNackOptions, BasicPublishOptions, QueueDeleteOptions},
+};
 use messaging::parked;
 use sqlx::postgres::PgPoolOptions;
 use std::time::Duration;
@@ -317,4 +320,32 @@ async fn a_login_that_may_not_declare_consumes_all_the_same() {
     eventually(SOON, "the queue is empty", async || office.vhost.depth(PROFILE.name).await == Some(0)).await;
     task.abort();
     http.delete(format!("{management}/api/users/{name}")).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_replaced_services_publish_is_read_where_that_is_asked_for() {
+    const OLD: &str = "medtrack.events";
+    let office = Office::new().await;
+    let broker = compat_broker(&office.vhost.amqp_url, OLD);
+    office.start_consumer_at(office.database.pool.clone(), broker).await;
+    let event = user("old");
+    let body = serde_json::json!({"event_type": "user.created", "payload": event, "service": "auth-service",
+                                  "timestamp": "2025-12-18T08:00:00", "version": "1.0"});
+    let bad = serde_json::json!({"event_type": "user.created", "payload": {"user_id": 1}, "service": "auth-service"});
+    let channel = office.vhost.channel().await;
+    for (key, body) in
+        [("user.created", &body), ("user.created", &body), ("user.created", &bad), ("user.login", &body)]
+    {
+        let options = BasicPublishOptions::default();
+        let body = body.to_string();
+        channel
+            .basic_publish(OLD.into(), key.into(), options, body.as_bytes(), BasicProperties::default())
+            .await
+            .unwrap();
+    }
+    office.has_effect(&event).await;
+    office.parked("state = 'dead' and kind = 'bad_payload' and exchange = 'medtrack.events'").await;
+    office.proof_of_life().await;
+    assert_eq!(office.effects().await, 2, "copies and unknown keys have no effect");
+    assert_eq!(office.database.count("parked_event").await, 1);
 }

@@ -54,8 +54,12 @@ impl Office {
     }
 
     pub(crate) async fn start_consumer_with(&self, pool: PgPool) -> JoinHandle<()> {
+        self.start_consumer_at(pool, self.broker()).await
+    }
+
+    pub(crate) async fn start_consumer_at(&self, pool: PgPool, broker: Broker) -> JoinHandle<()> {
         let outbox = Outbox::without_relay(pool, "profile-service");
-        let consumer = Consumer::new(self.broker(), outbox, &PROFILE, Handlers::new().on(on_user_created));
+        let consumer = Consumer::new(broker, outbox, &PROFILE, Handlers::new().on(on_user_created));
         let status = consumer.status();
         let task = tokio::spawn(consumer.run(self.stop.clone()));
         eventually(SOON, "the consumer hears", async || status.check().is_ok()).await;
@@ -115,9 +119,15 @@ pub(crate) async fn commit(outbox: &Outbox, event: UserCreated) {
     tx.commit().await.unwrap();
 }
 
+/// A broker that also reads what the services publish that are being replaced.
+pub(crate) fn compat_broker(url: &str, exchange: &str) -> Broker {
+    let (amqp_url, compat_exchange) = (Some(url.to_owned().into()), Some(exchange.to_owned()));
+    Broker::new(&BrokerConfig { amqp_url, amqp_url_file: None, compat_exchange }, "auth-service").unwrap()
+}
+
 pub(crate) fn broker(url: &str, through: SocketAddr) -> Broker {
     let url = url.replace(&address_of(url).to_string(), &through.to_string());
-    let config = BrokerConfig { amqp_url: Some(url.into()), amqp_url_file: None };
+    let config = BrokerConfig { amqp_url: Some(url.into()), amqp_url_file: None, compat_exchange: None };
     Broker::new(&config, "auth-service").unwrap()
 }
 
