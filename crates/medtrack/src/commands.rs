@@ -1,8 +1,8 @@
 //! What can be asked of the launcher.
 
-use crate::{control, home::Home, logs, prepare, stack, throwaway, up};
+use crate::{control, home::Home, logs, prepare, secrets, stack, throwaway, up};
 use clap::{Args, Parser, Subcommand};
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 /// Runs MedTrack's notification event system on this machine, and looks after it.
 #[derive(Debug, Parser)]
@@ -57,6 +57,12 @@ pub(crate) enum Command {
     /// A PostgreSQL and a RabbitMQ for one command.
     #[command(subcommand)]
     Stack(Stack),
+    /// Make the secrets of a production stack: passwords, addresses, broker logins with least privilege.
+    #[command(after_help = "Example:\n  medtrack secrets ./secrets")]
+    Secrets {
+        /// A folder that does not exist yet.
+        folder: PathBuf,
+    },
     /// Refresh `.sqlx/`, the cache of checked queries, after a change of SQL or of a migration.
     Prepare {
         /// Change nothing; fail when something is stale.
@@ -103,6 +109,7 @@ impl Command {
             Command::Test { arguments } => return throwaway::test(&home, arguments).await,
             Command::Bench => return throwaway::bench(&home).await,
             Command::Stack(Stack::Exec { command }) => return throwaway::exec(&home, command).await,
+            Command::Secrets { folder } => secrets::make(&folder)?,
             Command::Prepare { check } => prepare::run(&home, check).await?,
         }
         Ok(ExitCode::SUCCESS)

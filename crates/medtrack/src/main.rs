@@ -23,6 +23,7 @@ mod prepare;
 mod processes;
 mod program;
 mod rabbitmq;
+mod secrets;
 mod stack;
 mod supervisor;
 mod throwaway;

@@ -22,14 +22,23 @@ pub struct BrokerConfig {
 }
 
 impl BrokerConfig {
+    /// The address of RabbitMQ, password and all.
+    ///
+    /// # Errors
+    /// When it is missing, or its file cannot be read.
+    pub fn address(&self) -> Result<SecretString, ConfigError> {
+        match (&self.amqp_url, &self.amqp_url_file) {
+            (Some(url), _) => Ok(url.clone()),
+            (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) => Ok(text.trim().to_owned().into()),
+                Err(source) => Err(ConfigError::Unreadable { path: path.clone(), source }),
+            },
+            (None, None) => Err(ConfigError::Missing),
+        }
+    }
+
     pub(crate) fn uri(&self) -> Result<lapin::uri::AMQPUri, ConfigError> {
-        let url = match (&self.amqp_url, &self.amqp_url_file) {
-            (Some(url), _) => url.expose_secret().to_owned(),
-            (None, Some(path)) => std::fs::read_to_string(path)
-                .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?,
-            (None, None) => return Err(ConfigError::Missing),
-        };
-        url.trim().parse().map_err(|_| ConfigError::Malformed)
+        self.address()?.expose_secret().trim().parse().map_err(|_| ConfigError::Malformed)
     }
 }
 

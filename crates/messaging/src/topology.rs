@@ -13,6 +13,7 @@ use lapin::{
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
+use serde_json::{Value, json};
 
 /// Declares everything on `broker`.
 ///
@@ -43,10 +44,8 @@ async fn declare_all(channel: &Channel, broker: &Broker) -> Result<(), Fault> {
         .await?;
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     for queue in QUEUES {
-        // Without a delivery limit: on a quorum queue of RabbitMQ 4.x, 20 returns would drop the message.
-        declare_queue(channel, queue.crashed, durable, text_arguments(&[("x-queue-type", "classic")]))
-            .await?;
-        declare_queue(channel, queue.name, durable, arguments(queue)).await?;
+        declare_queue(channel, queue.crashed, durable, table(&crashed_arguments())).await?;
+        declare_queue(channel, queue.name, durable, table(&arguments(queue))).await?;
         for pattern in queue.patterns {
             bind(channel, queue, EXCHANGE, pattern).await?;
         }
@@ -112,23 +111,52 @@ pub(crate) async fn depth(channel: &Channel, name: &str) -> Result<(u32, u32), F
 /// A quorum queue counts returns, so that a message that kills its consumer is set aside in the end.
 /// `at-least-once` and `reject-publish` go together: without the second the first is ignored silently
 /// (RabbitMQ's documentation, "Quorum Queues").
-fn arguments(queue: &Queue) -> FieldTable {
-    let mut arguments = text_arguments(&[
-        ("x-queue-type", "quorum"),
-        ("x-dead-letter-exchange", ""),
+fn arguments(queue: &Queue) -> Value {
+    json!({
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": "",
         // A new key also makes a message readable whose own key is not UTF-8.
-        ("x-dead-letter-routing-key", queue.crashed),
-        ("x-dead-letter-strategy", "at-least-once"),
-        ("x-overflow", "reject-publish"),
-    ]);
-    arguments.insert("x-delivery-limit".into(), AMQPValue::LongUInt(DELIVERY_LIMIT));
-    arguments
+        "x-dead-letter-routing-key": queue.crashed,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    })
 }
 
-fn text_arguments(pairs: &[(&str, &str)]) -> FieldTable {
+/// Without a delivery limit: on a quorum queue of RabbitMQ 4.x, 20 returns would drop the message.
+fn crashed_arguments() -> Value {
+    json!({"x-queue-type": "classic"})
+}
+
+fn table(arguments: &Value) -> FieldTable {
     let mut table = FieldTable::default();
-    for (name, value) in pairs {
-        table.insert((*name).into(), AMQPValue::LongString((*value).into()));
+    for (name, value) in arguments.as_object().into_iter().flatten() {
+        let value = match value {
+            Value::String(text) => AMQPValue::LongString(text.as_str().into()),
+            number => AMQPValue::LongLongInt(number.as_i64().unwrap_or_default()),
+        };
+        table.insert(name.as_str().into(), value);
     }
     table
+}
+
+/// Exchange, queues and bindings as RabbitMQ's definitions file has them, for a broker whose services may not
+/// declare.
+pub fn definitions(vhost: &str) -> Value {
+    let queue = |name: &str, arguments: Value| json!({"name": name, "vhost": vhost, "durable": true, "auto_delete": false, "arguments": arguments});
+    let queues = QUEUES.iter().flat_map(|wanted| {
+        [queue(wanted.name, arguments(wanted)), queue(wanted.crashed, crashed_arguments())]
+    });
+    let bindings = QUEUES.iter().flat_map(|queue| {
+        queue.patterns.iter().map(|pattern| {
+            json!({"source": EXCHANGE, "vhost": vhost, "destination": queue.name, "destination_type": "queue",
+                   "routing_key": pattern, "arguments": {}})
+        })
+    });
+    json!({
+        "exchanges": [{"name": EXCHANGE, "vhost": vhost, "type": "topic", "durable": true, "auto_delete": false,
+                       "internal": false, "arguments": {}}],
+        "queues": queues.collect::<Vec<_>>(),
+        "bindings": bindings.collect::<Vec<_>>(),
+    })
 }

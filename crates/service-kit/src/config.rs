@@ -26,6 +26,46 @@ pub struct DatabaseConfig {
     pub database_max_connections: u32,
 }
 
+/// What kind of place this is.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Environment")]
+pub struct EnvironmentConfig {
+    /// In `production`, a password that docker-compose.yml has for development is refused.
+    #[arg(long, env = "MEDTRACK_ENV", default_value = "development", value_name = "NAME")]
+    pub medtrack_env: Environment,
+}
+
+/// A kind of place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Environment {
+    /// A developer's machine.
+    Development,
+    /// Where people's data are.
+    Production,
+}
+
+/// The passwords of docker-compose.yml, and those that PostgreSQL and RabbitMQ are shipped with.
+const KNOWN_PASSWORDS: [&str; 6] = ["auth", "profile", "comm", "postgres", "password", "guest"];
+
+impl EnvironmentConfig {
+    /// Refuses a password that everybody knows, where that matters.
+    ///
+    /// # Errors
+    /// In production, when `address` has such a password, or none. The message names `variable`, never the address.
+    pub fn check(&self, variable: &str, address: &SecretString) -> anyhow::Result<()> {
+        let url = reqwest::Url::parse(address.expose_secret()).ok();
+        let password = url.as_ref().and_then(|url| url.password()).unwrap_or_default();
+        if self.medtrack_env == Environment::Production
+            && (password.is_empty() || KNOWN_PASSWORDS.contains(&password))
+        {
+            bail!(
+                "{variable} has a password that everybody knows, and MEDTRACK_ENV is production; set another"
+            );
+        }
+        Ok(())
+    }
+}
+
 /// How users reach the process.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "HTTP")]
@@ -142,8 +182,16 @@ pub fn secret(
 }
 
 impl DatabaseConfig {
+    /// The address of the database, password and all.
+    ///
+    /// # Errors
+    /// When it is missing, or its file cannot be read.
+    pub fn address(&self) -> anyhow::Result<SecretString> {
+        secret("DATABASE_URL", self.database_url.as_ref(), self.database_url_file.as_deref())
+    }
+
     pub(crate) fn options(&self) -> anyhow::Result<sqlx::postgres::PgConnectOptions> {
-        let url = secret("DATABASE_URL", self.database_url.as_ref(), self.database_url_file.as_deref())?;
+        let url = self.address()?;
         // Its own error may quote the address, and that holds a password.
         url.expose_secret()
             .parse()
@@ -164,6 +212,21 @@ mod tests {
         for bad in ["*", "https://*", "app.example.com", "https://", "https://a.example/", "https://a b"] {
             assert!(origin(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn production_refuses_passwords_that_everybody_knows() {
+        let check = |medtrack_env, address: &str| {
+            EnvironmentConfig { medtrack_env }.check("X_URL", &address.to_owned().into())
+        };
+        for known in
+            ["postgres://a:auth@h/d", "amqp://admin:password@h:5672/%2f", "postgres://a@h/d", "nonsense"]
+        {
+            let refused = check(Environment::Production, known).unwrap_err().to_string();
+            assert!(refused.starts_with("X_URL has a password") && !refused.contains(known), "{refused}");
+            assert!(check(Environment::Development, known).is_ok());
+        }
+        assert!(check(Environment::Production, "postgres://a:0b1e5c@h/d").is_ok());
     }
 
     #[test]

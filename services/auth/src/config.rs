@@ -3,7 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 use events::Role;
 use messaging::BrokerConfig;
-use service_kit::config::{DatabaseConfig, HttpConfig, InternalConfig, LogConfig, TokenConfig};
+use service_kit::config::{
+    DatabaseConfig, EnvironmentConfig, HttpConfig, InternalConfig, LogConfig, TokenConfig,
+};
 use std::path::PathBuf;
 
 /// Accounts, log-ins, tokens.
@@ -65,6 +67,8 @@ fn registration_role(text: &str) -> Result<Role, String> {
 #[expect(missing_docs, reason = "each section documents itself")]
 pub struct Serve {
     #[command(flatten)]
+    pub environment: EnvironmentConfig,
+    #[command(flatten)]
     pub http: HttpConfig,
     #[command(flatten)]
     pub database: DatabaseConfig,
@@ -85,6 +89,8 @@ pub struct Serve {
 #[expect(missing_docs, reason = "each section documents itself")]
 pub struct ConsumeEvents {
     #[command(flatten)]
+    pub environment: EnvironmentConfig,
+    #[command(flatten)]
     pub database: DatabaseConfig,
     #[command(flatten)]
     pub broker: BrokerConfig,
@@ -98,6 +104,8 @@ pub struct ConsumeEvents {
 #[derive(Clone, Debug, Args)]
 #[expect(missing_docs, reason = "each section documents itself")]
 pub struct Migrate {
+    #[command(flatten)]
+    pub environment: EnvironmentConfig,
     #[command(flatten)]
     pub database: DatabaseConfig,
     #[command(flatten)]

@@ -38,6 +38,8 @@ pub static MIGRATORS: [&Migrator; 2] = [&messaging::MIGRATOR, &MIGRATOR];
 /// # Errors
 /// When the configuration or the schema does not allow it.
 pub async fn serve(config: Serve, process: Process) -> anyhow::Result<()> {
+    config.environment.check("DATABASE_URL", &config.database.address()?)?;
+    config.environment.check("AMQP_URL", &config.broker.address()?)?;
     let stopping = process.stopping();
     let pool = database::connect(&config.database, &stopping).await?;
     database::ensure_current(&pool, &MIGRATORS, NAME).await?;
@@ -80,6 +82,8 @@ pub async fn serve(config: Serve, process: Process) -> anyhow::Result<()> {
 /// # Errors
 /// When the configuration or the schema does not allow it.
 pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::Result<()> {
+    config.environment.check("DATABASE_URL", &config.database.address()?)?;
+    config.environment.check("AMQP_URL", &config.broker.address()?)?;
     let stopping = process.stopping();
     let pool = database::connect(&config.database, &stopping).await?;
     database::ensure_current(&pool, &MIGRATORS, NAME).await?;
@@ -106,6 +110,7 @@ pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::
 /// # Errors
 /// When a migration fails.
 pub async fn migrate(config: Migrate, process: Process) -> anyhow::Result<()> {
+    config.environment.check("DATABASE_URL", &config.database.address()?)?;
     database::migrate(&config.database, &MIGRATORS, &process.stopping()).await?;
     let pool = database::connect(&config.database, &process.stopping()).await?;
     let mut tx = pool.begin().await?;

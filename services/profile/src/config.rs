@@ -2,7 +2,9 @@
 
 use clap::{Args, Parser, Subcommand};
 use messaging::BrokerConfig;
-use service_kit::config::{DatabaseConfig, HttpConfig, InternalConfig, JwksConfig, LogConfig, TokenConfig};
+use service_kit::config::{
+    DatabaseConfig, EnvironmentConfig, HttpConfig, InternalConfig, JwksConfig, LogConfig, TokenConfig,
+};
 
 /// Student and encadrant profiles.
 #[derive(Debug, Parser)]
@@ -32,6 +34,8 @@ pub enum Command {
 #[expect(missing_docs, reason = "each section documents itself")]
 pub struct Serve {
     #[command(flatten)]
+    pub environment: EnvironmentConfig,
+    #[command(flatten)]
     pub http: HttpConfig,
     #[command(flatten)]
     pub database: DatabaseConfig,
@@ -50,6 +54,8 @@ pub struct Serve {
 #[expect(missing_docs, reason = "each section documents itself")]
 pub struct ConsumeEvents {
     #[command(flatten)]
+    pub environment: EnvironmentConfig,
+    #[command(flatten)]
     pub database: DatabaseConfig,
     #[command(flatten)]
     pub broker: BrokerConfig,
@@ -63,6 +69,8 @@ pub struct ConsumeEvents {
 #[derive(Clone, Debug, Args)]
 #[expect(missing_docs, reason = "each section documents itself")]
 pub struct Migrate {
+    #[command(flatten)]
+    pub environment: EnvironmentConfig,
     #[command(flatten)]
     pub database: DatabaseConfig,
     #[command(flatten)]

@@ -33,6 +33,7 @@ pub static MIGRATORS: [&Migrator; 2] = [&messaging::MIGRATOR, &MIGRATOR];
 /// # Errors
 /// When the configuration or the schema does not allow it.
 pub async fn serve(config: Serve, process: Process) -> anyhow::Result<()> {
+    config.environment.check("DATABASE_URL", &config.database.address()?)?;
     let stopping = process.stopping();
     let pool = database::connect(&config.database, &stopping).await?;
     database::ensure_current(&pool, &MIGRATORS, NAME).await?;
@@ -56,6 +57,8 @@ pub async fn serve(config: Serve, process: Process) -> anyhow::Result<()> {
 /// # Errors
 /// When the configuration or the schema does not allow it.
 pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::Result<()> {
+    config.environment.check("DATABASE_URL", &config.database.address()?)?;
+    config.environment.check("AMQP_URL", &config.broker.address()?)?;
     let stopping = process.stopping();
     let pool = database::connect(&config.database, &stopping).await?;
     database::ensure_current(&pool, &MIGRATORS, NAME).await?;
@@ -82,6 +85,7 @@ pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::
 /// # Errors
 /// When a migration fails.
 pub async fn migrate(config: Migrate, process: Process) -> anyhow::Result<()> {
+    config.environment.check("DATABASE_URL", &config.database.address()?)?;
     database::migrate(&config.database, &MIGRATORS, &process.stopping()).await?;
     tracing::info!("The database is at this version's schema");
     Ok(())

@@ -1,0 +1,195 @@
+#!/usr/bin/env bash
+# docker-compose up, as the README says it, from nothing to `down -v`: each line printed is a check that held.
+#
+# On a machine without an engine it installs one and starts it; images that cannot be pulled are replaced by
+# stand-ins, where the script that builds them is at hand (../shared/standin-images/build.sh).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() { printf 'FAILED  %s\n' "$*" >&2; exit 1; }
+ok() { printf 'ok  %4d s  %s\n' "$SECONDS" "$*"; }
+
+# --- the engine
+
+if ! command -v dockerd >/dev/null || ! command -v docker-compose >/dev/null; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq docker.io docker-compose debootstrap >/dev/null
+fi
+engine=
+if ! docker info >/dev/null 2>&1; then
+    dockerd >/tmp/medtrack-dockerd.log 2>&1 &
+    engine=$!
+fi
+work=$(mktemp -d)
+load=
+end() {
+    status=$?
+    touch "$work/stop"
+    [[ -z $load ]] || wait "$load" || true
+    if ((status)); then
+        docker-compose ps || true
+        docker-compose logs --tail=15 2>&1 | tail -n 150 || true
+    fi
+    docker-compose --profile scale down -v --remove-orphans >/dev/null 2>&1 || true
+    [[ -z $engine ]] || { kill "$engine" && wait "$engine" || true; }
+    rm -rf "$work"
+    exit "$status"
+}
+trap end EXIT
+for _ in {1..30}; do docker info >/dev/null 2>&1 && break || sleep 1; done
+if ! docker info >/dev/null 2>&1; then
+    echo "SKIPPED: no Docker engine can be started here: $(tail -n 1 /tmp/medtrack-dockerd.log)"
+    exit 0
+fi
+
+images=$(sed -n 's/^FROM \([^ ]*:[^ ]*\).*/\1/p' Dockerfile
+    docker-compose config | sed -n 's/^ *image: //p' | grep -v '^medtrack:' | sort -u)
+stand_ins=../shared/standin-images/build.sh
+for image in $images; do
+    docker image inspect "$image" >/dev/null 2>&1 || timeout 60 docker pull -q "$image" >/dev/null 2>&1 && continue
+    if [[ ! -x $stand_ins ]]; then
+        echo "SKIPPED: $image can neither be pulled here nor replaced"
+        exit 0
+    fi
+    "$stand_ins" "$image" >"$work/images.log" 2>&1 || fail "a stand-in for $image: $(tail -n 3 "$work/images.log")"
+done
+ok "an engine and the base images"
+
+# --- words
+
+gateway=http://localhost
+eventually() { # seconds, what, command…
+    local until=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < until)) || fail "$what"
+        sleep 0.3
+    done
+    ok "$what"
+}
+sql() { docker exec postgres psql -U postgres -At -d "$1" -c "$2"; }
+logged() { docker logs "$1" 2>&1 | grep -q "$2"; }
+healthy() { [[ $(docker inspect -f '{{.State.Health.Status}}' "$1") == healthy ]]; }
+register() { # e-mail; prints the status
+    curl -s -m 20 -o "$work/answer" -w '%{http_code}' -X POST "$gateway/auth/api/v1/register" -H 'Content-Type: application/json' \
+        -d "{\"email\": \"$1\", \"password\": \"SecurePass123!\", \"first_name\": \"Test\", \"last_name\": \"User\", \"role\": \"student\"}"
+}
+
+# Registers somebody new over and over, and notes who was told 201.
+acknowledged=$work/acknowledged
+register_on() {
+    local i=0 email
+    while [[ ! -e $work/stop ]]; do
+        email="load-$((++i))@example.com"
+        [[ $(curl -s -m 20 -o /dev/null -w '%{http_code}' -X POST "$gateway/auth/api/v1/register" -H 'Content-Type: application/json' \
+            -d "{\"email\": \"$email\", \"password\": \"SecurePass123!\", \"role\": \"student\"}") != 201 ]] || echo "$email" >>"$acknowledged"
+        sleep 0.1
+    done
+}
+
+# Everybody who was told 201 has one profile and one notification; nobody has two.
+nothing_lost() {
+    local told emails
+    told=$(sort -u "$acknowledged" | wc -l)
+    emails=$(sed "s/.*/('&')/" "$acknowledged" | paste -sd,)
+    [[ $(sql profile_db "select count(*) from profiles_student join (values $emails) as told (address) on email = address") == "$told" ]] || return 1
+    ids=$(sql profile_db "select string_agg(quote_literal(user_id), ',') from profiles_student join (values $emails) as told (address) on email = address")
+    [[ $(sql comm_db "select count(*) || '/' || count(distinct user_id) from communications_notification where user_id in ($ids)") == "$told/$told" ]]
+}
+
+# --- up from nothing
+
+docker-compose --profile scale down -v --remove-orphans >/dev/null 2>&1 || true
+docker-compose build --quiet >"$work/build.log" 2>&1 || fail "the image: $(tail -n 20 "$work/build.log")"
+ok "the image builds"
+size=$(($(docker image inspect -f '{{.Size}}' medtrack:local) - $(docker image inspect -f '{{.Size}}' debian:bookworm-slim)))
+((size <= 120 * 1000 * 1000)) || fail "the image is $((size / 1000 / 1000)) MB above its base; 120 are allowed"
+ok "the image is $((size / 1000 / 1000)) MB above its base"
+began=$SECONDS
+docker-compose up -d >"$work/up.log" 2>&1 || fail "docker-compose up: $(tail -n 20 "$work/up.log")"
+ok "docker-compose up -d returns after $((SECONDS - began)) s"
+for unit in auth-service auth-service-consumer profile-service profile-service-consumer comm-service comm-service-consumer; do
+    eventually 60 "$unit is healthy" healthy "$unit"
+done
+
+# --- the seed's commands
+
+[[ $(register test.user@example.com) == 201 ]] || fail "the seed's registration on port 80: $(cat "$work/answer")"
+ok "the seed's registration on port 80"
+token=$(sed 's/.*"access_token":"\([^"]*\)".*/\1/' "$work/answer")
+inbox() { curl -s -H "Authorization: Bearer $token" "$gateway/comm/api/notifications/"; }
+welcomed() { inbox | grep -q 'Hello Test User! Your student profile has been created successfully.'; }
+eventually 10 "the welcome is in the inbox" welcomed
+[[ $(docker ps --filter name=consumer --format '{{.Names}}' | sort | paste -sd' ') == "auth-service-consumer comm-service-consumer profile-service-consumer" ]] ||
+    fail "docker ps --filter name=consumer"
+ok "docker ps --filter name=consumer shows the three consumers"
+eventually 10 "docker logs auth-service | grep 'Published event'" logged auth-service 'INFO Published event: auth.user.created'
+eventually 10 "docker logs profile-service-consumer | grep student" logged profile-service-consumer '✅ Created student profile for user'
+eventually 10 "docker logs comm-service-consumer | grep notification" logged comm-service-consumer '✅ Created notification for user'
+eventually 10 "docker logs auth-service | grep -i rabbitmq" logged auth-service '[Rr]abbit[Mm][Qq]'
+eventually 10 "the management UI lets admin/password in" curl -sf -u admin:password http://localhost:15672/api/queues/%2f/comm.events
+
+# --- what is bounded
+
+for unit in auth profile comm; do
+    for other in auth profile comm; do
+        [[ $unit == "$other" ]] && continue
+        docker exec -e PGPASSWORD=$unit postgres psql -h 127.0.0.1 -U ${unit}_service -d ${other}_db -c 'select 1' >/dev/null 2>&1 &&
+            fail "$unit-service can read the database of $other-service"
+    done
+done
+ok "no service can read another's database"
+for unit in auth-service profile-service-consumer comm-service; do
+    [[ $(docker inspect -f '{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}}' $unit) == "10001:10001 true [ALL]" ]] ||
+        fail "$unit is not confined"
+done
+ok "services run as nobody in particular, read-only, without capabilities"
+[[ -z $(docker ps --format '{{.Ports}}' | grep -o '0\.0\.0\.0:[0-9]*' | grep -v ':80$') ]] || fail "more than the gateway is published"
+ok "only the gateway is published beyond this machine"
+
+# --- faults, under registrations
+
+register_on &
+load=$!
+eventually 20 "registrations go on" test -s "$acknowledged"
+for unit in profile-service-consumer comm-service-consumer; do
+    docker kill "$unit" >/dev/null
+    docker start "$unit" >/dev/null
+    eventually 30 "$unit is back after a kill" healthy "$unit"
+done
+docker-compose restart profile-service-consumer comm-service-consumer auth-service >/dev/null 2>&1
+for unit in profile-service-consumer comm-service-consumer auth-service; do
+    eventually 30 "$unit is back after a restart" healthy "$unit"
+done
+docker-compose stop rabbitmq >/dev/null 2>&1
+[[ $(register no.broker@example.com) == 201 ]] || fail "registration without a broker: $(cat "$work/answer")"
+echo no.broker@example.com >>"$acknowledged"
+ok "registration does not need RabbitMQ"
+docker-compose start rabbitmq >/dev/null 2>&1
+eventually 90 "consumers are back after RabbitMQ" healthy comm-service-consumer
+docker-compose stop postgres >/dev/null 2>&1
+docker-compose start postgres >/dev/null 2>&1
+registers() { [[ $(register "$RANDOM$RANDOM@example.com") == 201 ]]; }
+eventually 60 "registration is back after PostgreSQL" registers
+docker-compose --profile scale up -d --scale comm-extra=2 comm-extra >"$work/scale.log" 2>&1 || fail "scaling: $(tail -n 5 "$work/scale.log")"
+three() { [[ $(curl -s -u admin:password http://localhost:15672/api/queues/%2f/comm.events | sed 's/.*"consumers":\([0-9]*\).*/\1/') == 3 ]]; }
+eventually 60 "three consumers share comm.events" three
+touch "$work/stop"
+wait "$load" && load=
+eventually 60 "nothing lost, nothing doubled: $(sort -u "$acknowledged" | wc -l) registrations" nothing_lost
+[[ $(sql profile_db 'select count(*) from parked_event')$(sql comm_db 'select count(*) from parked_event') == 00 ]] || fail "events are parked"
+ok "nothing is parked"
+[[ $(register proof.of.life@example.com) == 201 ]] || fail "a registration now: $(cat "$work/answer")"
+token=$(sed 's/.*"access_token":"\([^"]*\)".*/\1/' "$work/answer")
+eventually 10 "a registration now is welcomed (proof of life)" welcomed
+
+# --- down
+
+began=$SECONDS
+docker-compose --profile scale stop >/dev/null 2>&1
+for unit in auth-service auth-service-consumer profile-service profile-service-consumer comm-service comm-service-consumer; do
+    [[ $(docker inspect -f '{{.State.ExitCode}}' $unit) == 0 ]] || fail "$unit did not stop cleanly: $(docker logs --tail=5 $unit 2>&1)"
+done
+ok "docker-compose stop: all services ended cleanly, within $((SECONDS - began)) s"
+docker-compose --profile scale down -v >/dev/null 2>&1
+[[ -z $(docker volume ls -q --filter name=_postgres) ]] || fail "down -v left data"
+ok "docker-compose down -v leaves nothing"
