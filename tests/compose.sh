@@ -29,7 +29,7 @@ end() {
         docker-compose ps || true
         docker-compose logs --tail=15 2>&1 | tail -n 150 || true
     fi
-    docker-compose --profile scale down -v --remove-orphans >/dev/null 2>&1 || true
+    docker-compose --profile scale --profile obs down -v --remove-orphans >/dev/null 2>&1 || true
     [[ -z $engine ]] || { kill "$engine" && wait "$engine" || true; }
     rm -rf "$work"
     exit "$status"
@@ -42,7 +42,7 @@ if ! docker info >/dev/null 2>&1; then
 fi
 
 images=$(sed -n 's/^FROM \([^ ]*:[^ ]*\).*/\1/p' Dockerfile
-    docker-compose config | sed -n 's/^ *image: //p' | grep -v '^medtrack:' | sort -u)
+    docker-compose config | sed -n 's/^ *image: //p' | grep -v -e '^medtrack:' -e '^grafana/' | sort -u)
 stand_ins=../shared/standin-images/build.sh
 for image in $images; do
     docker image inspect "$image" >/dev/null 2>&1 || timeout 60 docker pull -q "$image" >/dev/null 2>&1 && continue
@@ -98,7 +98,7 @@ nothing_lost() {
 
 # --- up from nothing
 
-docker-compose --profile scale down -v --remove-orphans >/dev/null 2>&1 || true
+docker-compose --profile scale --profile obs down -v --remove-orphans >/dev/null 2>&1 || true
 docker-compose build --quiet >"$work/build.log" 2>&1 || fail "the image: $(tail -n 20 "$work/build.log")"
 ok "the image builds"
 size=$(($(docker image inspect -f '{{.Size}}' medtrack:local) - $(docker image inspect -f '{{.Size}}' debian:bookworm-slim)))
@@ -126,6 +126,9 @@ eventually 10 "docker logs auth-service | grep 'Published event'" logged auth-se
 eventually 10 "docker logs profile-service-consumer | grep student" logged profile-service-consumer '✅ Created student profile for user'
 eventually 10 "docker logs comm-service-consumer | grep notification" logged comm-service-consumer '✅ Created notification for user'
 eventually 10 "docker logs auth-service | grep -i rabbitmq" logged auth-service '[Rr]abbit[Mm][Qq]'
+docker exec profile-service profile-service student --email test.user@example.com | grep -q 'Student: .*, Test User' || fail "the look-up of the student"
+docker exec comm-service comm-service notifications --latest | grep -q 'Notification: Welcome to MedTrack!' || fail "the look-up of the notification"
+ok "the seed's two look-ups print what its shell printed"
 eventually 10 "the management UI lets admin/password in" curl -sf -u admin:password http://localhost:15672/api/queues/%2f/comm.events
 
 # --- what is bounded
@@ -145,6 +148,14 @@ done
 ok "services run as nobody in particular, read-only, without capabilities"
 [[ -z $(docker ps --format '{{.Ports}}' | grep -o '0\.0\.0\.0:[0-9]*' | grep -v ':80$') ]] || fail "more than the gateway is published"
 ok "only the gateway is published beyond this machine"
+
+# --- what is watched
+
+docker-compose --profile obs up -d prometheus >"$work/obs.log" 2>&1 || fail "Prometheus: $(tail -n 5 "$work/obs.log")"
+watched() { [[ $(curl -s 'http://localhost:9090/api/v1/query?query=sum(up)' | grep -o '"[0-9]*"\]') == '"7"]' ]]; }
+eventually 60 "Prometheus reads the six processes and RabbitMQ" watched
+no_alert() { curl -s 'http://localhost:9090/api/v1/rules' | grep -q '"name":"NobodyConsumes"' && ! curl -s http://localhost:9090/api/v1/alerts | grep -q '"state":"firing"'; }
+eventually 10 "the alert rules are loaded, and none fires" no_alert
 
 # --- faults, under registrations
 
@@ -185,11 +196,11 @@ eventually 10 "a registration now is welcomed (proof of life)" welcomed
 # --- down
 
 began=$SECONDS
-docker-compose --profile scale stop >/dev/null 2>&1
+docker-compose --profile scale --profile obs stop >/dev/null 2>&1
 for unit in auth-service auth-service-consumer profile-service profile-service-consumer comm-service comm-service-consumer; do
     [[ $(docker inspect -f '{{.State.ExitCode}}' $unit) == 0 ]] || fail "$unit did not stop cleanly: $(docker logs --tail=5 $unit 2>&1)"
 done
 ok "docker-compose stop: all services ended cleanly, within $((SECONDS - began)) s"
-docker-compose --profile scale down -v >/dev/null 2>&1
+docker-compose --profile scale --profile obs down -v >/dev/null 2>&1
 [[ -z $(docker volume ls -q --filter name=_postgres) ]] || fail "down -v left data"
 ok "docker-compose down -v leaves nothing"

@@ -1,7 +1,13 @@
 //! What can be asked of the launcher.
 
-use crate::{control, home::Home, logs, prepare, secrets, stack, throwaway, up};
-use clap::{Args, Parser, Subcommand};
+use crate::{
+    control,
+    home::Home,
+    logs,
+    operator::{dead, doctor, outbox, queues, topology, trace},
+    prepare, secrets, stack, throwaway, up,
+};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Runs MedTrack's notification event system on this machine, and looks after it.
@@ -57,12 +63,52 @@ pub(crate) enum Command {
     /// A PostgreSQL and a RabbitMQ for one command.
     #[command(subcommand)]
     Stack(Stack),
+    /// Find out what is wrong, and what to do about it.
+    #[command(after_help = "Exit code 1: something does not work.\nExample:\n  medtrack doctor --json")]
+    Doctor {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show where an event is: each hop over the three databases, and where it is stuck.
+    #[command(after_help = "Examples:\n  medtrack trace test.user@example.com\n  \
+                            medtrack trace 01a20942-4f9c-77ab-96e5-4bc61d4632b2")]
+    Trace {
+        /// A user's e-mail or id, a correlation id, or an event's id.
+        subject: String,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look after events that could not be handled.
+    #[command(subcommand)]
+    Dead(dead::Dead),
+    /// List events that are committed and not published yet.
+    #[command(after_help = "Example:\n  medtrack outbox --json")]
+    Outbox {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the queues, as RabbitMQ sees them.
+    #[command(after_help = "Example:\n  medtrack queues --json")]
+    Queues {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look after exchange, queues and bindings.
+    #[command(subcommand)]
+    Topology(Topology),
     /// Make the secrets of a production stack: passwords, addresses, broker logins with least privilege.
     #[command(after_help = "Example:\n  medtrack secrets ./secrets")]
     Secrets {
         /// A folder that does not exist yet.
         folder: PathBuf,
     },
+    /// Write the completions of a shell on standard output.
+    #[command(after_help = "Example:\n  source <(medtrack completions bash)")]
+    Completions { shell: clap_complete::Shell },
     /// Refresh `.sqlx/`, the cache of checked queries, after a change of SQL or of a migration.
     Prepare {
         /// Change nothing; fail when something is stale.
@@ -82,6 +128,15 @@ pub(crate) struct Up {
     /// Processes of a consumer, such as `comm-consumer=3`.
     #[arg(long, value_name = "UNIT=N", value_parser = scale)]
     pub(crate) scale: Vec<(String, u32)>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Topology {
+    /// Declare what is missing, with the login of AMQP_URL: it must be allowed to.
+    #[command(
+        after_help = "Example:\n  AMQP_URL=amqp://operator:…@127.0.0.1:5672/%2f medtrack topology apply"
+    )]
+    Apply,
 }
 
 #[derive(Debug, Subcommand)]
@@ -109,6 +164,15 @@ impl Command {
             Command::Test { arguments } => return throwaway::test(&home, arguments).await,
             Command::Bench => return throwaway::bench(&home).await,
             Command::Stack(Stack::Exec { command }) => return throwaway::exec(&home, command).await,
+            Command::Doctor { json } => return doctor::run(&home, json).await,
+            Command::Trace { subject, json } => trace::run(&home, &subject, json).await?,
+            Command::Dead(command) => dead::run(&home, command).await?,
+            Command::Outbox { json } => outbox::run(&home, json).await?,
+            Command::Queues { json } => queues::run(&home, json).await?,
+            Command::Topology(Topology::Apply) => topology::apply(&home).await?,
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Cli::command(), "medtrack", &mut std::io::stdout());
+            }
             Command::Secrets { folder } => secrets::make(&folder)?,
             Command::Prepare { check } => prepare::run(&home, check).await?,
         }
@@ -127,7 +191,6 @@ fn scale(text: &str) -> Result<(String, u32), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_sound() {

@@ -17,6 +17,7 @@ mod gateway;
 mod home;
 mod install;
 mod logs;
+mod operator;
 mod ports;
 mod postgres;
 mod prepare;

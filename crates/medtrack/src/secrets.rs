@@ -43,6 +43,7 @@ pub(crate) fn make(folder: &Path) -> anyhow::Result<()> {
     };
     let mut logins = vec![(OPERATOR, password())];
     write("postgres_password", &password())?;
+    write("grafana_password", &password())?;
     write("rabbitmq_operator_password", &logins[0].1)?;
     for (name, word, _) in SERVICES {
         let (database, broker) = (password(), password());

@@ -35,6 +35,7 @@ mod failure;
 mod handlers;
 mod housekeeping;
 mod inbox;
+pub mod operator;
 mod outbox;
 pub mod parked;
 mod relay;

@@ -12,6 +12,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use events::{Arrival, EventId};
 use rand::RngExt as _;
+use serde::Serialize;
 use sqlx::PgConnection;
 use std::time::Duration;
 use uuid::Uuid;
@@ -244,24 +245,8 @@ pub(crate) async fn blank(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::
     Ok(released)
 }
 
-/// Has a parked event tried again, now and with all its attempts; it keeps its id. The consumer finds it within
-/// a second. False when no such event is parked, or what it says has been erased.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn replay(connection: &mut PgConnection, event_id: EventId) -> sqlx::Result<bool> {
-    let replayed = sqlx::query!(
-        "update parked_event set state = 'waiting', attempts = 0, due_at = now()
-         where event_id = $1 and kind <> 'erased'",
-        event_id.as_uuid()
-    )
-    .execute(connection)
-    .await?;
-    Ok(replayed.rows_affected() > 0)
-}
-
 /// A parked event, without its body.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Parked {
     /// Its identity.
     pub event_id: Uuid,
@@ -285,21 +270,6 @@ pub struct Parked {
     pub first_at: DateTime<Utc>,
     /// When it was last delivered or tried.
     pub last_at: DateTime<Utc>,
-}
-
-/// All parked events, the oldest first, at most `limit`.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn list(connection: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Parked>> {
-    sqlx::query_as!(
-        Parked,
-        "select event_id, state, routing_key, kind, reason, waits_for, attempts, deliveries, due_at, first_at, last_at
-         from parked_event order by first_at limit $1",
-        limit
-    )
-    .fetch_all(connection)
-    .await
 }
 
 #[cfg(test)]

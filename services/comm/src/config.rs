@@ -25,6 +25,9 @@ pub enum Command {
     ConsumeEvents(ConsumeEvents),
     /// Bring the database to this version's schema, and end.
     Migrate(Migrate),
+    /// Show what students were told last.
+    #[command(after_help = "Example:\n  comm-service notifications --latest")]
+    Notifications(Notifications),
     /// Ask the process at INTERNAL_ADDR whether it is ready; the exit code tells.
     Healthcheck(InternalConfig),
 }
@@ -71,6 +74,19 @@ pub struct ConsumeEvents {
 pub struct Migrate {
     #[command(flatten)]
     pub environment: EnvironmentConfig,
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub log: LogConfig,
+}
+
+/// Configuration of `notifications`.
+#[derive(Clone, Debug, Args)]
+#[expect(missing_docs, reason = "each section documents itself")]
+pub struct Notifications {
+    /// Only the newest; without it the newest twenty, the newest first.
+    #[arg(long)]
+    pub latest: bool,
     #[command(flatten)]
     pub database: DatabaseConfig,
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! comm-service: what users are told.
 
 pub mod actions;
+pub mod commands;
 pub mod config;
 pub mod consumer;
 pub mod domain;

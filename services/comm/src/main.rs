@@ -1,6 +1,7 @@
 //! The binary `comm-service`: one role for each subcommand.
 
 use comm_service::{
+    commands::notifications,
     config::{Cli, Command},
     consume_events, migrate, serve,
 };
@@ -12,6 +13,7 @@ fn main() -> ExitCode {
         Command::Serve(config) => run(&config.log.clone(), |process| serve(config, process)),
         Command::ConsumeEvents(config) => run(&config.log.clone(), |process| consume_events(config, process)),
         Command::Migrate(config) => run(&config.log.clone(), |process| migrate(config, process)),
+        Command::Notifications(config) => run(&config.log.clone(), |process| notifications(config, process)),
         Command::Healthcheck(config) => healthcheck(&config),
     }
 }

@@ -25,6 +25,9 @@ pub enum Command {
     ConsumeEvents(ConsumeEvents),
     /// Bring the database to this version's schema, and end.
     Migrate(Migrate),
+    /// Show a student's profile.
+    #[command(after_help = "Example:\n  profile-service student --email test.user@example.com")]
+    Student(Student),
     /// Ask the process at INTERNAL_ADDR whether it is ready; the exit code tells.
     Healthcheck(InternalConfig),
 }
@@ -71,6 +74,19 @@ pub struct ConsumeEvents {
 pub struct Migrate {
     #[command(flatten)]
     pub environment: EnvironmentConfig,
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub log: LogConfig,
+}
+
+/// Configuration of `student`.
+#[derive(Clone, Debug, Args)]
+#[expect(missing_docs, reason = "each section documents itself")]
+pub struct Student {
+    /// The student's e-mail.
+    #[arg(long, value_name = "EMAIL")]
+    pub email: String,
     #[command(flatten)]
     pub database: DatabaseConfig,
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! profile-service: student and encadrant profiles, made from accounts.
 
 pub mod actions;
+pub mod commands;
 pub mod config;
 pub mod consumer;
 pub mod domain;

@@ -1,6 +1,7 @@
 //! The binary `profile-service`: one role for each subcommand.
 
 use profile_service::{
+    commands::student,
     config::{Cli, Command},
     consume_events, migrate, serve,
 };
@@ -12,6 +13,7 @@ fn main() -> ExitCode {
         Command::Serve(config) => run(&config.log.clone(), |process| serve(config, process)),
         Command::ConsumeEvents(config) => run(&config.log.clone(), |process| consume_events(config, process)),
         Command::Migrate(config) => run(&config.log.clone(), |process| migrate(config, process)),
+        Command::Student(config) => run(&config.log.clone(), |process| student(config, process)),
         Command::Healthcheck(config) => healthcheck(&config),
     }
 }

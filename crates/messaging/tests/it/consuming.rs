@@ -6,7 +6,7 @@ use lapin::{
     BasicProperties,
     options::{BasicGetOptions, BasicNackOptions, BasicPublishOptions, QueueDeleteOptions},
 };
-use messaging::parked;
+use messaging::operator::{self, Which};
 use sqlx::postgres::PgPoolOptions;
 use std::time::Duration;
 use test_support::{Mode, Proxy, eventually, servers};
@@ -47,7 +47,9 @@ async fn a_message_that_can_never_be_handled_is_dead_with_a_reason_and_stops_not
         office.vhost.publish(UserCreated::KEY, body).await;
     }
     office.proof_of_life().await;
-    let dead = parked::list(&mut office.database.pool.acquire().await.unwrap(), 100).await.unwrap();
+    let dead = operator::parked(&mut office.database.pool.acquire().await.unwrap(), &Which::default(), 100)
+        .await
+        .unwrap();
     assert_eq!(dead.len(), poison.len(), "{dead:#?}");
     assert!(
         dead.iter().all(|event| event.state == "dead" && !event.reason.is_empty() && event.deliveries == 2)
@@ -172,10 +174,11 @@ async fn a_dead_event_can_be_replayed_and_keeps_its_id() {
     let event_id = office.send(&user("reject")).await;
     office.parked("state = 'dead'").await;
     let mut connection = office.database.pool.acquire().await.unwrap();
-    assert!(parked::replay(&mut connection, event_id).await.unwrap());
+    let replayed = operator::replay(&mut connection, &[event_id.as_uuid()]).await.unwrap();
+    assert_eq!(replayed, [event_id.as_uuid()]);
     let again = format!("state = 'dead' and attempts = 1 and event_id = '{event_id}'");
     office.parked(&again).await;
-    assert!(!parked::replay(&mut connection, EventId::new()).await.unwrap());
+    assert!(operator::replay(&mut connection, &[Uuid::now_v7()]).await.unwrap().is_empty());
 }
 
 #[tokio::test]

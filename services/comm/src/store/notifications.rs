@@ -204,6 +204,26 @@ pub async fn unread_count(connection: &mut PgConnection, user_id: UserId) -> sql
     .await
 }
 
+/// The newest notifications about students, whoever was told.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn latest_of_students(
+    connection: &mut PgConnection,
+    limit: i64,
+) -> sqlx::Result<Vec<Notification>> {
+    sqlx::query_as!(
+        Notification,
+        "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
+                sent_at, status, attempts, last_error, metadata, read_at
+         from communications_notification where related_object_type = 'student'
+         order by created_at desc, id desc limit $1",
+        limit
+    )
+    .fetch_all(connection)
+    .await
+}
+
 /// Erases all that users were told.
 ///
 /// # Errors

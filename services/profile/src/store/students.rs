@@ -42,3 +42,18 @@ pub async fn by_user(connection: &mut PgConnection, user_id: UserId) -> sqlx::Re
     .fetch_optional(connection)
     .await
 }
+
+/// The profile with an e-mail.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_email(connection: &mut PgConnection, email: &str) -> sqlx::Result<Option<Student>> {
+    sqlx::query_as!(
+        Student,
+        "select id, user_id, email, first_name, last_name, phone, created_at, updated_at
+         from profiles_student where email = lower(trim($1))",
+        email
+    )
+    .fetch_optional(connection)
+    .await
+}

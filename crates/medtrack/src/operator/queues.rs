@@ -1,0 +1,87 @@
+//! The queues, as RabbitMQ sees them.
+
+use super::{
+    list,
+    places::{PATIENCE, Places},
+};
+use crate::home::Home;
+use anyhow::Context as _;
+use events::topology::QUEUES;
+use serde::Serialize;
+use serde_json::Value;
+
+/// A queue of ours.
+#[derive(Serialize)]
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) ready: u64,
+    pub(super) unacknowledged: u64,
+    pub(super) consumers: u64,
+    pub(super) bindings: Vec<String>,
+    /// Messages that ended their consumer again and again.
+    pub(super) crashed: u64,
+}
+
+pub(crate) async fn run(home: &Home, json: bool) -> anyhow::Result<()> {
+    let rows = ask(&Places::find(home)).await?;
+    list::say(
+        &rows,
+        json,
+        "There is no queue; try: medtrack topology apply",
+        &["QUEUE", "READY", "UNACKED", "CONSUMERS", "CRASHED", "BINDINGS"],
+        |row| {
+            vec![
+                row.name.into(),
+                row.ready.to_string(),
+                row.unacknowledged.to_string(),
+                row.consumers.to_string(),
+                row.crashed.to_string(),
+                row.bindings.join(" "),
+            ]
+        },
+    )
+}
+
+/// The queues of the topology that the broker has.
+pub(super) async fn ask(places: &Places) -> anyhow::Result<Vec<Row>> {
+    let vhost = vhost(places)?;
+    let (queues, bindings) = (
+        manage(places, &format!("queues/{vhost}")).await?,
+        manage(places, &format!("bindings/{vhost}")).await?,
+    );
+    let found = |name: &str| queues.as_array().into_iter().flatten().find(|queue| queue["name"] == name);
+    let number = |queue: &Value, field: &str| queue[field].as_u64().unwrap_or_default();
+    let rows = QUEUES.iter().filter_map(|wanted| {
+        let queue = found(wanted.name)?;
+        let keys = bindings.as_array().into_iter().flatten();
+        let keys = keys.filter(|binding| binding["destination"] == wanted.name && binding["source"] != "");
+        Some(Row {
+            name: wanted.name,
+            ready: number(queue, "messages_ready"),
+            unacknowledged: number(queue, "messages_unacknowledged"),
+            consumers: number(queue, "consumers"),
+            bindings: keys.filter_map(|binding| binding["routing_key"].as_str().map(str::to_owned)).collect(),
+            crashed: found(wanted.crashed).map(|queue| number(queue, "messages")).unwrap_or_default(),
+        })
+    });
+    Ok(rows.collect())
+}
+
+/// Asks RabbitMQ's management API.
+pub(super) async fn manage(places: &Places, path: &str) -> anyhow::Result<Value> {
+    let url = format!("{}/api/{path}", places.get("RABBITMQ_MANAGEMENT_URL")?);
+    let asked = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?.get(url).send().await;
+    // The address holds a password: its own error would show it.
+    let answer = asked.and_then(reqwest::Response::error_for_status).map_err(reqwest::Error::without_url);
+    let answer = answer.context("RabbitMQ's management does not answer; try: medtrack doctor")?;
+    Ok(answer.json().await.map_err(reqwest::Error::without_url)?)
+}
+
+/// The virtual host of AMQP_URL, as it stands in a path.
+fn vhost(places: &Places) -> anyhow::Result<String> {
+    let url: reqwest::Url = places.get("AMQP_URL")?.parse().context("AMQP_URL is not an address")?;
+    Ok(match url.path().trim_start_matches('/') {
+        "" => "%2f".into(),
+        vhost => vhost.into(),
+    })
+}

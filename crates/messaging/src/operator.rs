@@ -1,0 +1,112 @@
+//! What an operator asks of a service's database, and has done there: by the command `medtrack`, and by nobody else.
+
+use crate::parked::Parked;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// Which parked events are meant; what is `None` does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Which {
+    /// `waiting` or `dead`.
+    pub state: Option<String>,
+    /// The routing key it was published with.
+    pub routing_key: Option<String>,
+    /// The cause in one word.
+    pub kind: Option<String>,
+    /// Only these.
+    pub event_ids: Option<Vec<Uuid>>,
+}
+
+/// Parked events, the oldest first, at most `limit`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn parked(connection: &mut PgConnection, which: &Which, limit: i64) -> sqlx::Result<Vec<Parked>> {
+    sqlx::query_as!(
+        Parked,
+        "select event_id, state, routing_key, kind, reason, waits_for, attempts, deliveries, due_at, first_at, last_at
+         from parked_event
+         where ($1::text is null or state = $1)
+           and ($2::text is null or routing_key = $2)
+           and ($3::text is null or kind = $3)
+           and ($4::uuid[] is null or event_id = any($4))
+         order by first_at limit $5",
+        which.state,
+        which.routing_key,
+        which.kind,
+        which.event_ids.as_deref(),
+        limit
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// The body of a parked event, byte for byte.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn body(connection: &mut PgConnection, event_id: Uuid) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar!("select body from parked_event where event_id = $1", event_id)
+        .fetch_optional(connection)
+        .await
+}
+
+/// Has parked events tried again, now and with all their attempts; they keep their ids. The consumer finds them
+/// within a second. Tells which they were: what was erased cannot be tried.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn replay(connection: &mut PgConnection, event_ids: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "update parked_event set state = 'waiting', attempts = 0, due_at = now()
+         where event_id = any($1) and kind <> 'erased'
+         returning event_id",
+        event_ids
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Forgets parked events for good: they are never handled. Tells which they were.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn discard(connection: &mut PgConnection, event_ids: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!("delete from parked_event where event_id = any($1) returning event_id", event_ids)
+        .fetch_all(connection)
+        .await
+}
+
+/// An event that is not published yet.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unpublished {
+    /// Its identity.
+    pub event_id: Uuid,
+    /// Its routing key.
+    pub routing_key: String,
+    /// What it is about.
+    pub aggregate_id: Uuid,
+    /// The chain it belongs to.
+    pub correlation_id: Uuid,
+    /// When the change was made.
+    pub created_at: DateTime<Utc>,
+    /// When the broker last had no queue for it.
+    pub unroutable_at: Option<DateTime<Utc>>,
+}
+
+/// Events that are not published yet, the oldest first, at most `limit`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unpublished(connection: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Unpublished>> {
+    sqlx::query_as!(
+        Unpublished,
+        "select event_id, routing_key, aggregate_id, correlation_id, created_at, unroutable_at
+         from outbox where published_at is null order by created_at limit $1",
+        limit
+    )
+    .fetch_all(connection)
+    .await
+}
