@@ -150,6 +150,12 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
     let nothing = home.shell(". .medtrack/env; curl -s $GATEWAY_URL/nothing").await;
     assert!(nothing.contains("NOT_FOUND"), "{nothing}");
 
+    let demo = home.medtrack("demo").await;
+    assert_eq!(demo.matches("complete in ").count(), 2, "{demo}");
+    assert!(demo.contains("Welcome to MedTrack!") && demo.contains("Welcome as Encadrant!"), "{demo}");
+    let doctor = home.medtrack("doctor").await;
+    assert!(doctor.contains("comm-consumer is ready") && doctor.contains(" 0 broken"), "{doctor}");
+
     // A service sees its own database only.
     let stranger = ". .medtrack/env; ! psql \"${AUTH_DATABASE_URL%/*}/comm_db\" -c 'select 1' 2>&1";
     let refused = home.shell(stranger).await;

@@ -2,11 +2,12 @@
 
 use crate::{Event, Role, UserId, text_or_empty};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 /// A user registered, or was created by an administrator.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserCreated {
     /// The new user.
     pub user_id: UserId,
@@ -53,7 +54,7 @@ impl Event for UserCreated {
 }
 
 /// A user's account changed: one event for each change, with the whole account as it is now.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserUpdated {
     /// The user.
     pub user_id: UserId,
@@ -102,7 +103,7 @@ impl Event for UserUpdated {
 }
 
 /// A user's account was deleted: whoever keeps something about the user erases it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserDeleted {
     /// The user who was.
     pub user_id: UserId,

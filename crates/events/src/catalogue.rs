@@ -2,6 +2,8 @@
 
 use crate::{Arrival, Envelope, Event, EventId, Meta, Refusal, auth, envelope, internships, profile};
 use chrono::DateTime;
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// One event of the catalogue.
@@ -11,13 +13,35 @@ pub struct Entry {
     pub key: &'static str,
     /// The service that publishes it; `core-service` and `eval-service` are not MedTrack's own.
     pub producer: &'static str,
+    /// The version of the payload's shape.
+    pub schema_version: u16,
     sample: fn() -> String,
+    written: fn() -> Value,
+    read: fn() -> Value,
     check: fn(&Envelope<'_>) -> Result<(), Refusal>,
 }
 
 impl Entry {
     const fn of<E: Event>(producer: &'static str) -> Self {
-        Self { key: E::KEY, producer, sample: sample::<E>, check: check::<E> }
+        Self {
+            key: E::KEY,
+            producer,
+            schema_version: E::SCHEMA_VERSION,
+            sample: sample::<E>,
+            written: || schema::<E>(SchemaSettings::draft2020_12().for_serialize()),
+            read: || schema::<E>(SchemaSettings::draft2020_12().for_deserialize()),
+            check: check::<E>,
+        }
+    }
+
+    /// JSON Schema of the payload, as our publishers write it.
+    pub fn schema(&self) -> Value {
+        (self.written)()
+    }
+
+    /// JSON Schema of what our readers need of a payload: a foreign publisher may leave out the rest.
+    pub fn needed(&self) -> Value {
+        (self.read)()
     }
 
     /// The wire form of a realistic example, the same at every call.
@@ -90,6 +114,11 @@ fn sample<E: Event>() -> String {
         traceparent: None,
     };
     envelope::encode(&meta, &payload).expect("samples are small; a contract test encodes each")
+}
+
+pub(crate) fn schema<T: JsonSchema>(mut settings: SchemaSettings) -> Value {
+    settings.inline_subschemas = true;
+    settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
 fn check<E: Event>(envelope: &Envelope<'_>) -> Result<(), Refusal> {

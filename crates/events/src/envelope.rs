@@ -7,12 +7,13 @@
 
 use crate::{Event, EventId, MAX_BODY_BYTES, MAX_PAYLOAD_BYTES};
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// What the publisher says about an event, beside its payload.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Meta {
     /// The identity of this event; what consumers deduplicate by.
     pub event_id: EventId,

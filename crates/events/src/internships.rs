@@ -3,6 +3,7 @@
 
 use crate::{EncadrantId, EvaluationId, Event, OfferId, StageId, StudentId};
 use chrono::NaiveDate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ const OFFER: Uuid = Uuid::from_u128(0x019ab3c1_ff42_7b16_8c2d_4e6a9b0d7f57);
 const EVALUATION: Uuid = Uuid::from_u128(0x019ab3c2_8d73_7e64_a1b5_0c9e3f5d2a68);
 
 /// An internship was made for a student, who awaits its acceptance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageCreated {
     /// The internship.
     pub stage_id: StageId,
@@ -37,7 +38,7 @@ impl Event for StageCreated {
 }
 
 /// An internship was accepted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageAccepted {
     /// The internship.
     pub stage_id: StageId,
@@ -69,7 +70,7 @@ impl Event for StageAccepted {
 }
 
 /// An internship was rejected.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageRejected {
     /// The internship.
     pub stage_id: StageId,
@@ -90,7 +91,7 @@ impl Event for StageRejected {
 }
 
 /// An internship began.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageStarted {
     /// The internship.
     pub stage_id: StageId,
@@ -111,7 +112,7 @@ impl Event for StageStarted {
 }
 
 /// An internship was completed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageCompleted {
     /// The internship.
     pub stage_id: StageId,
@@ -139,7 +140,7 @@ impl Event for StageCompleted {
 }
 
 /// An internship was cancelled.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageCancelled {
     /// The internship.
     pub stage_id: StageId,
@@ -160,7 +161,7 @@ impl Event for StageCancelled {
 }
 
 /// An internship was evaluated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EvaluationCreated {
     /// The evaluation.
     pub evaluation_id: EvaluationId,
@@ -191,7 +192,7 @@ impl Event for EvaluationCreated {
 }
 
 /// An evaluation changed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EvaluationUpdated {
     /// The evaluation.
     pub evaluation_id: EvaluationId,
@@ -222,7 +223,7 @@ impl Event for EvaluationUpdated {
 }
 
 /// An internship got its final grade.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GradeAssigned {
     /// The internship.
     pub stage_id: StageId,

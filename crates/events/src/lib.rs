@@ -8,12 +8,14 @@
 //! - [`topology`]: the exchange, and every queue of the system with its patterns
 //! - [`auth`], [`profile`], [`internships`]: the payloads, one struct per event, by the service that publishes them
 //! - [`catalogue`]: the list of all events, for documents and contract tests
+//! - [`documents`]: `docs/EVENTS.md`, `docs/asyncapi.json` and the schemas, made from the catalogue
 //! - [`compat`]: messages of the services that this system replaces
 //! - [`ids`], [`role`]: the words that all services share
 
 pub mod auth;
 pub mod catalogue;
 pub mod compat;
+pub mod documents;
 pub mod envelope;
 pub mod ids;
 pub mod internships;
@@ -26,6 +28,7 @@ pub use envelope::{Arrival, Envelope, Meta, Refusal};
 pub use ids::{EncadrantId, EvaluationId, EventId, OfferId, StageId, StudentId, UserId};
 pub use role::Role;
 
+use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -36,7 +39,7 @@ pub const MAX_PAYLOAD_BYTES: usize = 10_240;
 pub const MAX_BODY_BYTES: usize = 65_536;
 
 /// One kind of event: its payload, and the routing key that names it.
-pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// The routing key, `[service.]resource.action`.
     const KEY: &'static str;
 

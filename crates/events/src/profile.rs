@@ -1,11 +1,12 @@
 //! What profile-service publishes.
 
 use crate::{EncadrantId, Event, StudentId, UserId, text_or_empty};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// A student's profile was made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StudentCreated {
     /// The new profile.
     pub student_id: StudentId,
@@ -41,7 +42,7 @@ impl Event for StudentCreated {
 }
 
 /// A student's profile changed: one event for each change, with the whole profile as it is now.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StudentUpdated {
     /// The profile.
     pub student_id: StudentId,
@@ -82,7 +83,7 @@ impl Event for StudentUpdated {
 }
 
 /// A student's profile was deleted: whoever keeps something about it erases it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StudentDeleted {
     /// The profile that was.
     pub student_id: StudentId,
@@ -104,7 +105,7 @@ impl Event for StudentDeleted {
 }
 
 /// An encadrant's profile was made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EncadrantCreated {
     /// The new profile.
     pub encadrant_id: EncadrantId,
@@ -144,7 +145,7 @@ impl Event for EncadrantCreated {
 }
 
 /// An encadrant's profile changed: one event for each change, with the whole profile as it is now.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EncadrantUpdated {
     /// The profile.
     pub encadrant_id: EncadrantId,
@@ -189,7 +190,7 @@ impl Event for EncadrantUpdated {
 }
 
 /// An encadrant's profile was deleted: whoever keeps something about it erases it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EncadrantDeleted {
     /// The profile that was.
     pub encadrant_id: EncadrantId,

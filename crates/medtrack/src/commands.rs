@@ -4,7 +4,7 @@ use crate::{
     control,
     home::Home,
     logs,
-    operator::{dead, doctor, outbox, queues, topology, trace},
+    operator::{dead, demo, doctor, events, outbox, queues, topology, trace, watch},
     prepare, secrets, stack, throwaway, up,
 };
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -97,6 +97,23 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Register a student and an encadrant, and show each hop of what follows with its time.
+    Demo,
+    /// Look at the events of the system, or publish one.
+    #[command(subcommand)]
+    Events(events::Events),
+    /// Show what goes over the bus, as it goes; values only on request.
+    #[command(after_help = "Examples:\n  medtrack watch\n  medtrack watch 'student.*' --payload")]
+    Watch {
+        /// Topic patterns: * is one word, # any number.
+        patterns: Vec<String>,
+        /// Show what the fields say: it may name a person.
+        #[arg(long)]
+        payload: bool,
+        /// One message for each line, as it came.
+        #[arg(long)]
+        json: bool,
+    },
     /// Look after exchange, queues and bindings.
     #[command(subcommand)]
     Topology(Topology),
@@ -109,7 +126,7 @@ pub(crate) enum Command {
     /// Write the completions of a shell on standard output.
     #[command(after_help = "Example:\n  source <(medtrack completions bash)")]
     Completions { shell: clap_complete::Shell },
-    /// Refresh `.sqlx/`, the cache of checked queries, after a change of SQL or of a migration.
+    /// Refresh what is generated: `.sqlx/` after a change of SQL or of a migration, `docs/` after one of an event.
     Prepare {
         /// Change nothing; fail when something is stale.
         #[arg(long)]
@@ -169,6 +186,9 @@ impl Command {
             Command::Dead(command) => dead::run(&home, command).await?,
             Command::Outbox { json } => outbox::run(&home, json).await?,
             Command::Queues { json } => queues::run(&home, json).await?,
+            Command::Demo => demo::run(&home).await?,
+            Command::Events(command) => events::run(&home, command).await?,
+            Command::Watch { patterns, payload, json } => watch::run(&home, patterns, payload, json).await?,
             Command::Topology(Topology::Apply) => topology::apply(&home).await?,
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Cli::command(), "medtrack", &mut std::io::stdout());

@@ -1,13 +1,17 @@
 //! What an operator asks of a running stack, here or in containers.
 
+mod broker;
 pub(crate) mod dead;
+pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod events;
 mod list;
 pub(crate) mod outbox;
 mod places;
 pub(crate) mod queues;
 pub(crate) mod topology;
 pub(crate) mod trace;
+pub(crate) mod watch;
 
 use chrono::{DateTime, Utc};
 

@@ -1,4 +1,4 @@
-//! `prepare`: the cache of checked queries, made from the real schemas.
+//! `prepare`: the cache of checked queries, made from the real schemas, and the documents of the events.
 
 use crate::{home::Home, postgres::Postgres, program::Program, throwaway};
 use anyhow::{Context as _, bail};
@@ -13,7 +13,7 @@ const CRATES: [(&str, &str, &str); 4] = [
     ("comm-service", "services/comm", "comm"),
 ];
 
-/// Makes `.sqlx/` anew; with `check` only compares.
+/// Makes `.sqlx/` and `docs/` anew; with `check` only compares.
 pub(crate) async fn run(home: &Home, check: bool) -> anyhow::Result<()> {
     let fresh = std::env::temp_dir().join(format!("medtrack-sqlx-{}", uuid::Uuid::new_v4()));
     fs::create_dir(&fresh)?;
@@ -24,7 +24,26 @@ pub(crate) async fn run(home: &Home, check: bool) -> anyhow::Result<()> {
     .await
     .and_then(|()| compare(&home.root.join(".sqlx"), &fresh, check));
     let _ = fs::remove_dir_all(fresh);
-    outcome
+    outcome?;
+    documents(&home.root.join("docs"), check)
+}
+
+/// What the catalogue of events says, for people and for programs.
+fn documents(folder: &Path, check: bool) -> anyhow::Result<()> {
+    let fresh = events::documents::all();
+    let stale =
+        |(path, text): &(&String, &String)| fs::read_to_string(folder.join(path)).ok().as_ref() != Some(text);
+    let stale: Vec<_> = fresh.iter().filter(stale).collect();
+    if check && !stale.is_empty() {
+        bail!("docs/ is stale; try: ./medtrack prepare");
+    }
+    for (path, text) in &stale {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        fs::write(path, text)?;
+    }
+    say!("docs is current ({} files, {} refreshed)", fresh.len(), stale.len());
+    Ok(())
 }
 
 async fn migrate(home: &Home, postgres: &Postgres) -> anyhow::Result<()> {

@@ -1,7 +1,20 @@
 //! What an operator asks of a service's database, and has done there: by the command `medtrack`, and by nobody else.
 
-use crate::parked::Parked;
+use crate::{
+    Broker, Fault,
+    broker::{self, CALL, within},
+    outbox::Outgoing,
+    parked::Parked,
+    relay, topology,
+};
 use chrono::{DateTime, Utc};
+use events::{EventId, topology::EXCHANGE};
+use futures_util::StreamExt as _;
+use lapin::{
+    message::Delivery,
+    options::{BasicConsumeOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions},
+    types::FieldTable,
+};
 use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -109,4 +122,87 @@ pub async fn unpublished(connection: &mut PgConnection, limit: i64) -> sqlx::Res
     )
     .fetch_all(connection)
     .await
+}
+
+/// Publishes an event by hand, and awaits the broker's confirm. False when no queue wanted it.
+///
+/// # Errors
+/// When the broker does not answer, or does not take it.
+pub async fn publish(
+    broker: &Broker,
+    routing_key: &str,
+    event_id: EventId,
+    correlation_id: Uuid,
+    envelope: String,
+) -> Result<bool, Fault> {
+    let connection = broker.connect("publish by hand").await?;
+    let channel = broker::channel(&connection).await?;
+    within("selecting confirms", CALL, channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    let event = Outgoing { event_id, routing_key: routing_key.to_owned(), correlation_id, envelope };
+    let receipt =
+        within("publishing", CALL, relay::publish_batch(&channel, std::slice::from_ref(&event), broker))
+            .await?;
+    if !receipt.published.contains(&event_id) && !receipt.returned.contains(&event_id) {
+        return Err(Fault::Closed);
+    }
+    Ok(receipt.published.contains(&event_id) && events::topology::is_routed(routing_key))
+}
+
+/// How many messages are ready in queues, and how many consumers they have, now: the management API's numbers are
+/// some seconds old. `None` where there is no such queue.
+///
+/// # Errors
+/// When the broker does not answer.
+pub async fn depths(broker: &Broker, queues: &[&str]) -> Result<Vec<Option<(u32, u32)>>, Fault> {
+    let connection = broker.connect("look").await?;
+    let mut depths = Vec::with_capacity(queues.len());
+    for queue in queues {
+        // A missing queue closes the channel.
+        let channel = broker::channel(&connection).await?;
+        depths.push(match topology::depth(&channel, queue).await {
+            Ok(depth) => Some(depth),
+            Err(fault) if connection.status().connected() => {
+                tracing::debug!("{queue}: {fault}");
+                None
+            }
+            Err(fault) => return Err(fault),
+        });
+    }
+    Ok(depths)
+}
+
+/// Listens to everything that is published under keys that `patterns` select, with a queue of its own that goes
+/// with the connection, until that is lost. `heard` gets the routing key and the body.
+///
+/// # Errors
+/// When the connection cannot be made, or is lost.
+pub async fn watch(
+    broker: &Broker,
+    patterns: &[String],
+    mut heard: impl FnMut(&str, &[u8]),
+) -> Result<(), Fault> {
+    let connection = broker.connect("watch").await?;
+    let channel = broker::channel(&connection).await?;
+    let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
+    let queue =
+        within("declaring a queue", CALL, channel.queue_declare("".into(), own, FieldTable::default()))
+            .await?;
+    for pattern in patterns {
+        let bind = channel.queue_bind(
+            queue.name().clone(),
+            EXCHANGE.into(),
+            pattern.as_str().into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        );
+        within("binding a queue", CALL, bind).await?;
+    }
+    let options = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
+    let consume = channel.basic_consume(queue.name().clone(), "".into(), options, FieldTable::default());
+    let mut deliveries = within("subscribing", CALL, consume).await?;
+    while let Some(delivery) = deliveries.next().await {
+        let Delivery { routing_key, data, .. } = delivery.map_err(Fault::Amqp)?;
+        heard(routing_key.as_str(), &data);
+    }
+    Err(Fault::Closed)
 }

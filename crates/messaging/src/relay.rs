@@ -321,16 +321,20 @@ impl Relay {
 
 /// What became of a batch.
 #[derive(Default)]
-struct Receipt {
-    published: HashSet<EventId>,
-    returned: HashSet<EventId>,
+pub(crate) struct Receipt {
+    pub(crate) published: HashSet<EventId>,
+    pub(crate) returned: HashSet<EventId>,
 }
 
 /// Publishes a batch on one channel, and awaits all its confirms.
 ///
 /// lapin ties a returned message to whichever confirm comes next, so only the set of a whole batch can be
 /// trusted: published is what was acked and is not among the returned, told apart by `message_id`.
-async fn publish_batch(channel: &Channel, events: &[Outgoing], broker: &Broker) -> lapin::Result<Receipt> {
+pub(crate) async fn publish_batch(
+    channel: &Channel,
+    events: &[Outgoing],
+    broker: &Broker,
+) -> lapin::Result<Receipt> {
     let sending = events.iter().map(|event| {
         let options = BasicPublishOptions {
             mandatory: events::topology::is_routed(&event.routing_key),

@@ -1,12 +1,13 @@
 //! The queues, as RabbitMQ sees them.
 
 use super::{
-    list,
+    broker, list,
     places::{PATIENCE, Places},
 };
 use crate::home::Home;
 use anyhow::Context as _;
 use events::topology::QUEUES;
+use messaging::operator;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -51,17 +52,21 @@ pub(super) async fn ask(places: &Places) -> anyhow::Result<Vec<Row>> {
     );
     let found = |name: &str| queues.as_array().into_iter().flatten().find(|queue| queue["name"] == name);
     let number = |queue: &Value, field: &str| queue[field].as_u64().unwrap_or_default();
+    let names: Vec<_> = QUEUES.iter().flat_map(|queue| [queue.name, queue.crashed]).collect();
+    let depths = operator::depths(&broker::of(places)?, &names).await;
+    let depths = depths.context("RabbitMQ does not answer; try: medtrack doctor")?;
+    let depth = |name: &str| names.iter().position(|known| *known == name).and_then(|i| depths[i]);
     let rows = QUEUES.iter().filter_map(|wanted| {
-        let queue = found(wanted.name)?;
+        let ((ready, consumers), queue) = (depth(wanted.name)?, found(wanted.name));
         let keys = bindings.as_array().into_iter().flatten();
         let keys = keys.filter(|binding| binding["destination"] == wanted.name && binding["source"] != "");
         Some(Row {
             name: wanted.name,
-            ready: number(queue, "messages_ready"),
-            unacknowledged: number(queue, "messages_unacknowledged"),
-            consumers: number(queue, "consumers"),
+            ready: ready.into(),
+            unacknowledged: queue.map(|queue| number(queue, "messages_unacknowledged")).unwrap_or_default(),
+            consumers: consumers.into(),
             bindings: keys.filter_map(|binding| binding["routing_key"].as_str().map(str::to_owned)).collect(),
-            crashed: found(wanted.crashed).map(|queue| number(queue, "messages")).unwrap_or_default(),
+            crashed: depth(wanted.crashed).map(|(ready, _)| ready.into()).unwrap_or_default(),
         })
     });
     Ok(rows.collect())

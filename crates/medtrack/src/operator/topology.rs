@@ -4,16 +4,10 @@ use super::places::Places;
 use crate::home::Home;
 use anyhow::Context as _;
 use events::topology::{EXCHANGE, QUEUES};
-use messaging::{Broker, BrokerConfig};
 
 pub(crate) async fn apply(home: &Home) -> anyhow::Result<()> {
     let places = Places::find(home);
-    let config = BrokerConfig {
-        amqp_url: Some(places.get("AMQP_URL")?.to_owned().into()),
-        amqp_url_file: None,
-        compat_exchange: std::env::var("COMPAT_EXCHANGE").ok(),
-    };
-    let broker = Broker::new(&config, "medtrack")?;
+    let broker = super::broker::of(&places)?;
     messaging::topology::apply(&broker).await.context(
         "the topology cannot be declared; try: a login that may (AMQP_URL), and where a queue has other properties, \
          empty it, delete it in the management UI, and apply again",

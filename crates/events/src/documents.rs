@@ -1,0 +1,139 @@
+//! The contract for people and for programs, made from the catalogue: `./medtrack prepare` writes it into `docs/`.
+
+use crate::{
+    Meta,
+    catalogue::{self, EVENTS, Entry},
+    key,
+    topology::{EXCHANGE, QUEUES},
+};
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, fmt::Write as _};
+
+/// Every generated file, by its path under `docs/`.
+pub fn all() -> BTreeMap<String, String> {
+    let pretty = |value: &Value| format!("{value:#}\n");
+    let mut files = BTreeMap::from([
+        ("EVENTS.md".to_owned(), events_md()),
+        ("asyncapi.json".to_owned(), pretty(&asyncapi())),
+    ]);
+    for entry in &EVENTS {
+        files.insert(format!("schemas/{}.json", entry.key), pretty(&entry.schema()));
+    }
+    files
+}
+
+/// The queues that want an event.
+fn consumers(entry: &Entry) -> Vec<&'static str> {
+    let wants = |patterns: &[&str]| patterns.iter().any(|pattern| key::matches(pattern, entry.key));
+    QUEUES.iter().filter(|queue| wants(queue.patterns)).map(|queue| queue.name).collect()
+}
+
+fn events_md() -> String {
+    let mut text = String::from(
+        "# Events\n\nGenerated from `crates/events` by `./medtrack prepare`; do not edit.\n\nEvery event goes to the topic \
+         exchange `events.topic` as `{\"payload\": {…}, \"_meta\": {…}}`. Readers ignore fields that they do not know.\n\n\
+         | event | published by | heard by |\n|---|---|---|\n",
+    );
+    for entry in &EVENTS {
+        let anchor = entry.key.replace('.', "");
+        let heard = consumers(entry).join("`, `");
+        let _ = writeln!(text, "| [`{}`](#{anchor}) | {} | `{heard}` |", entry.key, entry.producer);
+    }
+    for entry in &EVENTS {
+        let schema = entry.schema();
+        let about = schema["description"].as_str().unwrap_or_default();
+        let _ = write!(text, "\n## {}\n\n{about}\n\n| field | type | |\n|---|---|---|\n", entry.key);
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            let about = field["description"].as_str().unwrap_or_default().replace('\n', " ");
+            let _ = writeln!(text, "| `{name}` | {} | {about} |", type_of(field));
+        }
+        let sample: Value = serde_json::from_str(&entry.sample()).unwrap_or_default();
+        let _ = write!(text, "\n```json\n{sample:#}\n```\n");
+    }
+    let meta = meta();
+    text += "\n## _meta\n\n| field | type | |\n|---|---|---|\n";
+    for (name, field) in meta["properties"].as_object().into_iter().flatten() {
+        let about = field["description"].as_str().unwrap_or_default().replace('\n', " ");
+        let _ = writeln!(text, "| `{name}` | {} | {about} |", type_of(field));
+    }
+    text
+}
+
+/// A field's type, for a person: `uuid`, `text or null`, `list of text`.
+fn type_of(field: &Value) -> String {
+    let word = |kind: &str| match (kind, field["format"].as_str()) {
+        ("string", Some(format)) => format.to_owned(),
+        ("string", None) => "text".to_owned(),
+        ("array", _) => format!("list of {}", type_of(&field["items"])),
+        (kind, _) => kind.to_owned(),
+    };
+    match &field["type"] {
+        Value::String(kind) => word(kind),
+        Value::Array(kinds) => {
+            kinds.iter().filter_map(Value::as_str).map(word).collect::<Vec<_>>().join(" or ")
+        }
+        _ => {
+            let choices = field["anyOf"].as_array().or(field["oneOf"].as_array()).into_iter().flatten();
+            let choices = choices.map(|choice| match choice["const"].as_str() {
+                Some(word) => format!("`{word}`"),
+                None => type_of(choice),
+            });
+            choices.collect::<Vec<_>>().join(" or ")
+        }
+    }
+}
+
+fn meta() -> Value {
+    catalogue::schema::<Meta>(SchemaSettings::draft2020_12().for_serialize())
+}
+
+/// AsyncAPI 3.0: a channel for each routing key; our services publish to some and hear some.
+fn asyncapi() -> Value {
+    let (mut channels, mut operations, mut messages) = (Map::new(), Map::new(), Map::new());
+    for entry in &EVENTS {
+        let id = entry.key.replace('.', "_");
+        let sample: Value = serde_json::from_str(&entry.sample()).unwrap_or_default();
+        messages.insert(
+            id.clone(),
+            json!({
+                "name": entry.key,
+                "title": entry.schema()["title"],
+                "summary": entry.schema()["description"],
+                "contentType": "application/json",
+                "payload": {"type": "object", "required": ["payload", "_meta"],
+                            "properties": {"payload": entry.schema(), "_meta": {"$ref": "#/components/schemas/Meta"}}},
+                "examples": [{"name": "sample", "payload": sample}],
+            }),
+        );
+        channels.insert(
+            id.clone(),
+            json!({
+                "address": entry.key,
+                "messages": {&id: {"$ref": format!("#/components/messages/{id}")}},
+                "bindings": {"amqp": {"is": "routingKey", "exchange": {"name": EXCHANGE, "type": "topic", "durable": true}}},
+            }),
+        );
+        let channel = json!({"$ref": format!("#/channels/{id}")});
+        let service = |name: &str| json!([{"name": name}]);
+        operations.insert(
+            format!("{}_publishes_{id}", entry.producer),
+            json!({"action": "send", "channel": channel, "tags": service(entry.producer)}),
+        );
+        for queue in consumers(entry) {
+            operations.insert(
+                format!("{queue}_hears_{id}"),
+                json!({"action": "receive", "channel": channel, "tags": service(queue)}),
+            );
+        }
+    }
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {"title": "MedTrack events", "version": env!("CARGO_PKG_VERSION"),
+                 "description": "Generated from crates/events by ./medtrack prepare; do not edit."},
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages, "schemas": {"Meta": meta()}},
+    })
+}
