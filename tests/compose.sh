@@ -67,7 +67,9 @@ eventually() { # seconds, what, command…
     ok "$what"
 }
 sql() { docker exec postgres psql -U postgres -At -d "$1" -c "$2"; }
-logged() { docker logs "$1" 2>&1 | grep -q "$2"; }
+# grep reads to the end: one that leaves early fails the command before it.
+has() { grep "$1" >/dev/null; }
+logged() { docker logs "$1" 2>&1 | has "$2"; }
 healthy() { [[ $(docker inspect -f '{{.State.Health.Status}}' "$1") == healthy ]]; }
 register() { # e-mail; prints the status
     curl -s -m 20 -o "$work/answer" -w '%{http_code}' -X POST "$gateway/auth/api/v1/register" -H 'Content-Type: application/json' \
@@ -117,7 +119,7 @@ done
 ok "the seed's registration on port 80"
 token=$(sed 's/.*"access_token":"\([^"]*\)".*/\1/' "$work/answer")
 inbox() { curl -s -H "Authorization: Bearer $token" "$gateway/comm/api/notifications/"; }
-welcomed() { inbox | grep -q 'Hello Test User! Your student profile has been created successfully.'; }
+welcomed() { inbox | has 'Hello Test User! Your student profile has been created successfully.'; }
 eventually 10 "the welcome is in the inbox" welcomed
 [[ $(docker ps --filter name=consumer --format '{{.Names}}' | sort | paste -sd' ') == "auth-service-consumer comm-service-consumer profile-service-consumer" ]] ||
     fail "docker ps --filter name=consumer"
@@ -126,8 +128,8 @@ eventually 10 "docker logs auth-service | grep 'Published event'" logged auth-se
 eventually 10 "docker logs profile-service-consumer | grep student" logged profile-service-consumer '✅ Created student profile for user'
 eventually 10 "docker logs comm-service-consumer | grep notification" logged comm-service-consumer '✅ Created notification for user'
 eventually 10 "docker logs auth-service | grep -i rabbitmq" logged auth-service '[Rr]abbit[Mm][Qq]'
-docker exec profile-service profile-service student --email test.user@example.com | grep -q 'Student: .*, Test User' || fail "the look-up of the student"
-docker exec comm-service comm-service notifications --latest | grep -q 'Notification: Welcome to MedTrack!' || fail "the look-up of the notification"
+docker exec profile-service profile-service student --email test.user@example.com | has 'Student: .*, Test User' || fail "the look-up of the student"
+docker exec comm-service comm-service notifications --latest | has 'Notification: Welcome to MedTrack!' || fail "the look-up of the notification"
 ok "the seed's two look-ups print what its shell printed"
 eventually 10 "the management UI lets admin/password in" curl -sf -u admin:password http://localhost:15672/api/queues/%2f/comm.events
 
@@ -154,7 +156,7 @@ ok "only the gateway is published beyond this machine"
 docker-compose --profile obs up -d prometheus >"$work/obs.log" 2>&1 || fail "Prometheus: $(tail -n 5 "$work/obs.log")"
 watched() { [[ $(curl -s 'http://localhost:9090/api/v1/query?query=sum(up)' | grep -o '"[0-9]*"\]') == '"7"]' ]]; }
 eventually 60 "Prometheus reads the six processes and RabbitMQ" watched
-no_alert() { curl -s 'http://localhost:9090/api/v1/rules' | grep -q '"name":"NobodyConsumes"' && ! curl -s http://localhost:9090/api/v1/alerts | grep -q '"state":"firing"'; }
+no_alert() { curl -s 'http://localhost:9090/api/v1/rules' | has '"name":"NobodyConsumes"' && ! curl -s http://localhost:9090/api/v1/alerts | has '"state":"firing"'; }
 eventually 10 "the alert rules are loaded, and none fires" no_alert
 
 # --- faults, under registrations

@@ -59,7 +59,11 @@ pub(crate) enum Command {
         arguments: Vec<String>,
     },
     /// Measure the chain beside this machine's floor, on an idle machine.
-    Bench,
+    Bench {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// A PostgreSQL and a RabbitMQ for one command.
     #[command(subcommand)]
     Stack(Stack),
@@ -179,7 +183,7 @@ impl Command {
             Command::Logs { follow, unit } => logs::show(&home, unit.as_deref(), follow).await?,
             Command::Reset { yes } => stack::reset(&home, yes).await?,
             Command::Test { arguments } => return throwaway::test(&home, arguments).await,
-            Command::Bench => return throwaway::bench(&home).await,
+            Command::Bench { json } => return throwaway::bench(&home, json).await,
             Command::Stack(Stack::Exec { command }) => return throwaway::exec(&home, command).await,
             Command::Doctor { json } => return doctor::run(&home, json).await,
             Command::Trace { subject, json } => trace::run(&home, &subject, json).await?,

@@ -169,11 +169,12 @@ pub(crate) async fn test(home: &Home, arguments: Vec<String>) -> anyhow::Result<
 }
 
 /// The bench: optimised binaries.
-pub(crate) async fn bench(home: &Home) -> anyhow::Result<ExitCode> {
+pub(crate) async fn bench(home: &Home, json: bool) -> anyhow::Result<ExitCode> {
     install::ensure(false, true).await?;
     let build = cargo(home).args(["build", "--workspace", "--bins", "--release", "--locked"]);
     let bench = cargo(home)
-        .args(["bench", "--locked", "-p", "system-tests", "--bench", "chain"])
+        .args(["bench", "--locked", "-p", "system-tests", "--bench", "chain", "--"])
+        .args(json.then_some("--json"))
         .env("MEDTRACK_TEST_BIN_DIR", target_folder(home).join("release"));
     with_servers(true, async |servers| servers.run(&[build, bench]).await).await
 }
