@@ -67,8 +67,8 @@ eventually() { # seconds, what, command…
     ok "$what"
 }
 sql() { docker exec postgres psql -U postgres -At -d "$1" -c "$2"; }
-# grep reads to the end: one that leaves early fails the command before it.
-has() { grep "$1" >/dev/null; }
+# Reads to the end, as grep -q does not, and grep >/dev/null neither: whoever writes must not be cut off.
+has() { [[ -n $(grep "$1") ]]; }
 logged() { docker logs "$1" 2>&1 | has "$2"; }
 healthy() { [[ $(docker inspect -f '{{.State.Health.Status}}' "$1") == healthy ]]; }
 register() { # e-mail; prints the status
