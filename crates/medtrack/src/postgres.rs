@@ -131,15 +131,19 @@ impl Postgres {
         ask.command().status().await.is_ok_and(|status| status.success())
     }
 
-    /// Waits until it takes connections.
+    /// Waits until it takes connections. After a crash it syncs its whole folder first: on a busy disk that took more
+    /// than half a minute.
     pub(crate) async fn wait(&self) -> anyhow::Result<()> {
-        for _ in 0..600 {
+        for _ in 0..2_400 {
             if self.is_ready().await {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!("PostgreSQL does not answer on port {} after 30 s", self.port)
+        bail!(
+            "PostgreSQL does not answer on port {} after two minutes; try: medtrack logs postgres",
+            self.port
+        )
     }
 
     /// Makes roles and databases that are missing: each database is its role's alone.
