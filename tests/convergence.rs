@@ -116,10 +116,8 @@ async fn a_storm_ends_as_the_orderly_story_does() {
     let of = |wanted: fn(&str) -> bool| -> i64 {
         i64::try_from(orderly.iter().filter(|(key, _)| wanted(key)).count()).expect("some thousands")
     };
-    let distinct = (
-        of(|key| key.starts_with("auth.")),
-        of(|key| !key.starts_with("auth.") || key == UserDeleted::KEY),
-    );
+    let distinct =
+        (of(|key| key.starts_with("auth.")), of(|key| !key.starts_with("auth.") || key == UserDeleted::KEY));
 
     let seed: u64 = rand::rng().random();
     let mut rng = StdRng::seed_from_u64(seed);

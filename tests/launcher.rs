@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
-    process::Output,
+    process::{ExitStatus, Output},
     time::Duration,
 };
 use test_support::{eventually, servers};
-use tokio::process::Command;
+use tokio::{process::Command, task::JoinHandle};
 use uuid::Uuid;
 
 /// A folder with a stack in it; gone with the test.
@@ -53,6 +53,23 @@ impl Home {
         let output = self.command("bash").args(["-euc", &script]).output().await.expect("there is a shell");
         assert!(output.status.success(), "{script}\n{}", text(&output));
         text(&output)
+    }
+
+    /// Stands in the way of the next PostgreSQL, as a server does that is not quite dead, until one has given up.
+    async fn hold_postgres(&self) -> Option<JoinHandle<io::Result<ExitStatus>>> {
+        let data = self.folder.join(".medtrack/postgres");
+        if !data.exists() {
+            return None; // It belongs to the package's user, who cannot be held up by one of ours.
+        }
+        let lock = data.join("postmaster.pid");
+        eventually(Duration::from_secs(20), "the killed one's server ends", async || !lock.exists()).await;
+        let script =
+            "until grep -q 'lock file \"postmaster.pid\" already exists' postgres.log; do sleep 0.02; done";
+        let mut decoy = self.command("sh");
+        decoy.args(["-c", script, "sh"]).arg(data).current_dir(self.folder.join(".medtrack/logs"));
+        let mut decoy = decoy.spawn().expect("there is a shell");
+        fs::write(lock, decoy.id().expect("it runs").to_string()).expect("the lock can be written");
+        Some(tokio::spawn(async move { decoy.wait().await }))
     }
 
     fn children(&self) -> Vec<String> {
@@ -180,8 +197,12 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
     let children = home.children();
     assert_eq!(children.len(), 10);
     home.shell(&format!("kill -9 {launcher}")).await;
+    let decoy = home.hold_postgres().await;
     let said = home.medtrack("up --detach").await;
     assert!(said.contains("is ready"), "{said}");
+    if let Some(decoy) = decoy {
+        decoy.await.expect("it is waited for").expect("PostgreSQL was held up, and started again");
+    }
     assert!(!children.iter().any(|pid| is_alive(pid)), "nothing is left of the killed one");
     assert!(home.inbox().await.contains("Welcome to MedTrack!"));
 

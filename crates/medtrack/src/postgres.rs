@@ -131,17 +131,16 @@ impl Postgres {
         ask.command().status().await.is_ok_and(|status| status.success())
     }
 
-    /// Waits until it takes connections. After a crash it syncs its whole folder first: on a busy disk that took more
-    /// than half a minute.
+    /// Waits until it takes connections. After a crash it syncs its whole folder first.
     pub(crate) async fn wait(&self) -> anyhow::Result<()> {
-        for _ in 0..2_400 {
+        for _ in 0..1_200 {
             if self.is_ready().await {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         bail!(
-            "PostgreSQL does not answer on port {} after two minutes; try: medtrack logs postgres",
+            "PostgreSQL does not answer on port {} after a minute; try: medtrack logs postgres",
             self.port
         )
     }

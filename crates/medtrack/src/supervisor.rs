@@ -262,8 +262,9 @@ impl Supervisor {
 
     /// Writes down which processes are ours, for a launcher that finds them after this one was killed.
     fn note_children(&self) -> anyhow::Result<()> {
-        let pids = self.units.iter().filter_map(|this| this.pid);
-        let lines: Vec<String> = pids.filter_map(|pid| Some(Known::of(pid)?.to_line())).collect();
+        let line =
+            |this: &Supervised| Some(format!("{} {}", Known::of(this.pid?)?.to_line(), this.unit.name));
+        let lines: Vec<String> = self.units.iter().filter_map(line).collect();
         fs::write(self.home.path("children"), lines.join("\n")).context("cannot write the list of children")
     }
 }
@@ -280,8 +281,12 @@ fn patience(unit: &str) -> Duration {
 /// Ends the processes that a killed launcher left; they have been told already, by its death.
 pub(crate) async fn end_leftovers(home: &Home) {
     let list = fs::read_to_string(home.path("children")).unwrap_or_default();
-    let left: Vec<Known> = list.lines().filter_map(Known::from_line).collect();
-    processes::gone(&left, Duration::from_secs(2)).await;
+    let left = list.lines().filter_map(|line| line.rsplit_once(' '));
+    let end = left.filter_map(|(process, unit)| Some((Known::from_line(process)?, patience(unit))));
+    futures_util::future::join_all(
+        end.map(async |(known, patience)| processes::gone(&[known], patience).await),
+    )
+    .await;
 }
 
 async fn sleep_until(at: Option<Instant>) {

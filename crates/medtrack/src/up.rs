@@ -196,6 +196,8 @@ async fn start(home: &Home, options: &Up, supervisor: &mut Supervisor) -> anyhow
         }
     }
     let binaries = build(home).await?;
+    // It may end before it listens: what a killed server held is not always free at once.
+    supervisor.wait_ready(&["postgres".to_owned()], Duration::from_secs(60)).await?;
     postgres.wait().await?;
     let mut databases = Vec::new();
     for service in &SERVICES {
