@@ -1,9 +1,9 @@
-//! `prepare`: the cache of checked queries, made from the real schemas, and the documents of the events.
+//! `prepare`: the cache of checked queries, made from the real schemas, and the documents of events and routes.
 
 use crate::{home::Home, postgres::Postgres, program::Program, throwaway};
 use anyhow::{Context as _, bail};
 use sqlx::{Connection as _, PgConnection, migrate::Migrator};
-use std::{collections::BTreeMap, fs, path::Path, time::SystemTime};
+use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::SystemTime};
 
 /// The crates with checked queries, and the migrations of their own beside messaging's.
 const CRATES: [(&str, &str, &str); 4] = [
@@ -13,7 +13,11 @@ const CRATES: [(&str, &str, &str); 4] = [
     ("comm-service", "services/comm", "comm"),
 ];
 
-/// Makes `.sqlx/` and `docs/` anew; with `check` only compares.
+/// The services, which describe their routes themselves.
+const SERVICES: [&str; 3] = ["auth-service", "profile-service", "comm-service"];
+
+/// Makes `.sqlx/` and `docs/` anew; with `check` only compares. The documents of the routes are compared by the
+/// services' own tests, which have the services at hand.
 pub(crate) async fn run(home: &Home, check: bool) -> anyhow::Result<()> {
     let fresh = std::env::temp_dir().join(format!("medtrack-sqlx-{}", uuid::Uuid::new_v4()));
     fs::create_dir(&fresh)?;
@@ -25,7 +29,8 @@ pub(crate) async fn run(home: &Home, check: bool) -> anyhow::Result<()> {
     .and_then(|()| compare(&home.root.join(".sqlx"), &fresh, check));
     let _ = fs::remove_dir_all(fresh);
     outcome?;
-    documents(&home.root.join("docs"), check)
+    documents(&home.root.join("docs"), check)?;
+    if check { Ok(()) } else { routes(home).await }
 }
 
 /// What the catalogue of events says, for people and for programs.
@@ -43,6 +48,24 @@ fn documents(folder: &Path, check: bool) -> anyhow::Result<()> {
         fs::write(path, text)?;
     }
     say!("docs is current ({} files, {} refreshed)", fresh.len(), stale.len());
+    Ok(())
+}
+
+/// What the services say of their routes.
+async fn routes(home: &Home) -> anyhow::Result<()> {
+    let folder = home.root.join("docs/openapi");
+    fs::create_dir_all(&folder)?;
+    for service in SERVICES {
+        let cargo =
+            Program::new("cargo").folder(&home.root).args(["run", "--locked", "--quiet", "--bin", service]);
+        let mut command = cargo.args(["--", "openapi"]).guarded();
+        let output = command.stderr(Stdio::inherit()).output().await.context("cannot run cargo")?;
+        if !output.status.success() {
+            bail!("{service} cannot describe its routes; see above");
+        }
+        fs::write(folder.join(format!("{service}.json")), output.stdout)?;
+    }
+    say!("docs/openapi is current");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! What every API of MedTrack has in common.
 
 pub mod auth;
+pub mod docs;
 pub mod fields;
 pub mod problem;
 pub mod server;

@@ -51,6 +51,20 @@ impl Client {
         Self { auth, profile, comm, http: builder.build().expect("a client without TLS can be made") }
     }
 
+    /// Where the service that this path begins with has it.
+    ///
+    /// # Panics
+    /// When it begins with none.
+    pub fn url(&self, path: &str) -> String {
+        let address = match path.split('/').nth(1) {
+            Some("auth") => self.auth,
+            Some("profile") => self.profile,
+            Some("comm") => self.comm,
+            _ => panic!("{path} is no service's"),
+        };
+        format!("http://{address}{path}")
+    }
+
     /// Asks the service that `path` begins with, such as `/comm/api/notifications/`.
     ///
     /// # Errors
@@ -62,13 +76,7 @@ impl Client {
         token: Option<&str>,
         body: Option<&Value>,
     ) -> reqwest::Result<Answer> {
-        let address = match path.split('/').nth(1) {
-            Some("auth") => self.auth,
-            Some("profile") => self.profile,
-            Some("comm") => self.comm,
-            _ => panic!("{path} is no service's"),
-        };
-        let mut request = self.http.request(method, format!("http://{address}{path}"));
+        let mut request = self.http.request(method, self.url(path));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }

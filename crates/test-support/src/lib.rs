@@ -7,11 +7,13 @@
 //! - [`database`], [`vhost`]: what a test owns on the servers, gone when it ends; [`wire`] sends the unspeakable
 //! - [`process`], [`proxy`]: real binaries, and the TCP edges between them, to be broken on purpose
 //! - [`stack`]: the three services together; [`client`] speaks to them over HTTP
+//! - [`openapi`]: holds a service to its OpenAPI document
 //! - [`ledger`]: what was promised to clients, counted against the three databases
 
 pub mod client;
 pub mod database;
 pub mod ledger;
+pub mod openapi;
 pub mod port;
 pub mod process;
 pub mod proxy;

@@ -27,6 +27,8 @@ pub enum Command {
     ConsumeEvents(ConsumeEvents),
     /// Bring the database to this version's schema, and end.
     Migrate(Migrate),
+    /// Print the OpenAPI document of the routes.
+    Openapi,
     /// Ask the process at INTERNAL_ADDR whether it is ready; the exit code tells.
     Healthcheck(InternalConfig),
     /// Make an administrator's account; the password is read from standard input.

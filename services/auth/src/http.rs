@@ -2,20 +2,22 @@
 
 mod accounts;
 mod answers;
+mod bodies;
 mod me;
 
 use crate::{passwords::Hasher, tokens::Signer};
 use axum::{
     Json, Router,
     extract::{FromRef, State},
-    routing::{get, post},
 };
 use events::Role;
 use jsonwebtoken::jwk::JwkSet;
 use messaging::Outbox;
-use service_kit::http::Verifier;
+use serde_json::Value;
+use service_kit::http::{Verifier, docs};
 use sqlx::PgPool;
 use std::sync::Arc;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -40,15 +42,32 @@ impl FromRef<App> for Verifier {
 
 /// All routes of auth-service.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .route("/auth/api/v1/register", post(accounts::register))
-        .route("/auth/api/v1/login", post(accounts::login))
-        .route("/auth/api/v1/users/me", get(me::show).patch(me::change).delete(me::delete))
-        .route("/auth/api/v1/users/me/email", post(me::change_email))
-        .route("/auth/.well-known/jwks.json", get(jwks))
-        .with_state(app)
+    let (router, document) = documented();
+    router.with_state(app).merge(docs::page("/auth/api/docs", document))
 }
 
+/// What this service answers, as an OpenAPI document.
+pub fn openapi() -> Value {
+    documented().1
+}
+
+fn documented() -> (Router<App>, Value) {
+    let routes = OpenApiRouter::default()
+        .routes(routes!(accounts::register))
+        .routes(routes!(accounts::login))
+        .routes(routes!(me::show, me::change, me::delete))
+        .routes(routes!(me::change_email))
+        .routes(routes!(jwks));
+    docs::documented("auth-service", "Accounts: registration, log-in, tokens.", routes)
+}
+
+/// The keys that access tokens are signed with: RFC 7517.
+#[utoipa::path(
+    get,
+    path = "/auth/.well-known/jwks.json",
+    tag = "tokens",
+    responses((status = OK, description = "The public keys.", body = Object))
+)]
 async fn jwks(State(app): State<App>) -> Json<JwkSet> {
     Json(app.signer.public_keys())
 }

@@ -28,6 +28,8 @@ pub enum Command {
     /// Show what students were told last.
     #[command(after_help = "Example:\n  comm-service notifications --latest")]
     Notifications(Notifications),
+    /// Print the OpenAPI document of the routes.
+    Openapi,
     /// Ask the process at INTERNAL_ADDR whether it is ready; the exit code tells.
     Healthcheck(InternalConfig),
 }

@@ -6,12 +6,14 @@ use axum::{
     extract::{FromRef, Path, Query, State},
     http::{HeaderValue, header},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
 };
-use serde_json::{Value, json};
-use service_kit::http::{CurrentUser, Problem, Verifier, detached, problem::FieldErrors};
+use serde::Serialize;
+use serde_json::Value;
+use service_kit::http::{CurrentUser, Problem, Verifier, detached, docs, problem::FieldErrors};
 use sqlx::PgPool;
 use std::collections::HashMap;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 /// How many notifications a page has at most, and how many the bare list has.
@@ -25,16 +27,72 @@ struct App {
 
 /// All routes of comm-service.
 pub fn router(pool: PgPool, verifier: Verifier) -> Router {
-    Router::new()
-        .route("/comm/api/notifications", get(list))
-        .route("/comm/api/notifications/unread-count", get(unread_count))
-        .route("/comm/api/notifications/{id}", get(one))
-        .route("/comm/api/notifications/{id}/read", post(read))
-        .with_state(App { pool, verifier })
+    let (router, document) = documented();
+    router.with_state(App { pool, verifier }).merge(docs::page("/comm/api/docs", document))
 }
 
-/// The user's own notifications, newest first: the first hundred as a bare array, or with `page` or `limit` a
-/// page with its numbers.
+/// What this service answers, as an OpenAPI document.
+pub fn openapi() -> Value {
+    documented().1
+}
+
+fn documented() -> (Router<App>, Value) {
+    let routes = OpenApiRouter::default()
+        .routes(routes!(list))
+        .routes(routes!(unread_count))
+        .routes(routes!(one))
+        .routes(routes!(read));
+    docs::documented("comm-service", "What users are told.", routes)
+}
+
+/// A page of notifications.
+#[derive(Serialize, ToSchema)]
+struct Page {
+    data: Vec<Notification>,
+    /// How many there are on all pages.
+    total: i64,
+    /// This page's number, from 1.
+    page: i64,
+    /// How many a page has.
+    per_page: i64,
+    /// How many pages there are.
+    total_pages: i64,
+}
+
+/// Notifications, newest first.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Notifications {
+    /// Without `page` and `limit`: the first hundred.
+    Bare(Vec<Notification>),
+    /// With one of them.
+    Page(Page),
+}
+
+/// How many are unread.
+#[derive(Serialize, ToSchema)]
+struct Unread {
+    unread_count: i64,
+}
+
+/// One's own notifications, newest first.
+///
+/// The first hundred as a bare array, with their number in `X-Total-Count`; with `page` or `limit` a page with its
+/// numbers.
+#[utoipa::path(
+    get,
+    path = "/comm/api/notifications",
+    tag = "notifications",
+    security(("access_token" = [])),
+    params(
+        ("page" = Option<i64>, Query, description = "From 1.", minimum = 1, maximum = 1_000_000),
+        ("limit" = Option<i64>, Query, description = "How many a page has.", minimum = 1, maximum = 100),
+        ("unread" = Option<bool>, Query, description = "Only those that were not read, or only those that were."),
+        ("type" = Option<String>, Query, description = "Only those of this channel.", example = "system"),
+        ("status" = Option<String>, Query, description = "Only those with this status.", example = "sent"),
+    ),
+    responses((status = OK, description = "The notifications.", body = Notifications))
+)]
 async fn list(
     user: CurrentUser,
     Query(query): Query<HashMap<String, String>>,
@@ -47,12 +105,11 @@ async fn list(
         notifications::list(&mut connection, user.id, &asked.filter, offset, asked.limit).await?;
     if asked.paged {
         let total_pages = (total + asked.limit - 1) / asked.limit;
-        let page = json!({"data": data, "total": total, "page": asked.page, "per_page": asked.limit,
-                          "total_pages": total_pages});
-        return Ok(Json(page).into_response());
+        let page = Page { data, total, page: asked.page, per_page: asked.limit, total_pages };
+        return Ok(Json(Notifications::Page(page)).into_response());
     }
     let more = total > data.len() as i64;
-    let mut response = Json(data).into_response();
+    let mut response = Json(Notifications::Bare(data)).into_response();
     response.headers_mut().insert("x-total-count", total.into());
     if more {
         let next = HeaderValue::from_static("</comm/api/notifications/?page=2&limit=100>; rel=\"next\"");
@@ -61,6 +118,15 @@ async fn list(
     Ok(response)
 }
 
+/// One of one's own notifications.
+#[utoipa::path(
+    get,
+    path = "/comm/api/notifications/{id}",
+    tag = "notifications",
+    security(("access_token" = [])),
+    params(("id" = Uuid, Path, description = "The notification.")),
+    responses((status = OK, description = "The notification.", body = Notification))
+)]
 async fn one(
     user: CurrentUser,
     Path(id): Path<String>,
@@ -71,6 +137,15 @@ async fn one(
     notifications::one(&mut connection, user.id, id).await?.map(Json).ok_or_else(unknown)
 }
 
+/// Marks one of one's own notifications as read.
+#[utoipa::path(
+    post,
+    path = "/comm/api/notifications/{id}/read",
+    tag = "notifications",
+    security(("access_token" = [])),
+    params(("id" = Uuid, Path, description = "The notification.")),
+    responses((status = OK, description = "The notification, as it is now.", body = Notification))
+)]
 async fn read(
     user: CurrentUser,
     Path(id): Path<String>,
@@ -84,10 +159,18 @@ async fn read(
     .await
 }
 
-async fn unread_count(user: CurrentUser, State(pool): State<PgPool>) -> Result<Json<Value>, Problem> {
+/// How many of one's own notifications are unread.
+#[utoipa::path(
+    get,
+    path = "/comm/api/notifications/unread-count",
+    tag = "notifications",
+    security(("access_token" = [])),
+    responses((status = OK, description = "Their number.", body = Unread))
+)]
+async fn unread_count(user: CurrentUser, State(pool): State<PgPool>) -> Result<Json<Unread>, Problem> {
     let mut connection = pool.acquire().await?;
-    let count = notifications::unread_count(&mut connection, user.id).await?;
-    Ok(Json(json!({"unread_count": count})))
+    let unread_count = notifications::unread_count(&mut connection, user.id).await?;
+    Ok(Json(Unread { unread_count }))
 }
 
 /// What a list is asked for. Unknown parameters are ignored: the old front end sends some.

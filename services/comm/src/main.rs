@@ -3,9 +3,9 @@
 use comm_service::{
     commands::notifications,
     config::{Cli, Command},
-    consume_events, migrate, serve,
+    consume_events, http, migrate, serve,
 };
-use service_kit::{health::healthcheck, parse, run};
+use service_kit::{health::healthcheck, http::docs, parse, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Command::ConsumeEvents(config) => run(&config.log.clone(), |process| consume_events(config, process)),
         Command::Migrate(config) => run(&config.log.clone(), |process| migrate(config, process)),
         Command::Notifications(config) => run(&config.log.clone(), |process| notifications(config, process)),
+        Command::Openapi => docs::print(&http::openapi()),
         Command::Healthcheck(config) => healthcheck(&config),
     }
 }

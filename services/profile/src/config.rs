@@ -28,6 +28,8 @@ pub enum Command {
     /// Show a student's profile.
     #[command(after_help = "Example:\n  profile-service student --email test.user@example.com")]
     Student(Student),
+    /// Print the OpenAPI document of the routes.
+    Openapi,
     /// Ask the process at INTERNAL_ADDR whether it is ready; the exit code tells.
     Healthcheck(InternalConfig),
 }

@@ -4,13 +4,15 @@ use crate::store::{encadrants, students};
 use axum::{
     Json, Router,
     extract::{FromRef, State},
-    routing::get,
 };
 use chrono::{DateTime, Utc};
 use events::Role;
 use serde::Serialize;
-use service_kit::http::{CurrentUser, Problem, Verifier};
+use serde_json::Value;
+use service_kit::http::{CurrentUser, Problem, Verifier, docs};
 use sqlx::PgPool;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 #[derive(Clone, FromRef)]
@@ -21,25 +23,48 @@ struct App {
 
 /// All routes of profile-service.
 pub fn router(pool: PgPool, verifier: Verifier) -> Router {
-    Router::new().route("/profile/api/me", get(me)).with_state(App { pool, verifier })
+    let (router, document) = documented();
+    router.with_state(App { pool, verifier }).merge(docs::page("/profile/api/docs", document))
+}
+
+/// What this service answers, as an OpenAPI document.
+pub fn openapi() -> Value {
+    documented().1
+}
+
+fn documented() -> (Router<App>, Value) {
+    let routes = OpenApiRouter::default().routes(routes!(me));
+    docs::documented("profile-service", "Student and encadrant profiles.", routes)
 }
 
 /// A profile, as its owner sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Profile {
     id: Uuid,
     user_id: Uuid,
+    /// `student` or `encadrant`.
+    #[schema(value_type = String)]
     role: Role,
     email: String,
     first_name: String,
     last_name: String,
     phone: Option<String>,
+    /// Of encadrants only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     speciality: Option<Option<String>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
+/// One's own profile.
+#[utoipa::path(
+    get,
+    path = "/profile/api/me",
+    tag = "profiles",
+    security(("access_token" = [])),
+    responses((status = OK, description = "The profile.", body = Profile))
+)]
 async fn me(user: CurrentUser, State(pool): State<PgPool>) -> Result<Json<Profile>, Problem> {
     let mut connection = pool.acquire().await?;
     let profile = match user.role {

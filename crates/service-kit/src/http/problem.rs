@@ -2,12 +2,14 @@
 
 use crate::{database, http::RequestId};
 use axum::{
-    body::Body,
+    Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// Field → messages.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
@@ -22,6 +24,34 @@ pub struct Problem {
     errors: FieldErrors,
     retry_after: Option<u64>,
     cause: Option<Box<str>>,
+}
+
+/// A problem, as it is written.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Body {
+    /// Names the kind of problem.
+    #[schema(examples("urn:medtrack:problem:validation"))]
+    r#type: String,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// For people: one line that reads well alone.
+    detail: String,
+    /// For programs.
+    #[schema(examples("VALIDATION"))]
+    code: &'static str,
+    /// Finds the request in the logs.
+    request_id: Uuid,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    hint: Option<&'static str>,
+    /// Field → messages: what is wrong with which field.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(inline)]
+    errors: FieldErrors,
 }
 
 impl Problem {
@@ -96,22 +126,17 @@ impl Problem {
         if let Some(cause) = self.cause {
             tracing::error!(request_id = %request_id.0, "A request failed: {cause}");
         }
-        let mut body = json!({
-            "type": format!("urn:medtrack:problem:{}", self.code.to_lowercase()),
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-            "code": self.code,
-            "request_id": request_id.0,
-        });
-        if let Some(hint) = self.hint {
-            body["hint"] = hint.into();
-        }
-        if !self.errors.is_empty() {
-            body["errors"] = self.errors.into_iter().map(|(k, v)| (k, Value::from(v))).collect();
-        }
-        let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() = self.status;
+        let body = Body {
+            r#type: format!("urn:medtrack:problem:{}", self.code.to_lowercase()),
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code,
+            request_id: request_id.0,
+            hint: self.hint,
+            errors: self.errors,
+        };
+        let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {

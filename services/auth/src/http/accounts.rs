@@ -3,6 +3,7 @@
 use super::{
     App,
     answers::{LoggedIn, busy, locked, not_done, role_not_allowed, wrong_credentials},
+    bodies::{LogIn, Registration},
 };
 use crate::{
     actions,
@@ -20,7 +21,16 @@ use messaging::Cause;
 use serde_json::{Value, json};
 use service_kit::http::{Fields, Problem, RequestId, detached};
 
-/// Makes an account. The answer logs the user in; profile and welcome follow by event.
+/// Makes an account.
+///
+/// The answer logs the user in; profile and welcome follow by event.
+#[utoipa::path(
+    post,
+    path = "/auth/api/v1/register",
+    tag = "accounts",
+    request_body = Registration,
+    responses((status = CREATED, description = "The account, logged in.", body = LoggedIn))
+)]
 pub(super) async fn register(
     State(app): State<App>,
     RequestId(request_id): RequestId,
@@ -69,6 +79,13 @@ fn read_registration(mut fields: Fields) -> Result<(Password, NewUser), Problem>
 }
 
 /// Logs a user in.
+#[utoipa::path(
+    post,
+    path = "/auth/api/v1/login",
+    tag = "accounts",
+    request_body = LogIn,
+    responses((status = OK, description = "The account, logged in.", body = LoggedIn))
+)]
 pub(super) async fn login(
     State(app): State<App>,
     headers: HeaderMap,

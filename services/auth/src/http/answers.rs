@@ -11,13 +11,18 @@ use chrono::{DateTime, Utc};
 use events::Role;
 use serde::Serialize;
 use service_kit::http::Problem;
+use utoipa::ToSchema;
 
 /// The answer to a registration and to a log-in.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct LoggedIn {
+    /// A JWT, to be sent as a bearer token.
     access_token: String,
+    /// Opaque.
     refresh_token: String,
+    #[schema(examples("Bearer"))]
     token_type: &'static str,
+    /// Life of the access token, in seconds.
     expires_in: i64,
     user: User,
 }

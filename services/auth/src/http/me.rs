@@ -3,6 +3,7 @@
 use super::{
     App,
     answers::{busy, gone, locked, not_done, wrong_password},
+    bodies::{AccountChange, Confirmation, EmailChange},
 };
 use crate::{
     actions::{self, users::Change},
@@ -14,12 +15,29 @@ use messaging::Cause;
 use service_kit::http::{CurrentUser, Fields, Problem, RequestId, detached};
 
 /// One's own account.
+#[utoipa::path(
+    get,
+    path = "/auth/api/v1/users/me",
+    tag = "own account",
+    security(("access_token" = [])),
+    responses((status = OK, description = "The account.", body = User))
+)]
 pub(super) async fn show(user: CurrentUser, State(app): State<App>) -> Result<Json<User>, Problem> {
     let mut connection = app.pool.acquire().await?;
     store::users::by_id(&mut connection, user.id).await?.map(Json).ok_or_else(gone)
 }
 
-/// Changes what is given. Profile and others follow by event.
+/// Changes what is given.
+///
+/// Profile and others follow by event.
+#[utoipa::path(
+    patch,
+    path = "/auth/api/v1/users/me",
+    tag = "own account",
+    security(("access_token" = [])),
+    request_body = AccountChange,
+    responses((status = OK, description = "The account, as it is now.", body = User))
+)]
 pub(super) async fn change(
     user: CurrentUser,
     State(app): State<App>,
@@ -37,7 +55,17 @@ pub(super) async fn change(
     apply(app, user, Cause::root(request_id), change).await
 }
 
-/// Changes the address to log in with; the password says that it is the user.
+/// Changes the address to log in with.
+///
+/// The password says that it is the user.
+#[utoipa::path(
+    post,
+    path = "/auth/api/v1/users/me/email",
+    tag = "own account",
+    security(("access_token" = [])),
+    request_body = EmailChange,
+    responses((status = OK, description = "The account, as it is now.", body = User))
+)]
 pub(super) async fn change_email(
     user: CurrentUser,
     State(app): State<App>,
@@ -51,7 +79,17 @@ pub(super) async fn change_email(
     apply(app, user, Cause::root(request_id), Change { email, ..Change::default() }).await
 }
 
-/// Deletes the account; the password says that it is the user. The others erase what they keep by event.
+/// Deletes the account.
+///
+/// The password says that it is the user. The other services erase what they keep by event.
+#[utoipa::path(
+    delete,
+    path = "/auth/api/v1/users/me",
+    tag = "own account",
+    security(("access_token" = [])),
+    request_body = Confirmation,
+    responses((status = NO_CONTENT, description = "It is gone."))
+)]
 pub(super) async fn delete(
     user: CurrentUser,
     State(app): State<App>,

@@ -5,10 +5,11 @@ use chrono::{DateTime, Utc};
 use events::{Role, UserId};
 use serde::Serialize;
 use sqlx::PgConnection;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An account, as its owner sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct User {
     /// The account.
     pub id: Uuid,

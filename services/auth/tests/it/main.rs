@@ -2,4 +2,5 @@
 
 mod accounts;
 mod me;
+mod openapi;
 mod operators;

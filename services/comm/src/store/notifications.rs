@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 use std::collections::HashSet;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A notification, as stored and as its user sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Notification {
     /// The notification.
     pub id: Uuid,
@@ -39,6 +40,7 @@ pub struct Notification {
     /// The last failed delivery's cause.
     pub last_error: Option<String>,
     /// For programs.
+    #[schema(value_type = Object)]
     pub metadata: Value,
     /// When the user had read it.
     pub read_at: Option<DateTime<Utc>>,

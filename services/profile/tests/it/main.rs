@@ -3,7 +3,7 @@
 use events::Role;
 use serde_json::json;
 use std::time::Duration;
-use test_support::{Stack, Unit, eventually, stack::Edges};
+use test_support::{Stack, Unit, eventually, openapi, stack::Edges};
 
 const ME: &str = "/profile/api/me";
 
@@ -31,4 +31,12 @@ async fn ones_own_profile_follows_the_registration() {
     }
     let anonymous = stack.client.ask(reqwest::Method::GET, ME, None, None).await;
     assert_eq!(anonymous.map(|answer| answer.status).ok(), Some(401));
+}
+
+#[tokio::test]
+async fn the_openapi_document_is_true() {
+    let mut stack = Stack::prepare(Edges::Direct).await;
+    stack.start_units(&[Unit::Auth, Unit::Profile]).await;
+    let account = stack.client.register(Role::Student).await;
+    openapi::assert_described(&stack.client, &account, "profile", &profile_service::http::openapi()).await;
 }

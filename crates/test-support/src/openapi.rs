@@ -1,0 +1,103 @@
+//! Holds a service to its OpenAPI document.
+
+use crate::{Account, Client};
+use reqwest::{Method, header};
+use serde_json::{Map, Value};
+use std::{collections::BTreeSet, path::Path};
+
+/// What no request asks for.
+const STRANGE: &str = "no_such_field";
+
+/// Compares a service with its document: the committed file is current, the page shows it, what needs a token is
+/// refused without one, and bodies are read as they are described.
+///
+/// # Panics
+/// When they differ.
+pub async fn assert_described(client: &Client, account: &Account, folder: &str, document: &Value) {
+    let committed =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/openapi/{folder}-service.json"));
+    let committed: Value =
+        std::fs::read(committed).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    assert!(committed == *document, "docs/openapi is stale; try: ./medtrack prepare");
+
+    let served = client.get(&format!("/{folder}/api/docs/openapi.json"), account).await;
+    assert_eq!(served.body, *document);
+    assert_page(&client.url(&format!("/{folder}/api/docs"))).await;
+
+    assert_refers(document, document);
+    let mut known = 0;
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        let path = path.replace("{id}", &uuid::Uuid::nil().to_string());
+        for (method, operation) in methods.as_object().expect("methods") {
+            let method: Method = method.to_uppercase().parse().expect("a method");
+            let anonymous = client.ask(method.clone(), &path, None, None).await.expect("an answer");
+            assert_eq!(
+                anonymous.status == 401,
+                operation["security"].is_array(),
+                "{method} {path}: {}",
+                anonymous.body
+            );
+            if let Some(schema) = operation.pointer("/requestBody/content/application~1json/schema/$ref") {
+                let schema = schema.as_str().expect("a reference").trim_start_matches('#');
+                let schema = document.pointer(schema).expect("what is referred to");
+                assert_body(client, account, &method, &path, schema).await;
+            }
+            known += 1;
+        }
+    }
+    assert!(known > 0, "something is described");
+}
+
+/// What the schema calls required is missed, what it knows is known, and nothing else is.
+async fn assert_body(client: &Client, account: &Account, method: &Method, path: &str, schema: &Value) {
+    let mut body: Map<_, _> = schema["properties"]
+        .as_object()
+        .expect("properties")
+        .iter()
+        .map(|(name, property)| (name.clone(), property["examples"][0].clone()))
+        .collect();
+    body.insert(STRANGE.into(), true.into());
+    let refused = async |body| {
+        let answer = client.ask(method.clone(), path, Some(&account.token), Some(&Value::Object(body))).await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status, 400, "{method} {path}: {}", answer.body);
+        let errors = answer.body["errors"].as_object().expect("errors");
+        errors.keys().cloned().collect::<BTreeSet<_>>()
+    };
+    assert_eq!(refused(body).await, BTreeSet::from([STRANGE.to_owned()]), "{method} {path}");
+
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    let missed = required.iter().map(|name| name.as_str().expect("a name").to_owned());
+    let missed: BTreeSet<_> = missed.chain([STRANGE.to_owned()]).collect();
+    let strange = Map::from_iter([(STRANGE.to_owned(), Value::Bool(true))]);
+    assert_eq!(refused(strange).await, missed, "{method} {path}");
+}
+
+/// Nothing refers to what is not there.
+fn assert_refers(document: &Value, part: &Value) {
+    let parts: Vec<&Value> = match part {
+        Value::Object(fields) => fields.values().collect(),
+        Value::Array(items) => items.iter().collect(),
+        _ => Vec::new(),
+    };
+    parts.into_iter().for_each(|part| assert_refers(document, part));
+    if let Some(target) = part["$ref"].as_str() {
+        assert!(document.pointer(target.trim_start_matches('#')).is_some(), "nothing is at {target}");
+    }
+}
+
+/// The page comes with what it needs, and may load nothing from elsewhere.
+async fn assert_page(url: &str) {
+    let page = reqwest::get(url).await.expect("an answer");
+    assert!(page.url().path().ends_with("/docs/index.html"), "{}", page.url());
+    let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text").to_owned();
+    assert!(policy.contains("script-src 'self';"), "{policy}");
+    let url = page.url().clone();
+    let page = page.text().await.expect("a text");
+    let script = "swagger-initializer.js";
+    assert!(page.contains(script), "{page}");
+    let script = reqwest::get(url.join(script).expect("an address")).await.expect("an answer");
+    assert!(script.text().await.expect("a text").contains("openapi.json"), "the page shows the document");
+    let missing = reqwest::get(url.join("nothing.js").expect("an address")).await.expect("an answer");
+    assert_eq!(missing.status(), 404);
+}
