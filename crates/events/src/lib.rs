@@ -9,6 +9,7 @@
 //! - [`auth`], [`profile`], [`internships`]: the payloads, one struct per event, by the service that publishes them
 //! - [`catalogue`]: the list of all events, for documents and contract tests
 //! - [`documents`]: `docs/EVENTS.md`, `docs/asyncapi.json` and the schemas, made from the catalogue
+//! - [`gate`]: which changes of an event others could not survive
 //! - [`compat`]: messages of the services that this system replaces
 //! - [`ids`], [`role`]: the words that all services share
 
@@ -17,6 +18,7 @@ pub mod catalogue;
 pub mod compat;
 pub mod documents;
 pub mod envelope;
+pub mod gate;
 pub mod ids;
 pub mod internships;
 pub mod key;

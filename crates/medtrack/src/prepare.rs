@@ -1,6 +1,7 @@
 //! `prepare`: the cache of checked queries, made from the real schemas, and the documents of events and routes.
 
 use crate::{home::Home, postgres::Postgres, program::Program, throwaway};
+use ::events::{catalogue::EVENTS, gate};
 use anyhow::{Context as _, bail};
 use sqlx::{Connection as _, PgConnection, migrate::Migrator};
 use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::SystemTime};
@@ -16,7 +17,7 @@ const CRATES: [(&str, &str, &str); 4] = [
 /// The services, which describe their routes themselves.
 const SERVICES: [&str; 3] = ["auth-service", "profile-service", "comm-service"];
 
-/// Makes `.sqlx/` and `docs/` anew; with `check` only compares. The documents of the routes are compared by the
+/// Makes `.sqlx/`, `docs/` and what is kept of the events anew; with `check` only compares. The documents of the routes are compared by the
 /// services' own tests, which have the services at hand.
 pub(crate) async fn run(home: &Home, check: bool) -> anyhow::Result<()> {
     let fresh = std::env::temp_dir().join(format!("medtrack-sqlx-{}", uuid::Uuid::new_v4()));
@@ -29,25 +30,48 @@ pub(crate) async fn run(home: &Home, check: bool) -> anyhow::Result<()> {
     .and_then(|()| compare(&home.root.join(".sqlx"), &fresh, check));
     let _ = fs::remove_dir_all(fresh);
     outcome?;
-    documents(&home.root.join("docs"), check)?;
+    events(&home.root, check)?;
     if check { Ok(()) } else { routes(home).await }
 }
 
-/// What the catalogue of events says, for people and for programs.
-fn documents(folder: &Path, check: bool) -> anyhow::Result<()> {
-    let fresh = events::documents::all();
+/// What is kept of the events beside the code: documents, baselines, and a sample of each version for ever.
+fn events(root: &Path, check: bool) -> anyhow::Result<()> {
+    let docs = ::events::documents::all().into_iter();
+    let mut fresh: BTreeMap<String, String> =
+        docs.map(|(path, text)| (format!("docs/{path}"), text)).collect();
+    for entry in &EVENTS {
+        let file = |folder: &str| {
+            format!("crates/events/tests/{folder}/{}@{}.json", entry.key, entry.schema_version)
+        };
+        let baseline = file("baseline");
+        let accepted = fs::read_to_string(root.join(&baseline)).ok();
+        fresh.insert(baseline, gate::baseline(entry, accepted.as_deref())?);
+        let published = file("published");
+        if !root.join(&published).exists() {
+            fresh.insert(published, entry.sample());
+        }
+    }
+    let old = files(&root.join("docs/schemas"))?.into_keys().map(|name| format!("docs/schemas/{name}"));
+    let orphans: Vec<_> = old.filter(|path| !fresh.contains_key(path)).collect();
     let stale =
-        |(path, text): &(&String, &String)| fs::read_to_string(folder.join(path)).ok().as_ref() != Some(text);
+        |(path, text): &(&String, &String)| fs::read_to_string(root.join(path)).ok().as_ref() != Some(text);
     let stale: Vec<_> = fresh.iter().filter(stale).collect();
-    if check && !stale.is_empty() {
-        bail!("docs/ is stale; try: ./medtrack prepare");
+    if check && let Some(path) = stale.first().map(|(path, _)| *path).or(orphans.first()) {
+        bail!("{path} is stale; try: ./medtrack prepare");
     }
     for (path, text) in &stale {
-        let path = folder.join(path);
-        fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(root))?;
         fs::write(path, text)?;
     }
-    say!("docs is current ({} files, {} refreshed)", fresh.len(), stale.len());
+    for path in &orphans {
+        fs::remove_file(root.join(path))?;
+    }
+    say!(
+        "The events' documents are current ({} files, {} refreshed)",
+        fresh.len(),
+        stale.len() + orphans.len()
+    );
     Ok(())
 }
 
