@@ -9,4 +9,4 @@ pub mod server;
 pub use auth::{Claims, CurrentUser, Verifier};
 pub use fields::Fields;
 pub use problem::Problem;
-pub use server::{RequestId, detached};
+pub use server::{ClientAddress, RequestId, detached};

@@ -2,7 +2,7 @@
 
 use crate::{config::HttpConfig, http::Problem};
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, FromRequestParts, MatchedPath, Request},
     http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::{self, Next},
@@ -18,6 +18,7 @@ use std::{
     convert::Infallible,
     future::Future,
     io,
+    net::{IpAddr, Ipv4Addr},
     panic::resume_unwind,
     sync::Arc,
     time::{Duration, Instant},
@@ -55,6 +56,27 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestId {
         Ok(*parts.extensions.get_or_insert_with(|| RequestId(Uuid::now_v7())))
     }
 }
+
+/// Where a request comes from: what the gateway says, or else the other end of the connection. Whoever reaches a
+/// service past the gateway may claim any address.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back();
+        // The last one is the gateway's word, those before it are the client's.
+        let last = forwarded.and_then(|list| list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        let peer = parts.extensions.get().map(|Peer(address)| *address);
+        Ok(Self(last.or(peer).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+    }
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Peer(IpAddr);
 
 /// Puts around a service's routes what every API has: request ids, problems, limits, CORS, headers, metrics.
 ///
@@ -167,9 +189,9 @@ async fn serve_at_most(
     loop {
         let accept = async {
             let permit = Arc::clone(&permits).acquire_owned().await.map_err(io::Error::other)?;
-            listener.accept().await.map(|(stream, _)| (permit, stream))
+            listener.accept().await.map(|(stream, peer)| (permit, stream, Peer(peer.ip())))
         };
-        let (permit, stream) = tokio::select! {
+        let (permit, stream, peer) = tokio::select! {
             () = stopping.cancelled() => break,
             accepted = accept => match accepted {
                 Ok(accepted) => accepted,
@@ -182,8 +204,8 @@ async fn serve_at_most(
             },
         };
         let _ = stream.set_nodelay(true);
-        let connection =
-            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.clone()));
+        let service = TowerToHyperService::new(Extension(peer).layer(service.clone()));
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             // A client that goes away is no fault of ours.

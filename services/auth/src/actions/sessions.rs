@@ -1,6 +1,6 @@
 //! Log-ins.
 
-use crate::store;
+use crate::store::{self, logins::Attempt};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Days, Utc};
 use events::UserId;
@@ -8,6 +8,7 @@ use rand::RngExt as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
+use std::net::{IpAddr, Ipv6Addr};
 use uuid::Uuid;
 
 /// How long a session lasts at most.
@@ -19,6 +20,15 @@ pub struct Opened {
     pub id: Uuid,
     /// Its refresh token: 256 random bits. Only its digest is stored.
     pub refresh_token: String,
+}
+
+/// A try to log in, as it is counted. Who has one IPv6 address has the /64 that it lies in.
+pub fn attempt(email: &str, client: IpAddr) -> Attempt {
+    let network = match client.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address => address,
+    };
+    Attempt { email_hash: digest(&email.trim().to_lowercase()), address_hash: digest(&network.to_string()) }
 }
 
 /// Opens a session.

@@ -19,7 +19,7 @@ use chrono::Utc;
 use events::Role;
 use messaging::Cause;
 use serde_json::{Value, json};
-use service_kit::http::{Fields, Problem, RequestId, detached};
+use service_kit::http::{ClientAddress, Fields, Problem, RequestId, detached};
 
 /// Makes an account.
 ///
@@ -88,6 +88,7 @@ fn read_registration(mut fields: Fields) -> Result<(Password, NewUser), Problem>
 )]
 pub(super) async fn login(
     State(app): State<App>,
+    ClientAddress(client): ClientAddress,
     headers: HeaderMap,
     mut fields: Fields,
 ) -> Result<Json<LoggedIn>, Problem> {
@@ -97,9 +98,9 @@ pub(super) async fn login(
     let (Some(email), Some(password)) = (email, password) else {
         return Err(Problem::internal("a required field was neither read nor refused"));
     };
-    let email_hash = actions::sessions::digest(&email.trim().to_lowercase());
+    let attempt = actions::sessions::attempt(&email, client);
     let mut connection = app.pool.acquire().await?;
-    if let Some(seconds) = store::logins::locked_for(&mut connection, &email_hash).await? {
+    if let Some(seconds) = store::logins::locked_for(&mut connection, &attempt).await? {
         return Err(locked(seconds));
     }
     // What is no address belongs to nobody; it takes as long to say so.
@@ -114,12 +115,12 @@ pub(super) async fn login(
     detached(async move {
         let mut tx = app.outbox.begin().await?;
         let Some(user) = user else {
-            store::logins::failed(&mut tx, &email_hash).await?;
+            store::logins::failed(&mut tx, &attempt).await?;
             tx.commit().await?;
             return Err(wrong_credentials());
         };
         let now = Utc::now();
-        store::logins::succeeded(&mut tx, &email_hash).await?;
+        store::logins::succeeded(&mut tx, &attempt).await?;
         let session = actions::sessions::open(&mut tx, user.user_id(), client_info(&headers), now).await?;
         let answer = LoggedIn::new(&app.signer, user, session, now)?;
         tx.commit().await?;

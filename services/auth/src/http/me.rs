@@ -12,7 +12,7 @@ use crate::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 use messaging::Cause;
-use service_kit::http::{CurrentUser, Fields, Problem, RequestId, detached};
+use service_kit::http::{ClientAddress, CurrentUser, Fields, Problem, RequestId, detached};
 
 /// One's own account.
 #[utoipa::path(
@@ -68,6 +68,7 @@ pub(super) async fn change(
 )]
 pub(super) async fn change_email(
     user: CurrentUser,
+    client: ClientAddress,
     State(app): State<App>,
     RequestId(request_id): RequestId,
     mut fields: Fields,
@@ -75,7 +76,7 @@ pub(super) async fn change_email(
     let email = fields.required("email", Email::parse);
     let password = fields.required("current_password", Password::claimed);
     fields.finish()?;
-    check_password(&app, &user, password).await?;
+    check_password(&app, &user, client, password).await?;
     apply(app, user, Cause::root(request_id), Change { email, ..Change::default() }).await
 }
 
@@ -92,13 +93,14 @@ pub(super) async fn change_email(
 )]
 pub(super) async fn delete(
     user: CurrentUser,
+    client: ClientAddress,
     State(app): State<App>,
     RequestId(request_id): RequestId,
     mut fields: Fields,
 ) -> Result<StatusCode, Problem> {
     let password = fields.required("current_password", Password::claimed);
     fields.finish()?;
-    check_password(&app, &user, password).await?;
+    check_password(&app, &user, client, password).await?;
     detached(async move {
         let mut tx = app.outbox.begin().await?;
         actions::users::delete(&mut tx, &Cause::root(request_id), user.id).await.map_err(not_done)?;
@@ -119,13 +121,18 @@ async fn apply(app: App, user: CurrentUser, cause: Cause, change: Change) -> Res
 }
 
 /// Throttled like a log-in: whoever has found a token must not find the password with it.
-async fn check_password(app: &App, user: &CurrentUser, password: Option<Password>) -> Result<(), Problem> {
+async fn check_password(
+    app: &App,
+    user: &CurrentUser,
+    ClientAddress(client): ClientAddress,
+    password: Option<Password>,
+) -> Result<(), Problem> {
     let password =
         password.ok_or_else(|| Problem::internal("a required field was neither read nor refused"))?;
     let mut connection = app.pool.acquire().await?;
     let (email, hash) = store::users::password_of(&mut connection, user.id).await?.ok_or_else(gone)?;
-    let email_hash = actions::sessions::digest(&email);
-    if let Some(seconds) = store::logins::locked_for(&mut connection, &email_hash).await? {
+    let attempt = actions::sessions::attempt(&email, client);
+    if let Some(seconds) = store::logins::locked_for(&mut connection, &attempt).await? {
         return Err(locked(seconds));
     }
     drop(connection);
@@ -134,7 +141,7 @@ async fn check_password(app: &App, user: &CurrentUser, password: Option<Password
     }
     let pool = app.pool.clone();
     detached(async move {
-        store::logins::failed(&mut *pool.acquire().await?, &email_hash).await?;
+        store::logins::failed(&mut *pool.acquire().await?, &attempt).await?;
         Err(wrong_password("current_password"))
     })
     .await

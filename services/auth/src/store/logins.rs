@@ -1,41 +1,65 @@
-//! The table `users_login_failure`.
+//! The tables `users_login_failure` and `users_login_address`.
 
 use sqlx::PgConnection;
 
-/// For how many seconds every try for this address is refused; `None` when it may be tried.
+/// A try to log in: for which e-mail, and from where, each as a digest.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Of the e-mail in lower case, with or without an account.
+    pub email_hash: String,
+    /// Of the client's address.
+    pub address_hash: String,
+}
+
+/// For how many seconds such a try is refused; `None` when it may be made. From one address a hundred may fail in a
+/// minute.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn locked_for(connection: &mut PgConnection, email_hash: &str) -> sqlx::Result<Option<u64>> {
+pub async fn locked_for(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::Result<Option<u64>> {
     let seconds = sqlx::query_scalar!(
-        r#"select ceil(extract(epoch from locked_until - now()))::bigint as "seconds!"
-           from users_login_failure where email_hash = $1 and locked_until > now()"#,
-        email_hash
+        r#"select ceil(extract(epoch from max(until) - now()))::bigint as "seconds"
+           from (select locked_until from users_login_failure where email_hash = $1
+                 union all
+                 select since + interval '1 minute' from users_login_address where address_hash = $2 and failures >= 100)
+             as lock (until)
+           where until > now()"#,
+        attempt.email_hash,
+        attempt.address_hash,
     )
-    .fetch_optional(connection)
+    .fetch_one(connection)
     .await?;
     Ok(seconds.and_then(|seconds| u64::try_from(seconds).ok()))
 }
 
-/// Notes a failed try: from the fifth in a row the address is locked, for 1 s, doubling to 15 min.
+/// Notes a failed try: from the fifth in a row the e-mail is locked, for 1 s, doubling to 15 min.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn failed(connection: &mut PgConnection, email_hash: &str) -> sqlx::Result<()> {
+pub async fn failed(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into users_login_failure as known (email_hash, failures) values ($1, 1)
+        "with address as (
+             insert into users_login_address as known (address_hash, failures) values ($2, 1)
+             on conflict (address_hash) do update
+             set failures = case when known.since > now() - interval '1 minute' then known.failures + 1 else 1 end,
+                 since = case when known.since > now() - interval '1 minute' then known.since else now() end)
+         insert into users_login_failure as known (email_hash, failures) values ($1, 1)
          on conflict (email_hash) do update
          set failures = known.failures + 1,
              last_at = now(),
              locked_until = case when known.failures >= 4
                  then now() + least(interval '15 minutes', interval '1 second' * power(2, least(known.failures - 4, 12)))
              end",
-        email_hash
+        attempt.email_hash,
+        attempt.address_hash,
     )
     .execute(&mut *connection)
     .await?;
     sqlx::query!(
-        "delete from users_login_failure where email_hash in (
+        "with addresses as (
+             delete from users_login_address where address_hash in (
+                 select address_hash from users_login_address where since < now() - interval '1 day' limit 100))
+         delete from users_login_failure where email_hash in (
              select email_hash from users_login_failure where last_at < now() - interval '1 day' limit 100)"
     )
     .execute(connection)
@@ -43,12 +67,12 @@ pub async fn failed(connection: &mut PgConnection, email_hash: &str) -> sqlx::Re
     Ok(())
 }
 
-/// Forgets the failures of an address.
+/// Forgets the failures of an e-mail. Those of the address stay: whoever guesses may have an account of their own.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn succeeded(connection: &mut PgConnection, email_hash: &str) -> sqlx::Result<()> {
-    sqlx::query!("delete from users_login_failure where email_hash = $1", email_hash)
+pub async fn succeeded(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::Result<()> {
+    sqlx::query!("delete from users_login_failure where email_hash = $1", attempt.email_hash)
         .execute(connection)
         .await?;
     Ok(())
