@@ -63,7 +63,7 @@ async fn dead_events_are_listed_shown_masked_replayed_and_discarded() {
     let id = causes[0]["example"].as_str().unwrap().to_owned();
     let shown = said(&stack, &format!("dead show {id}")).await;
     assert!(shown.contains("\"email\": \"…\"") && !shown.contains("secret@example.com"), "{shown}");
-    assert!(shown.contains(&format!("try: medtrack dead replay {id}")), "{shown}");
+    assert!(shown.contains(&format!("try: ./medtrack dead replay {id}")), "{shown}");
     assert!(said(&stack, &format!("dead show {id} --payload")).await.contains("secret@example.com"));
 
     let refused = medtrack(&stack, "dead replay").await;
@@ -170,7 +170,7 @@ async fn the_doctor_finds_what_is_broken_and_says_what_to_try() {
     stack.start_units(&[Unit::CommConsumer]).await;
 
     poison(&stack, "a@example.com").await;
-    finds(&stack, "1 events cannot be handled by profile-service", "medtrack dead list --service profile")
+    finds(&stack, "1 events cannot be handled by profile-service", "./medtrack dead list --service profile")
         .await;
     said(&stack, "dead discard --all").await;
 
@@ -183,7 +183,7 @@ async fn the_doctor_finds_what_is_broken_and_says_what_to_try() {
     let options = lapin::options::QueueDeleteOptions::default();
     stack.stop(Unit::AuthConsumer, SOON).await;
     channel.queue_delete("auth.events".into(), options).await.unwrap();
-    finds(&stack, "the queue auth.events is missing", "medtrack topology apply").await;
+    finds(&stack, "the queue auth.events is missing", "./medtrack topology apply").await;
     assert!(said(&stack, "topology apply").await.contains("auth.events"));
     stack.start_units(&[Unit::AuthConsumer]).await;
     eventually(SOON, "all is well again", async || broken(&stack).await.is_empty()).await;

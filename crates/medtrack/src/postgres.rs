@@ -139,7 +139,10 @@ impl Postgres {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!("PostgreSQL does not answer on port {} after a minute; try: medtrack logs postgres", self.port)
+        bail!(
+            "PostgreSQL does not answer on port {} after a minute; try: ./medtrack logs postgres",
+            self.port
+        )
     }
 
     /// Makes roles and databases that are missing: each database is its role's alone.

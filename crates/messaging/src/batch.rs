@@ -330,7 +330,7 @@ impl Desk {
         } else if sentence.pause.is_some() {
             tracing::warn!(%event_id, routing_key, kind, "Event parked, to be tried again");
         } else {
-            tracing::error!(%event_id, routing_key, kind, "Event parked as dead; try: medtrack dead show {event_id}");
+            tracing::error!(%event_id, routing_key, kind, "Event parked as dead; try: ./medtrack dead show {event_id}");
         }
     }
 }

@@ -195,7 +195,7 @@ impl Relay {
         for event in events.iter().filter(|event| receipt.returned.contains(&event.event_id)) {
             tracing::warn!(
                 event_id = %event.event_id,
-                "No queue takes {}: kept in the outbox, next try in a minute; try: medtrack topology apply",
+                "No queue takes {}: kept in the outbox, next try in a minute; try: ./medtrack topology apply",
                 event.routing_key
             );
         }

@@ -13,7 +13,7 @@ pub async fn student(config: Student, process: Process) -> anyhow::Result<()> {
     let pool = database::connect(&config.database, &process.stopping()).await?;
     let student = students::by_email(&mut *pool.acquire().await?, &config.email).await?;
     let student = student.context(
-        "no student has this e-mail; an account gets its profile within a moment; try: medtrack trace <e-mail>",
+        "no student has this e-mail; an account gets its profile within a moment; try: ./medtrack trace <e-mail>",
     )?;
     println!("Student: {}, {} {}", student.id, student.first_name, student.last_name);
     Ok(())

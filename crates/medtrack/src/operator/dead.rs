@@ -173,7 +173,7 @@ fn list_causes(rows: &[Row], json: bool) -> anyhow::Result<()> {
         },
     )?;
     if let (Some(group), false) = (groups.first(), json) {
-        say!("\ntry: medtrack dead show {}", group.example);
+        say!("\ntry: ./medtrack dead show {}", group.example);
     }
     Ok(())
 }
@@ -202,7 +202,7 @@ fn list_each(rows: &[Row], json: bool) -> anyhow::Result<()> {
 async fn show(places: &Places, event_id: Uuid, payload: bool) -> anyhow::Result<()> {
     let none = Filter { service: None, key: None, kind: None, waiting: true };
     let Some(Row { service, parked }) = find(places, &none, &[event_id]).await?.into_iter().next() else {
-        bail!("no such event is parked; try: medtrack dead list --each, or medtrack trace {event_id}");
+        bail!("no such event is parked; try: ./medtrack dead list --each, or ./medtrack trace {event_id}");
     };
     let mut connection = places.database(service).await?;
     let body = operator::body(&mut connection, event_id).await?.unwrap_or_default();
@@ -230,8 +230,8 @@ async fn show(places: &Places, event_id: Uuid, payload: bool) -> anyhow::Result<
     }
     say!("\n{}", if payload { String::from_utf8_lossy(&body).into_owned() } else { masked(&body) });
     if parked.state == "dead" {
-        say!("\ntry: medtrack dead replay {event_id}   when the cause is gone");
-        say!("     medtrack dead discard {event_id}  when it is of no use");
+        say!("\ntry: ./medtrack dead replay {event_id}   when the cause is gone");
+        say!("     ./medtrack dead discard {event_id}  when it is of no use");
     }
     Ok(())
 }
@@ -271,7 +271,7 @@ async fn act(places: &Places, choice: &Choice, deed: Deed) -> anyhow::Result<()>
     }
     let rows = find(places, &choice.filter, &choice.event_ids).await?;
     if rows.is_empty() {
-        bail!("nothing that is parked is meant; try: medtrack dead list");
+        bail!("nothing that is parked is meant; try: ./medtrack dead list");
     }
     let (verb, done) = match deed {
         Deed::Replay => ("replay", "replayed"),
@@ -298,7 +298,7 @@ async fn act(places: &Places, choice: &Choice, deed: Deed) -> anyhow::Result<()>
     }
     say!("{count} of {} events {done}.", rows.len());
     if deed == Deed::Replay {
-        say!("The consumer tries them within a second; try: medtrack dead list --waiting");
+        say!("The consumer tries them within a second; try: ./medtrack dead list --waiting");
     }
     Ok(())
 }

@@ -23,10 +23,13 @@ pub(crate) async fn run(home: &Home) -> anyhow::Result<()> {
         let body = json!({"email": email, "password": "SecurePass123!", "first_name": "Demo", "last_name": "User", "role": role});
         let began = Instant::now();
         let answer = client.post(format!("{gateway}/auth/api/v1/register")).json(&body).send().await;
-        let answer = answer.context("the gateway does not answer; try: medtrack doctor")?;
+        let answer = answer.context("the gateway does not answer; try: ./medtrack doctor")?;
         let (status, registered) = (answer.status(), answer.json::<Value>().await.unwrap_or_default());
         if status != 201 {
-            bail!("the registration was refused ({status}): {}; try: medtrack doctor", registered["detail"]);
+            bail!(
+                "the registration was refused ({status}): {}; try: ./medtrack doctor",
+                registered["detail"]
+            );
         }
         say!(
             "{who} registers as {email}: 201 after {} ms, most of it the password's hash.",
@@ -47,10 +50,10 @@ pub(crate) async fn run(home: &Home) -> anyhow::Result<()> {
     }
     say!("({SEED})");
     say!(
-        "\ntry: medtrack watch, in another terminal, and medtrack demo again; medtrack stop comm-consumer, medtrack demo,"
+        "\ntry: ./medtrack watch, in another terminal, and ./medtrack demo again; ./medtrack stop comm-consumer, ./medtrack demo,"
     );
     say!(
-        "     medtrack doctor, medtrack restart comm-consumer; medtrack bench, for times on an idle machine"
+        "     ./medtrack doctor, ./medtrack restart comm-consumer; ./medtrack bench, for times on an idle machine"
     );
     Ok(())
 }
@@ -60,7 +63,8 @@ async fn welcome(client: &reqwest::Client, gateway: &str, token: &str) -> anyhow
     let until = Instant::now() + PATIENCE;
     loop {
         let asked = client.get(format!("{gateway}/comm/api/notifications/")).bearer_auth(token).send().await;
-        let inbox = asked.context("the gateway does not answer; try: medtrack doctor")?.json::<Value>().await;
+        let inbox =
+            asked.context("the gateway does not answer; try: ./medtrack doctor")?.json::<Value>().await;
         match inbox {
             Ok(inbox) if inbox.as_array().is_some_and(|list| !list.is_empty()) => return Ok(inbox),
             // Somebody has broken something on purpose: the trace tells where it is stuck.

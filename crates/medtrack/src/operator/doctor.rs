@@ -100,7 +100,7 @@ impl Doctor {
     /// The command that starts something again.
     fn restart(&self, unit: &str) -> String {
         if self.native {
-            return format!("medtrack restart {unit}");
+            return format!("./medtrack restart {unit}");
         }
         let container = match unit.strip_suffix("-consumer") {
             Some(service) => format!("{service}-service-consumer"),
@@ -149,7 +149,7 @@ impl Doctor {
                 format!(
                     "{unroutable} events of {service}-service have no queue that wants them; they are kept"
                 ),
-                "medtrack topology apply",
+                "./medtrack topology apply",
             ));
         } else if let Some(oldest) = late.first() {
             findings.push(broken(
@@ -179,18 +179,18 @@ impl Doctor {
         if dead > 0 {
             findings.push(broken(
                 format!("{dead} events cannot be handled by {service}-service; the others go on"),
-                format!("medtrack dead list --service {service}"),
+                format!("./medtrack dead list --service {service}"),
             ));
         }
         if let Some(event) = long {
             findings.push(warning(
                 format!("an event of {service}-service waits for {}", ago(event.first_at)),
-                format!("medtrack dead show {}", event.event_id),
+                format!("./medtrack dead show {}", event.event_id),
             ));
         } else if !waiting.is_empty() {
             findings.push(warning(
                 format!("{} events of {service}-service are tried again by themselves", waiting.len()),
-                format!("wait a moment, or look: medtrack dead list --waiting --service {service}"),
+                format!("wait a moment, or look: ./medtrack dead list --waiting --service {service}"),
             ));
         }
         if findings.is_empty() {
@@ -255,8 +255,10 @@ impl Doctor {
         let mut findings = Vec::new();
         for wanted in events::topology::QUEUES {
             let Some(queue) = found.iter().find(|queue| queue.name == wanted.name) else {
-                findings
-                    .push(broken(format!("the queue {} is missing", wanted.name), "medtrack topology apply"));
+                findings.push(broken(
+                    format!("the queue {} is missing", wanted.name),
+                    "./medtrack topology apply",
+                ));
                 continue;
             };
             let service = wanted.name.trim_end_matches(".events");
@@ -268,7 +270,7 @@ impl Doctor {
             if !missing.is_empty() {
                 findings.push(broken(
                     format!("{} is not bound to {missing:?}", wanted.name),
-                    "medtrack topology apply",
+                    "./medtrack topology apply",
                 ));
             }
             if queue.consumers == 0 {
@@ -283,7 +285,7 @@ impl Doctor {
                         queue.ready, wanted.name, queue.consumers
                     ),
                     if self.native {
-                        format!("medtrack up --scale {service}-consumer=3")
+                        format!("./medtrack up --scale {service}-consumer=3")
                     } else {
                         format!(
                             "docker-compose --profile scale up -d --scale {service}-extra=2 {service}-extra"
@@ -347,7 +349,7 @@ fn alarms(node: &Value) -> Vec<Finding> {
     if node["mem_alarm"] == true {
         findings.push(broken(
             format!("{name} has no memory left and takes no events"),
-            "give RabbitMQ more memory, or let the consumers catch up: medtrack queues",
+            "give RabbitMQ more memory, or let the consumers catch up: ./medtrack queues",
         ));
     }
     if node["disk_free_alarm"] == true {

@@ -71,7 +71,7 @@ pub(crate) async fn run(home: &Home, command: Events) -> anyhow::Result<()> {
 
 fn entry(wanted: &str) -> anyhow::Result<&'static Entry> {
     let found = EVENTS.iter().find(|entry| entry.key == wanted);
-    found.with_context(|| format!("there is no event {wanted:?}; try: medtrack events list"))
+    found.with_context(|| format!("there is no event {wanted:?}; try: ./medtrack events list"))
 }
 
 fn queues(routing_key: &str) -> Vec<&'static str> {
@@ -87,7 +87,7 @@ fn show(entry: &Entry) -> anyhow::Result<()> {
         say!("  {name:<16} {}", field["description"].as_str().unwrap_or_default());
     }
     let sample: Value = serde_json::from_str(&entry.sample())?;
-    say!("\n{sample:#}\n\ntry: medtrack events publish {}", entry.key);
+    say!("\n{sample:#}\n\ntry: ./medtrack events publish {}", entry.key);
     Ok(())
 }
 
@@ -110,7 +110,7 @@ async fn publish(home: &Home, entry: &Entry, fields: &[String], file: Option<Pat
         Arrival { exchange: EXCHANGE, routing_key: entry.key, message_id: None, body: envelope.as_bytes() };
     if let Verdict::Refused(refusal) = catalogue::judge(&arrival) {
         bail!(
-            "nobody could read this, so it is not published: {}; try: medtrack events show {}",
+            "nobody could read this, so it is not published: {}; try: ./medtrack events show {}",
             refusal.reason,
             entry.key
         );
@@ -118,12 +118,12 @@ async fn publish(home: &Home, entry: &Entry, fields: &[String], file: Option<Pat
     let broker = broker::of(&Places::find(home))?;
     let published =
         messaging::operator::publish(&broker, entry.key, event_id, correlation_id, envelope).await;
-    if published.context("RabbitMQ did not take it; try: medtrack doctor")? {
+    if published.context("RabbitMQ did not take it; try: ./medtrack doctor")? {
         say!("Published {} to {}.", entry.key, queues(entry.key).join(" and "));
     } else {
-        say!("Published {}, but no queue took it; try: medtrack topology apply", entry.key);
+        say!("Published {}, but no queue took it; try: ./medtrack topology apply", entry.key);
     }
-    say!("try: medtrack dead list --waiting, when nothing comes of it; its event id is {event_id}");
+    say!("try: ./medtrack dead list --waiting, when nothing comes of it; its event id is {event_id}");
     Ok(())
 }
 
@@ -145,7 +145,7 @@ fn set(payload: &mut Value, field: &str) -> anyhow::Result<()> {
     let mut place = payload;
     for name in path.split('.') {
         if !place.is_object() {
-            bail!("{path}: there is no such field; try: medtrack events show");
+            bail!("{path}: there is no such field; try: ./medtrack events show");
         }
         place = &mut place[name];
     }

@@ -42,7 +42,7 @@ pub(crate) async fn run(home: &Home, json: bool) -> anyhow::Result<()> {
         },
     )?;
     if !rows.is_empty() && !json {
-        say!("\nThey are published by themselves as soon as RabbitMQ takes them; try: medtrack doctor");
+        say!("\nThey are published by themselves as soon as RabbitMQ takes them; try: ./medtrack doctor");
     }
     Ok(())
 }

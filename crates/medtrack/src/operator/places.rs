@@ -31,7 +31,9 @@ impl Places {
     /// When nothing has been started here and the environment does not have it.
     pub(crate) fn get(&self, name: &str) -> anyhow::Result<&str> {
         self.0.get(name).map(String::as_str).with_context(|| {
-            format!("{name} is not known: nothing was started here; try: medtrack up --detach, or set {name}")
+            format!(
+                "{name} is not known: nothing was started here; try: ./medtrack up --detach, or set {name}"
+            )
         })
     }
 
@@ -43,7 +45,7 @@ impl Places {
         let url = self.get(&format!("{}_DATABASE_URL", service.to_uppercase()))?;
         let away = || {
             format!(
-                "the database of {}-service does not answer; try: medtrack doctor",
+                "the database of {}-service does not answer; try: ./medtrack doctor",
                 service.to_lowercase()
             )
         };
@@ -67,7 +69,7 @@ mod tests {
         let places = Places::find(&home);
         assert_eq!(places.get("GATEWAY_URL").unwrap(), "http://127.0.0.1:1");
         assert_eq!(places.get("X_URL").unwrap(), "a=b");
-        assert!(format!("{:#}", places.get("NO_URL").unwrap_err()).contains("try: medtrack up"));
+        assert!(format!("{:#}", places.get("NO_URL").unwrap_err()).contains("try: ./medtrack up"));
         std::fs::remove_dir_all(home.folder).unwrap();
     }
 }

@@ -28,7 +28,7 @@ pub(crate) async fn run(home: &Home, json: bool) -> anyhow::Result<()> {
     list::say(
         &rows,
         json,
-        "There is no queue; try: medtrack topology apply",
+        "There is no queue; try: ./medtrack topology apply",
         &["QUEUE", "READY", "UNACKED", "CONSUMERS", "CRASHED", "BINDINGS"],
         |row| {
             vec![
@@ -54,7 +54,7 @@ pub(super) async fn ask(places: &Places) -> anyhow::Result<Vec<Row>> {
     let number = |queue: &Value, field: &str| queue[field].as_u64().unwrap_or_default();
     let names: Vec<_> = QUEUES.iter().flat_map(|queue| [queue.name, queue.crashed]).collect();
     let depths = operator::depths(&broker::of(places)?, &names).await;
-    let depths = depths.context("RabbitMQ does not answer; try: medtrack doctor")?;
+    let depths = depths.context("RabbitMQ does not answer; try: ./medtrack doctor")?;
     let depth = |name: &str| names.iter().position(|known| *known == name).and_then(|i| depths[i]);
     let rows = QUEUES.iter().filter_map(|wanted| {
         let ((ready, consumers), queue) = (depth(wanted.name)?, found(wanted.name));
@@ -78,7 +78,7 @@ pub(super) async fn manage(places: &Places, path: &str) -> anyhow::Result<Value>
     let asked = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?.get(url).send().await;
     // The address holds a password: its own error would show it.
     let answer = asked.and_then(reqwest::Response::error_for_status).map_err(reqwest::Error::without_url);
-    let answer = answer.context("RabbitMQ's management does not answer; try: medtrack doctor")?;
+    let answer = answer.context("RabbitMQ's management does not answer; try: ./medtrack doctor")?;
     Ok(answer.json().await.map_err(reqwest::Error::without_url)?)
 }
 

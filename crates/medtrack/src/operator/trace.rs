@@ -52,7 +52,7 @@ pub(crate) async fn run(home: &Home, subject: &str, json: bool) -> anyhow::Resul
     if chains.is_empty() {
         bail!(
             "nothing is known of {subject}: not a user's e-mail or id, nor a correlation or event id of the last days; \
-             try: medtrack outbox, medtrack dead list"
+             try: ./medtrack outbox, ./medtrack dead list"
         );
     }
     let mut all = Vec::new();
@@ -150,7 +150,7 @@ async fn hops(correlation_id: Uuid, databases: &mut Databases) -> anyhow::Result
                         None,
                         producer,
                         format!("no queue wants {routing_key}"),
-                        Some("medtrack topology apply"),
+                        Some("./medtrack topology apply"),
                     ));
                 }
                 (None, None) => {
@@ -158,7 +158,7 @@ async fn hops(correlation_id: Uuid, databases: &mut Databases) -> anyhow::Result
                         None,
                         producer,
                         format!("{routing_key} is not published yet"),
-                        Some("medtrack doctor"),
+                        Some("./medtrack doctor"),
                     ));
                 }
             }
@@ -206,8 +206,10 @@ async fn arrival(
     if let Some((state, kind, waits_for, _)) = parked {
         let why = waits_for.map_or(kind, |what| format!("waits for {what}"));
         let advice = match state.as_str() {
-            "dead" => format!("medtrack dead show {}", event.event_id),
-            _ => format!("wait: it is tried again by itself; or look: medtrack dead show {}", event.event_id),
+            "dead" => format!("./medtrack dead show {}", event.event_id),
+            _ => {
+                format!("wait: it is tried again by itself; or look: ./medtrack dead show {}", event.event_id)
+            }
         };
         return Ok(vec![hop(None, format!("{routing_key} is parked, {state}: {why}"), Some(advice))]);
     }
@@ -218,7 +220,7 @@ async fn arrival(
             .await?;
     let Some(taken) = taken else {
         let what = format!("{routing_key} has not been handled; it is in the queue {service}.events");
-        return Ok(vec![hop(None, what, Some(format!("medtrack restart {service}-consumer")))]);
+        return Ok(vec![hop(None, what, Some(format!("./medtrack restart {service}-consumer")))]);
     };
     let mut hops = vec![hop(Some(taken), format!("{routing_key} handled"), None)];
     if service == "comm" {

@@ -20,7 +20,7 @@ pub(crate) async fn run(home: &Home, patterns: Vec<String>, payload: bool, json:
         false => say!("{}", line(routing_key, body, payload, colour)),
     });
     tokio::select! {
-        lost = listening => lost.context("RabbitMQ does not answer; try: medtrack doctor"),
+        lost = listening => lost.context("RabbitMQ does not answer; try: ./medtrack doctor"),
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }
 }
