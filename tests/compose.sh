@@ -119,6 +119,7 @@ done
 ok "the seed's registration on port 80"
 token=$(sed 's/.*"access_token":"\([^"]*\)".*/\1/' "$work/answer")
 inbox() { curl -s -H "Authorization: Bearer $token" "$gateway/comm/api/notifications/"; }
+described() { curl -s "$gateway/comm/api/docs/openapi.json" | has '"/comm/api/notifications"'; }
 welcomed() { inbox | has 'Hello Test User! Your student profile has been created successfully.'; }
 eventually 10 "the welcome is in the inbox" welcomed
 [[ $(docker ps --filter name=consumer --format '{{.Names}}' | sort | paste -sd' ') == "auth-service-consumer comm-service-consumer profile-service-consumer" ]] ||
@@ -131,7 +132,22 @@ eventually 10 "docker logs auth-service | grep -i rabbitmq" logged auth-service 
 docker exec profile-service profile-service student --email test.user@example.com | has 'Student: .*, Test User' || fail "the look-up of the student"
 docker exec comm-service comm-service notifications --latest | has 'Notification: Welcome to MedTrack!' || fail "the look-up of the notification"
 ok "the seed's two look-ups print what its shell printed"
+eventually 10 "the routes are described" described
 eventually 10 "the management UI lets admin/password in" curl -sf -u admin:password http://localhost:15672/api/queues/%2f/comm.events
+
+# --- the README's table, but for its last line
+
+grep '^|' README.md | grep -o '`docker[^`]*`' | sed 's/[`]//g; s/\\|/|/g' >"$work/commands"
+[[ $(tail -n 1 "$work/commands") == "docker-compose down -v" ]] || fail "the README's table ends otherwise"
+while read -r command; do
+    limit=120
+    [[ $command != *" -f "* ]] || limit=3
+    timeout "$limit" bash -c "$command" >"$work/said" 2>&1 </dev/null || [[ $? == 124 && $limit == 3 ]] ||
+        fail "$command: $(tail -n 5 "$work/said")"
+    [[ -s $work/said ]] || fail "$command says nothing"
+    ok "$command"
+done < <(head -n -1 "$work/commands")
+eventually 30 "all are healthy after it" healthy comm-service-consumer
 
 # --- what is bounded
 
@@ -204,5 +220,36 @@ for unit in auth-service auth-service-consumer profile-service profile-service-c
 done
 ok "docker-compose stop: all services ended cleanly, within $((SECONDS - began)) s"
 docker-compose --profile scale --profile obs down -v >/dev/null 2>&1
-[[ -z $(docker volume ls -q --filter name=_postgres) ]] || fail "down -v left data"
+gone() { [[ -z $(docker volume ls -q --filter name=_postgres) ]] || fail "down -v left data"; }
+gone
 ok "docker-compose down -v leaves nothing"
+
+# --- production
+
+refused=$(docker run --rm -e MEDTRACK_ENV=production -e DATABASE_URL=postgres://auth_service:auth@postgres:5432/auth_db \
+    medtrack:local auth-service migrate 2>&1) && fail "a password that everybody knows is taken in production"
+has 'DATABASE_URL has a password' <<<"$refused" || fail "a password that everybody knows: $refused"
+ok "in production, a password that everybody knows is refused"
+export SECRETS=$work/secrets
+./medtrack secrets "$SECRETS" >/dev/null
+production() { docker-compose -f docker-compose.yml -f docker-compose.production.yml "$@"; }
+production up -d >"$work/up.log" 2>&1 || fail "production: $(tail -n 20 "$work/up.log")"
+for unit in auth-service auth-service-consumer profile-service profile-service-consumer comm-service comm-service-consumer; do
+    eventually 60 "$unit is healthy in production" healthy "$unit"
+done
+[[ $(curl -s -o /dev/null -w '%{redirect_url}' "$gateway/auth/") == https://localhost/* ]] || fail "port 80 leads elsewhere than to TLS"
+gateway=https://localhost
+curl() { command curl -k "$@"; } # The certificate is the gateway's own.
+[[ $(register test.user@example.com) == 201 ]] || fail "a registration over TLS: $(cat "$work/answer")"
+token=$(sed 's/.*"access_token":"\([^"]*\)".*/\1/' "$work/answer")
+eventually 10 "a registration over TLS is welcomed" welcomed
+docker inspect -f '{{.Config.Env}} {{.Config.Cmd}}' auth-service profile-service comm-service rabbitmq postgres >"$work/inspected"
+while read -r -d '' secret; do
+    grep -qF -e "$(cat "$secret")" "$work/inspected" && fail "the containers' settings show $(basename "$secret")"
+done < <(find "$SECRETS" -type f ! -name '*.json' -print0)
+ok "the containers' settings show no secret"
+[[ $(docker exec rabbitmq rabbitmqctl -q list_users | cut -f1 | grep -c '^admin$') == 0 ]] || fail "RabbitMQ has the development login"
+ok "RabbitMQ knows nobody called admin"
+production down -v >/dev/null 2>&1
+gone
+ok "nothing is left of it"
