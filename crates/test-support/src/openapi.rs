@@ -48,29 +48,34 @@ pub async fn assert_described(client: &Client, account: &Account, folder: &str, 
     assert!(known > 0, "something is described");
 }
 
-/// What the schema calls required is missed, what it knows is known, and nothing else is.
+/// What the schema calls required is missed, what it knows is known, what may be null may be, and nothing else is.
 async fn assert_body(client: &Client, account: &Account, method: &Method, path: &str, schema: &Value) {
-    let mut body: Map<_, _> = schema["properties"]
-        .as_object()
-        .expect("properties")
-        .iter()
-        .map(|(name, property)| (name.clone(), property["examples"][0].clone()))
-        .collect();
-    body.insert(STRANGE.into(), true.into());
-    let refused = async |body| {
+    let body = |value: fn(&Value) -> Value| {
+        let properties = schema["properties"].as_object().expect("properties").iter();
+        properties.map(|(name, property)| (name.clone(), value(property))).collect::<Map<_, _>>()
+    };
+    let refused = async |mut body: Map<String, Value>| {
+        body.insert(STRANGE.into(), true.into());
         let answer = client.ask(method.clone(), path, Some(&account.token), Some(&Value::Object(body))).await;
         let answer = answer.expect("an answer");
         assert_eq!(answer.status, 400, "{method} {path}: {}", answer.body);
         let errors = answer.body["errors"].as_object().expect("errors");
         errors.keys().cloned().collect::<BTreeSet<_>>()
     };
-    assert_eq!(refused(body).await, BTreeSet::from([STRANGE.to_owned()]), "{method} {path}");
+    let only_strange = BTreeSet::from([STRANGE.to_owned()]);
+    let example = |property: &Value| property["examples"][0].clone();
+    assert_eq!(refused(body(example)).await, only_strange, "{method} {path}");
+    let nothing = |property: &Value| {
+        let types = property["type"].as_array();
+        let may_be_null = types.is_some_and(|types| types.contains(&Value::from("null")));
+        if may_be_null { Value::Null } else { property["examples"][0].clone() }
+    };
+    assert_eq!(refused(body(nothing)).await, only_strange, "{method} {path}, with null");
 
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     let missed = required.iter().map(|name| name.as_str().expect("a name").to_owned());
-    let missed: BTreeSet<_> = missed.chain([STRANGE.to_owned()]).collect();
-    let strange = Map::from_iter([(STRANGE.to_owned(), Value::Bool(true))]);
-    assert_eq!(refused(strange).await, missed, "{method} {path}");
+    let missed: BTreeSet<_> = missed.chain(only_strange).collect();
+    assert_eq!(refused(Map::new()).await, missed, "{method} {path}");
 }
 
 /// Nothing refers to what is not there.

@@ -20,10 +20,10 @@ pub(super) struct Registration {
     #[schema(examples("+33123456789"))]
     phone: Option<String>,
     /// `student` or `encadrant`; `student` when absent.
-    #[schema(examples("student"))]
+    #[schema(pattern = "^(student|encadrant)$", examples("student"))]
     role: Option<String>,
     /// Language of texts for this user.
-    #[schema(examples("fr"))]
+    #[schema(pattern = "^(en|fr)$", examples("fr"))]
     locale: Option<String>,
 }
 
@@ -45,8 +45,8 @@ pub(super) struct AccountChange {
     last_name: Option<String>,
     #[schema(examples("+33123456780"))]
     phone: Option<String>,
-    /// Language of texts for this user.
-    #[schema(examples("en"))]
+    /// Language of texts for this user; there is always one.
+    #[schema(pattern = "^(en|fr)$", nullable = false, examples("en"))]
     locale: Option<String>,
 }
 
