@@ -81,6 +81,13 @@ async fn lists_are_newest_first_in_pages_or_bare() {
     let bare = stack.client.notifications(&account).await;
     assert_eq!(bare.len(), 100);
     assert_eq!(bare[0]["title"], "Notice 120");
+    let bare =
+        reqwest::Client::new().get(stack.client.url(LIST)).bearer_auth(&account.token).send().await.unwrap();
+    assert_eq!(bare.headers()["x-total-count"], "121");
+    let next = bare.headers()["link"].to_str().unwrap();
+    let next = next.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap();
+    let next = stack.client.get(next, &account).await.body;
+    assert_eq!((next["page"].clone(), next["data"].as_array().unwrap().len()), (json!(2), 21));
 
     let page = stack.client.get(&format!("{LIST}?page=3&limit=50"), &account).await.body;
     let numbers = json!({"total": 121, "page": 3, "per_page": 50, "total_pages": 3});
