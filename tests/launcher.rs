@@ -178,6 +178,19 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
     let refused = home.shell(stranger).await;
     assert!(refused.contains("permission denied"), "{refused}");
 
+    // Who guesses passwords is counted by the address that the gateway sees, not by what he says.
+    let guesses = home
+        .shell(
+            r#". .medtrack/env
+            for address in 203.0.113.1 203.0.113.2; do
+                curl -s -o guess.json -X POST $GATEWAY_URL/auth/api/v1/login -H "X-Forwarded-For: $address" \
+                    -H "Content-Type: application/json" -d "{\"email\": \"$address@example.com\", \"password\": \"a guess\"}"
+            done
+            psql -At "$AUTH_DATABASE_URL" -c "select count(*) || ' ' || sum(failures) from users_login_address""#,
+        )
+        .await;
+    assert_eq!(guesses.trim(), "1 2", "one address, two failures");
+
     // Registration does not need the broker.
     home.medtrack("stop rabbitmq").await;
     let registered =

@@ -17,8 +17,8 @@ const CRATES: [(&str, &str, &str); 4] = [
 /// The services, which describe their routes themselves.
 const SERVICES: [&str; 3] = ["auth-service", "profile-service", "comm-service"];
 
-/// Makes `.sqlx/`, `docs/` and what is kept of the events anew; with `check` only compares. The documents of the routes are compared by the
-/// services' own tests, which have the services at hand.
+/// Makes `.sqlx/`, `docs/` and what is kept of the events anew; with `check` only compares. The documents of the
+/// routes are compared by the services' own tests, which have the services at hand.
 pub(crate) async fn run(home: &Home, check: bool) -> anyhow::Result<()> {
     let fresh = std::env::temp_dir().join(format!("medtrack-sqlx-{}", uuid::Uuid::new_v4()));
     fs::create_dir(&fresh)?;
