@@ -14,6 +14,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -27,6 +28,8 @@ pub struct Process {
     child: Child,
     pid: Pid,
     log: Arc<Mutex<Vec<String>>>,
+    /// Reads what it prints, to its end.
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -49,10 +52,9 @@ impl Process {
             .unwrap_or_else(|error| panic!("{binary} does not start: {error}"));
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
         let log = Arc::default();
-        collect(child.stdout.take(), &log);
-        collect(child.stderr.take(), &log);
+        let readers = vec![collect(child.stdout.take(), &log), collect(child.stderr.take(), &log)];
         let name = [binary, &arguments.join(" ")].join(" ");
-        Self { name, child, pid: pid.expect("a fresh child has a pid"), log }
+        Self { name, child, pid: pid.expect("a fresh child has a pid"), log, readers }
     }
 
     /// Runs a binary to its end; tells what it printed.
@@ -132,7 +134,7 @@ impl Process {
         self.exit(limit).await
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until all that it printed has been read.
     ///
     /// # Panics
     /// When it has not ended within `limit`.
@@ -140,6 +142,9 @@ impl Process {
         let Ok(status) = timeout(limit, self.child.wait()).await else {
             panic!("{} has not ended within {limit:?}: {:#?}", self.name, self.log());
         };
+        for reader in self.readers.drain(..) {
+            let _ = timeout(SOON, reader).await;
+        }
         status.expect("a child can be waited for")
     }
 }
@@ -163,7 +168,10 @@ pub async fn is_ready(internal: SocketAddr) -> bool {
     answer.is_ok_and(|answer| answer.status().is_success())
 }
 
-fn collect(stream: Option<impl AsyncRead + Unpin + Send + 'static>, log: &Arc<Mutex<Vec<String>>>) {
+fn collect(
+    stream: Option<impl AsyncRead + Unpin + Send + 'static>,
+    log: &Arc<Mutex<Vec<String>>>,
+) -> JoinHandle<()> {
     let stream = stream.expect("both streams are piped");
     let log = log.clone();
     tokio::spawn(async move {
@@ -171,7 +179,7 @@ fn collect(stream: Option<impl AsyncRead + Unpin + Send + 'static>, log: &Arc<Mu
         while let Ok(Some(line)) = lines.next_line().await {
             lock(&log).push(line);
         }
-    });
+    })
 }
 
 fn lock(log: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
