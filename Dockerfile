@@ -18,11 +18,11 @@ RUN mkdir /skeleton \
 
 FROM base AS build
 COPY --from=manifests /skeleton .
-RUN cargo build --release --locked --bins -p auth-service -p profile-service -p comm-service -p medtrack
+RUN cargo build --release --locked --bins -p auth-service -p profile-service -p comm-service -p operator
 COPY . .
 # Cargo goes by times; those of the checkout are older than those of the skeleton.
 RUN find crates services -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --bins -p auth-service -p profile-service -p comm-service -p medtrack \
+    && cargo build --release --locked --bins -p auth-service -p profile-service -p comm-service -p operator \
     && mkdir /out \
     && cd target/release \
     && strip --strip-debug -o /out/auth-service auth-service \

@@ -4,7 +4,10 @@
 //! tell, on the server's one clock, when a registration and its notification were committed.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a report for a person")]
-#![expect(clippy::disallowed_methods, reason = "tables of other crates, and of its own")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tables of other crates, and of its own"
+)]
 
 use chrono::{DateTime, Utc};
 use events::{Event as _, Role, UserId, auth::UserCreated, topology::EXCHANGE};
@@ -12,7 +15,8 @@ use futures_util::{StreamExt as _, future::join_all};
 use lapin::{
     BasicProperties,
     options::{
-        BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+        BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions,
+        QueueDeclareOptions,
     },
     types::{AMQPValue, FieldTable},
 };
@@ -39,13 +43,16 @@ async fn main() {
     let floor = 3.0 * commit.p50 + 2.0 * hop.p50;
     let took = drain(&mut stack).await.as_secs_f64();
     let rate = DRAINED as f64 / took;
-    let memory: Vec<_> =
-        Unit::ALL.into_iter().map(|unit| (unit, resident_mb(stack.process(unit).pid()))).collect();
+    let memory: Vec<_> = Unit::ALL
+        .into_iter()
+        .map(|unit| (unit, resident_mb(stack.process(unit).pid())))
+        .collect();
     if json {
-        let times =
-            |times: Times| serde_json::json!({"p50_ms": times.p50, "p95_ms": times.p95, "p99_ms": times.p99});
-        let memory: serde_json::Map<_, _> =
-            memory.into_iter().map(|(unit, mb)| (format!("{unit:?}"), mb.into())).collect();
+        let times = |times: Times| serde_json::json!({"p50_ms": times.p50, "p95_ms": times.p95, "p99_ms": times.p99});
+        let memory: serde_json::Map<_, _> = memory
+            .into_iter()
+            .map(|(unit, mb)| (format!("{unit:?}"), mb.into()))
+            .collect();
         let report = serde_json::json!({
             "rounds": ROUNDS, "commit": times(commit), "hop": times(hop), "floor_p50_ms": floor, "chain": times(chain),
             "chain_to_floor": chain.p50 / floor, "drained": DRAINED, "drain_events_per_second": rate,
@@ -67,8 +74,15 @@ async fn main() {
         ("this machine: publish to deliver", hop),
         ("registration committed to notification", chain),
     ] {
-        let ratio = if times.p50 == chain.p50 { format!("{:.2}", chain.p50 / floor) } else { String::new() };
-        println!("{what:<44} {:>9.2} {:>9.2} {:>9.2} {ratio:>9}", times.p50, times.p95, times.p99);
+        let ratio = if times.p50 == chain.p50 {
+            format!("{:.2}", chain.p50 / floor)
+        } else {
+            String::new()
+        };
+        println!(
+            "{what:<44} {:>9.2} {:>9.2} {:>9.2} {ratio:>9}",
+            times.p50, times.p95, times.p99
+        );
     }
     println!("the floor: 3 commits + 2 hops = {floor:.2} ms; at most twice that is asked for");
     println!(
@@ -91,7 +105,11 @@ impl Times {
     fn of(mut samples: Vec<f64>) -> Self {
         samples.sort_by(f64::total_cmp);
         let at = |share: f64| samples[((samples.len() - 1) as f64 * share).round() as usize];
-        Self { p50: at(0.5), p95: at(0.95), p99: at(0.99) }
+        Self {
+            p50: at(0.5),
+            p95: at(0.95),
+            p99: at(0.99),
+        }
     }
 }
 
@@ -118,15 +136,32 @@ async fn one_row_commit(stack: &Stack) -> Times {
 async fn publish_to_deliver(stack: &Stack) -> Times {
     let channel = stack.vhost.channel().await;
     let mut quorum = FieldTable::default();
-    quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-    channel.queue_declare("floor".into(), durable, quorum).await.unwrap();
+    quorum.insert(
+        "x-queue-type".into(),
+        AMQPValue::LongString("quorum".into()),
+    );
+    let durable = QueueDeclareOptions {
+        durable: true,
+        ..Default::default()
+    };
+    channel
+        .queue_declare("floor".into(), durable, quorum)
+        .await
+        .unwrap();
     let mut consumer = channel
-        .basic_consume("floor".into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())
+        .basic_consume(
+            "floor".into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
         .await
         .unwrap();
     let publisher = stack.vhost.channel().await;
-    publisher.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    publisher
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .unwrap();
     let persistent = BasicProperties::default().with_delivery_mode(2);
     let body = [b'x'; 300];
     let mut samples = Vec::new();
@@ -134,7 +169,13 @@ async fn publish_to_deliver(stack: &Stack) -> Times {
         let began = Instant::now();
         let options = BasicPublishOptions::default();
         let confirm = publisher
-            .basic_publish("".into(), "floor".into(), options, &body, persistent.clone())
+            .basic_publish(
+                "".into(),
+                "floor".into(),
+                options,
+                &body,
+                persistent.clone(),
+            )
             .await
             .unwrap();
         let delivery = consumer.next().await.unwrap().unwrap();
@@ -148,11 +189,20 @@ async fn publish_to_deliver(stack: &Stack) -> Times {
 
 async fn register_to_notification(stack: &Stack) -> Times {
     for i in 0..ROUNDS {
-        stack.client.register(if i % 2 == 0 { Role::Student } else { Role::Encadrant }).await;
+        stack
+            .client
+            .register(if i % 2 == 0 {
+                Role::Student
+            } else {
+                Role::Encadrant
+            })
+            .await;
         // The next password's hash would take a core from this one's chain.
-        eventually(Duration::from_secs(10), "the user is welcomed", async || {
-            stack.comm.count("communications_notification").await == i as i64 + 1
-        })
+        eventually(
+            Duration::from_secs(10),
+            "the user is welcomed",
+            async || stack.comm.count("communications_notification").await == i as i64 + 1,
+        )
         .await;
         tokio::time::sleep(PACE).await;
     }
@@ -162,15 +212,18 @@ async fn register_to_notification(stack: &Stack) -> Times {
             .fetch_all(&stack.auth.pool)
             .await
             .expect("PostgreSQL keeps commit timestamps");
-    let told: HashMap<Uuid, DateTime<Utc>> =
-        sqlx::query_as("select user_id, pg_xact_commit_timestamp(xmin) from communications_notification")
-            .fetch_all(&stack.comm.pool)
-            .await
-            .expect("PostgreSQL keeps commit timestamps")
-            .into_iter()
-            .collect();
+    let told: HashMap<Uuid, DateTime<Utc>> = sqlx::query_as(
+        "select user_id, pg_xact_commit_timestamp(xmin) from communications_notification",
+    )
+    .fetch_all(&stack.comm.pool)
+    .await
+    .expect("PostgreSQL keeps commit timestamps")
+    .into_iter()
+    .collect();
     let milliseconds = |(user, at): (Uuid, DateTime<Utc>)| {
-        (told[&user] - at).num_microseconds().map_or(f64::NAN, |micros| micros as f64 / 1e3)
+        (told[&user] - at)
+            .num_microseconds()
+            .map_or(f64::NAN, |micros| micros as f64 / 1e3)
     };
     Times::of(registered.into_iter().map(milliseconds).collect())
 }
@@ -180,12 +233,18 @@ async fn drain(stack: &mut Stack) -> Duration {
         stack.stop(unit, Duration::from_secs(15)).await;
     }
     let channel = stack.vhost.channel().await;
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .unwrap();
     for _ in 0..DRAINED / 500 {
         let confirms = join_all((0..500).map(async |_| {
-            let event = UserCreated { user_id: UserId::new(), ..UserCreated::sample() };
-            let body =
-                serde_json::json!({"payload": event, "_meta": {"event_id": Uuid::now_v7()}}).to_string();
+            let event = UserCreated {
+                user_id: UserId::new(),
+                ..UserCreated::sample()
+            };
+            let body = serde_json::json!({"payload": event, "_meta": {"event_id": Uuid::now_v7()}})
+                .to_string();
             let persistent = BasicProperties::default().with_delivery_mode(2);
             let options = BasicPublishOptions::default();
             let key = UserCreated::KEY.into();
@@ -207,10 +266,14 @@ async fn drain(stack: &mut Stack) -> Duration {
     })
     .await;
     let took = began.elapsed();
-    let profiles =
-        stack.profile.count("profiles_student").await + stack.profile.count("profiles_encadrant").await;
+    let profiles = stack.profile.count("profiles_student").await
+        + stack.profile.count("profiles_encadrant").await;
     assert_eq!(profiles, wanted, "one profile each");
-    assert_eq!(stack.comm.count("communications_notification").await, wanted, "one welcome each");
+    assert_eq!(
+        stack.comm.count("communications_notification").await,
+        wanted,
+        "one welcome each"
+    );
     for database in [&stack.auth, &stack.profile, &stack.comm] {
         assert_eq!(database.count("parked_event").await, 0, "nothing parked");
     }
@@ -219,6 +282,13 @@ async fn drain(stack: &mut Stack) -> Duration {
 
 fn resident_mb(pid: i32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(f64::NAN) / 1024.0
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap_or_default();
+    line.trim()
+        .trim_end_matches(" kB")
+        .parse::<f64>()
+        .unwrap_or(f64::NAN)
+        / 1024.0
 }

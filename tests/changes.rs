@@ -11,7 +11,10 @@ const SOON: Duration = Duration::from_secs(10);
 
 async fn welcomed(stack: &Stack, role: Role) -> Account {
     let account = stack.client.register(role).await;
-    eventually(SOON, "the welcome", async || stack.client.notifications(&account).await.len() == 1).await;
+    eventually(SOON, "the welcome", async || {
+        stack.client.notifications(&account).await.len() == 1
+    })
+    .await;
     account
 }
 
@@ -22,14 +25,20 @@ async fn a_change_of_the_account_reaches_the_profile_and_is_announced_once() {
         let tap = stack.vhost.tap(&format!("{kind}.updated")).await;
         let account = welcomed(&stack, role).await;
         let change = json!({"first_name": "Zoë", "phone": "+33 1", "locale": "fr"});
-        let answer = stack.client.ask(Method::PATCH, ME, Some(&account.token), Some(&change)).await;
-        assert_eq!(answer.map(|answer| answer.status).ok(), Some(200));
+        let response = stack
+            .client
+            .ask(Method::PATCH, ME, Some(&account.token), Some(&change))
+            .await;
+        assert_eq!(response.map(|response| response.status).ok(), Some(200));
         let profile = eventually(SOON, "the profile follows", async || {
             let profile = stack.client.get("/profile/api/me", &account).await.body;
             (profile["first_name"] == "Zoë").then_some(profile)
         })
         .await;
-        assert_eq!((&profile["phone"], &profile["email"]), (&json!("+33 1"), &json!(account.email)));
+        assert_eq!(
+            (&profile["phone"], &profile["email"]),
+            (&json!("+33 1"), &json!(account.email))
+        );
         let event = tap.hear(|_| true).await.json();
         assert_eq!(event["_meta"]["aggregate_version"], 2);
         assert_eq!(event["payload"][format!("{kind}_id")], profile["id"]);
@@ -37,18 +46,37 @@ async fn a_change_of_the_account_reaches_the_profile_and_is_announced_once() {
 
         // A language is no matter of the profile: nothing is announced.
         let language = json!({"locale": "en"});
-        let answer = stack.client.ask(Method::PATCH, ME, Some(&account.token), Some(&language)).await;
-        assert_eq!(answer.map(|answer| answer.status).ok(), Some(200));
+        let response = stack
+            .client
+            .ask(Method::PATCH, ME, Some(&account.token), Some(&language))
+            .await;
+        assert_eq!(response.map(|response| response.status).ok(), Some(200));
         let applied = format!(
             "exists (select from profiles_account where user_id = '{}' and version = 3)",
             account.user_id
         );
-        eventually(SOON, "the second change arrives", async || stack.profile.is(&applied).await).await;
-        assert_eq!(stack.profile.count(&format!("outbox where routing_key = '{kind}.updated'")).await, 1);
+        eventually(SOON, "the second change arrives", async || {
+            stack.profile.is(&applied).await
+        })
+        .await;
+        assert_eq!(
+            stack
+                .profile
+                .count(&format!("outbox where routing_key = '{kind}.updated'"))
+                .await,
+            1
+        );
         let handled = format!("exists (select from inbox where routing_key = '{kind}.updated')");
-        eventually(SOON, "comm-service has a handler for it", async || stack.comm.is(&handled).await).await;
+        eventually(SOON, "comm-service has a handler for it", async || {
+            stack.comm.is(&handled).await
+        })
+        .await;
     }
-    assert_eq!(stack.comm.count("communications_notification").await, 2, "only the welcomes");
+    assert_eq!(
+        stack.comm.count("communications_notification").await,
+        2,
+        "only the welcomes"
+    );
 }
 
 #[tokio::test]
@@ -58,25 +86,39 @@ async fn a_deleted_user_is_erased_everywhere() {
         let (leaves, stays) = (welcomed(&stack, role).await, welcomed(&stack, role).await);
         // Something about the user that could not be handled.
         let odd = json!({"payload": {"user_id": leaves.user_id, "email": leaves.email, "role": "king"}, "_meta": {}});
-        stack.vhost.publish("auth.user.created", odd.to_string()).await;
+        stack
+            .vhost
+            .publish("auth.user.created", odd.to_string())
+            .await;
         let dead = "exists (select from parked_event where state = 'dead')";
         eventually(SOON, "a dead event", async || stack.profile.is(dead).await).await;
 
         let password = json!({"current_password": PASSWORD});
-        let answer = stack.client.ask(Method::DELETE, ME, Some(&leaves.token), Some(&password)).await;
-        assert_eq!(answer.map(|answer| answer.status).ok(), Some(204));
+        let response = stack
+            .client
+            .ask(Method::DELETE, ME, Some(&leaves.token), Some(&password))
+            .await;
+        assert_eq!(response.map(|response| response.status).ok(), Some(204));
         eventually(SOON, "profile and notifications are gone", async || {
             stack.client.get("/profile/api/me", &leaves).await.status == 404
                 && stack.client.notifications(&leaves).await.is_empty()
         })
         .await;
         eventually(SOON, "all is published", async || {
-            stack.profile.count("outbox where published_at is null").await == 0
+            stack
+                .profile
+                .count("outbox where published_at is null")
+                .await
+                == 0
                 && stack.auth.count("outbox where published_at is null").await == 0
         })
         .await;
         assert_no_trace(&stack, &leaves).await;
-        assert_eq!(stack.client.get("/profile/api/me", &stays).await.status, 200, "nobody else is erased");
+        assert_eq!(
+            stack.client.get("/profile/api/me", &stays).await.status,
+            200,
+            "nobody else is erased"
+        );
         assert_eq!(stack.client.notifications(&stays).await.len(), 1);
     }
 }
@@ -94,7 +136,10 @@ async fn assert_no_trace(stack: &Stack, account: &Account) {
                 "t::text"
             };
             let alias = if table == "parked_event" { "" } else { "as t" };
-            let traces = format!("{table} {alias} where position('{}' in {row}) > 0", account.email);
+            let traces = format!(
+                "{table} {alias} where position('{}' in {row}) > 0",
+                account.email
+            );
             assert_eq!(database.count(&traces).await, 0, "{table}");
         }
     }

@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use serde_json::json;
 use std::time::Duration;
-use test_support::{Stack, Unit, eventually, stack::Edges};
+use test_support::{Stack, Unit, eventually, stack::Links};
 use uuid::Uuid;
 
 /// Stories of accounts, told to profile-service, and of students, told to comm-service.
@@ -23,7 +23,8 @@ const SOON: Duration = Duration::from_secs(120);
 type Message = (&'static str, String);
 
 fn message<E: Event>(version: Option<i64>, seconds: i64, event: &E) -> Message {
-    let time = chrono::DateTime::from_timestamp(1_765_654_022 + seconds, 0).expect("a time of this century");
+    let time = chrono::DateTime::from_timestamp(1_765_654_022 + seconds, 0)
+        .expect("a time of this century");
     let meta = json!({"event_id": EventId::new(), "timestamp": time, "routing_key": E::KEY, "source": "test",
                       "aggregate_version": version});
     (E::KEY, json!({"payload": event, "_meta": meta}).to_string())
@@ -35,7 +36,12 @@ fn account(i: usize) -> Vec<Message> {
     let counts = |version: i64| (!i.is_multiple_of(3)).then_some(version);
     let role = Role::ALL[i % 7 % 3];
     let email = format!("{user_id}@example.com");
-    let created = UserCreated { user_id, role, email: email.clone(), ..UserCreated::sample() };
+    let created = UserCreated {
+        user_id,
+        role,
+        email: email.clone(),
+        ..UserCreated::sample()
+    };
     let updated = |first_name: &str, phone: Option<&str>| UserUpdated {
         user_id,
         email: email.clone(),
@@ -59,15 +65,70 @@ fn account(i: usize) -> Vec<Message> {
 fn student(i: usize) -> Vec<Message> {
     let (student_id, user_id, stage_id) = (StudentId::new(), UserId::new(), Uuid::now_v7().into());
     let mut story = vec![
-        message(Some(1), 1, &StudentCreated { student_id, user_id, ..StudentCreated::sample() }),
-        message(Some(2), 2, &StudentUpdated { student_id, user_id, ..StudentUpdated::sample() }),
-        message(None, 3, &StageCreated { stage_id, student_id, ..StageCreated::sample() }),
-        message(None, 4, &StageAccepted { stage_id, student_id, ..StageAccepted::sample() }),
-        message(None, 5, &StageCompleted { stage_id, student_id, ..StageCompleted::sample() }),
-        message(None, 6, &EvaluationCreated { stage_id, student_id, ..EvaluationCreated::sample() }),
+        message(
+            Some(1),
+            1,
+            &StudentCreated {
+                student_id,
+                user_id,
+                ..StudentCreated::sample()
+            },
+        ),
+        message(
+            Some(2),
+            2,
+            &StudentUpdated {
+                student_id,
+                user_id,
+                ..StudentUpdated::sample()
+            },
+        ),
+        message(
+            None,
+            3,
+            &StageCreated {
+                stage_id,
+                student_id,
+                ..StageCreated::sample()
+            },
+        ),
+        message(
+            None,
+            4,
+            &StageAccepted {
+                stage_id,
+                student_id,
+                ..StageAccepted::sample()
+            },
+        ),
+        message(
+            None,
+            5,
+            &StageCompleted {
+                stage_id,
+                student_id,
+                ..StageCompleted::sample()
+            },
+        ),
+        message(
+            None,
+            6,
+            &EvaluationCreated {
+                stage_id,
+                student_id,
+                ..EvaluationCreated::sample()
+            },
+        ),
     ];
     if i.is_multiple_of(4) {
-        story.push(message(Some(3), 7, &StudentDeleted { student_id, user_id }));
+        story.push(message(
+            Some(3),
+            7,
+            &StudentDeleted {
+                student_id,
+                user_id,
+            },
+        ));
     }
     story
 }
@@ -92,8 +153,10 @@ async fn state(stack: &Stack) -> [String; 3] {
 /// them, was handled: `distinct` counts those told to profile-service and to comm-service. An empty queue would
 /// prove nothing, for a consumer may still hold what it took from it.
 async fn tell(messages: &[Message], distinct: (i64, i64)) -> Stack {
-    let mut stack = Stack::prepare(Edges::Direct).await;
-    stack.start_units(&[Unit::ProfileConsumer, Unit::CommConsumer]).await;
+    let mut stack = Stack::prepare(Links::Direct).await;
+    stack
+        .start_units(&[Unit::ProfileConsumer, Unit::CommConsumer])
+        .await;
     stream::iter(messages)
         .map(|(key, body)| stack.vhost.publish(key, body))
         .buffered(200)
@@ -103,7 +166,8 @@ async fn tell(messages: &[Message], distinct: (i64, i64)) -> Stack {
     eventually(SOON, "all is handled", async || {
         stack.profile.count("inbox").await == for_profile
             && stack.comm.count("inbox").await == for_comm + stack.profile.count("outbox").await
-            && stack.profile.count("parked_event").await + stack.comm.count("parked_event").await == 0
+            && stack.profile.count("parked_event").await + stack.comm.count("parked_event").await
+                == 0
     })
     .await;
     stack
@@ -111,13 +175,18 @@ async fn tell(messages: &[Message], distinct: (i64, i64)) -> Stack {
 
 #[tokio::test]
 async fn a_storm_ends_as_the_orderly_story_does() {
-    let stories: Vec<Vec<Message>> = (0..STORIES).flat_map(|i| [account(i), student(i)]).collect();
+    let stories: Vec<Vec<Message>> = (0..STORIES)
+        .flat_map(|i| [account(i), student(i)])
+        .collect();
     let orderly: Vec<Message> = stories.concat();
     let of = |wanted: fn(&str) -> bool| -> i64 {
-        i64::try_from(orderly.iter().filter(|(key, _)| wanted(key)).count()).expect("some thousands")
+        i64::try_from(orderly.iter().filter(|(key, _)| wanted(key)).count())
+            .expect("some thousands")
     };
-    let distinct =
-        (of(|key| key.starts_with("auth.")), of(|key| !key.starts_with("auth.") || key == UserDeleted::KEY));
+    let distinct = (
+        of(|key| key.starts_with("auth.")),
+        of(|key| !key.starts_with("auth.") || key == UserDeleted::KEY),
+    );
 
     let seed: u64 = rand::rng().random();
     let mut rng = StdRng::seed_from_u64(seed);

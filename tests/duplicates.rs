@@ -27,20 +27,29 @@ async fn assert_told_once(stack: &Stack, user_id: UserId, known: usize) {
     })
     .await;
     eventually(SOON, "all copies are taken", async || {
-        stack.process(Unit::ProfileConsumer).count_lines("Event already handled") == known
-            && stack.profile.count("outbox where published_at is null").await == 0
+        stack
+            .process(Unit::ProfileConsumer)
+            .count_lines("Event already handled")
+            == known
+            && stack
+                .profile
+                .count("outbox where published_at is null")
+                .await
+                == 0
     })
     .await;
     assert_eq!(stack.profile.count(&mine("profiles_student")).await, 1);
-    assert_eq!(stack.comm.count(&mine("communications_notification")).await, 1);
+    assert_eq!(
+        stack.comm.count(&mine("communications_notification")).await,
+        1
+    );
     for database in [&stack.profile, &stack.comm] {
         assert_eq!(database.count("parked_event").await, 0);
     }
 }
 
 fn bare(key: &str, payload: &Value) -> String {
-    let meta =
-        json!({"timestamp": "2025-12-13T19:27:02.415000Z", "routing_key": key, "source": "auth-service"});
+    let meta = json!({"timestamp": "2025-12-13T19:27:02.415000Z", "routing_key": key, "source": "auth-service"});
     json!({"payload": payload, "_meta": meta}).to_string()
 }
 
@@ -57,14 +66,20 @@ async fn copies_of_a_bare_event_have_one_effect() {
     // Another event that announces the same profile is no reason for a second welcome.
     let student_id = stack.profile.value("select id from profiles_student").await;
     let again = json!({"student_id": student_id, "user_id": user_id, "first_name": "John"});
-    stack.vhost.publish("student.created", bare("student.created", &again)).await;
+    stack
+        .vhost
+        .publish("student.created", bare("student.created", &again))
+        .await;
     let line = format!("Notification already exists for {student_id}");
     stack.process(Unit::CommConsumer).line(&line).await;
     assert_told_once(&stack, user_id, TIMES - 1).await;
 
     // The same by a client that shares no code with ours.
     let Some(pika) = pika().await else {
-        #[expect(clippy::print_stdout, reason = "a check that was not made must be seen")]
+        #[expect(
+            clippy::print_stdout,
+            reason = "a check that was not made must be seen"
+        )]
         {
             println!("SKIPPED: a Python client's copies, for want of python3 with pip or pika");
         }
@@ -74,28 +89,48 @@ async fn copies_of_a_bare_event_have_one_effect() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("seed_publisher.py");
     let published = Command::new("python3")
         .arg(script)
-        .args([&stack.vhost.amqp_url, key, &person(user_id).to_string(), &TIMES.to_string()])
+        .args([
+            &stack.vhost.amqp_url,
+            key,
+            &person(user_id).to_string(),
+            &TIMES.to_string(),
+        ])
         .env("PYTHONPATH", pika)
         .output()
         .await
         .expect("python3 was there a moment ago");
-    assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+    assert!(
+        published.status.success(),
+        "{}",
+        String::from_utf8_lossy(&published.stderr)
+    );
     assert_told_once(&stack, user_id, 2 * (TIMES - 1)).await;
 }
 
-/// A folder to import pika from, installed if need be. Empty where the system has it.
+/// A directory to import pika from, installed if need be. Empty where the system has it.
 async fn pika() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pika");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pika");
     let python = |arguments: &[&str]| {
         let mut command = Command::new("python3");
-        command.args(arguments).env("PYTHONPATH", &folder).kill_on_drop(true);
-        async move { command.output().await.is_ok_and(|output| output.status.success()) }
+        command
+            .args(arguments)
+            .env("PYTHONPATH", &dir)
+            .kill_on_drop(true);
+        async move {
+            command
+                .output()
+                .await
+                .is_ok_and(|output| output.status.success())
+        }
     };
-    let target = folder.display().to_string();
+    let target = dir.display().to_string();
     let there = python(&["-c", "import pika"]).await
-        || python(&["-m", "pip", "install", "--quiet", "--target", &target, "pika"]).await
+        || python(&[
+            "-m", "pip", "install", "--quiet", "--target", &target, "pika",
+        ])
+        .await
             && python(&["-c", "import pika"]).await;
-    there.then_some(folder)
+    there.then_some(dir)
 }
 
 #[tokio::test]
@@ -106,16 +141,27 @@ async fn a_replay_of_all_that_was_published_has_no_effect() {
     for role in [Role::Student, Role::Encadrant, Role::Student] {
         assert!(ledger.register(role).await);
     }
-    ledger.settle(&stack, "before the replay", SOON).await.assert_clean();
+    ledger
+        .settle(&stack, "before the replay", SOON)
+        .await
+        .assert_clean();
     eventually(SOON, "all was heard", async || tap.heard().len() == 6).await;
     for message in tap.heard() {
-        stack.vhost.publish_with(&message.routing_key, &message.body, message.properties).await;
+        stack
+            .vhost
+            .publish_with(&message.routing_key, &message.body, message.properties)
+            .await;
     }
     eventually(SOON, "every copy arrives and is known", async || {
-        Unit::CONSUMERS.iter().all(|unit| stack.process(*unit).count_lines("Event already handled") >= 3)
+        Unit::CONSUMERS
+            .iter()
+            .all(|unit| stack.process(*unit).count_lines("Event already handled") >= 3)
     })
     .await;
-    ledger.settle(&stack, "replay of all that was published", SOON).await.assert_clean();
+    ledger
+        .settle(&stack, "replay of all that was published", SOON)
+        .await
+        .assert_clean();
     ledger.proof_of_life(SOON).await;
 }
 
@@ -123,27 +169,51 @@ async fn a_replay_of_all_that_was_published_has_no_effect() {
 async fn consumers_share_a_queue_and_tell_once() {
     const USERS: usize = 300;
     let stack = Stack::start().await;
-    let twins = [stack.twin(Unit::ProfileConsumer).await, stack.twin(Unit::CommConsumer).await];
+    let twins = [
+        stack.replica(Unit::ProfileConsumer).await,
+        stack.replica(Unit::CommConsumer).await,
+    ];
     let key = "auth.user.created";
-    let bodies: Vec<String> = (0..USERS).map(|_| bare(key, &person(UserId::new()))).collect();
+    let bodies: Vec<String> = (0..USERS)
+        .map(|_| bare(key, &person(UserId::new())))
+        .collect();
     // Two copies of each, side by side: both consumers may hold the same event at the same time.
-    let copies = bodies.iter().chain(&bodies).map(|body| stack.vhost.publish(key, body));
+    let copies = bodies
+        .iter()
+        .chain(&bodies)
+        .map(|body| stack.vhost.publish(key, body));
     join_all(copies).await;
     eventually(SOON, "all are welcomed, all copies are known", async || {
-        stack.comm.count("communications_notification").await == i64::try_from(USERS).expect("a few hundred")
-            && stack.process(Unit::ProfileConsumer).count_lines("Event already handled")
+        stack.comm.count("communications_notification").await
+            == i64::try_from(USERS).expect("a few hundred")
+            && stack
+                .process(Unit::ProfileConsumer)
+                .count_lines("Event already handled")
                 + twins[0].count_lines("Event already handled")
                 == USERS
     })
     .await;
-    assert_eq!(stack.profile.count("profiles_student").await, i64::try_from(USERS).unwrap());
-    for (unit, twin, line) in [
-        (Unit::ProfileConsumer, &twins[0], "✅ Created student profile"),
+    assert_eq!(
+        stack.profile.count("profiles_student").await,
+        i64::try_from(USERS).unwrap()
+    );
+    for (unit, replica, line) in [
+        (
+            Unit::ProfileConsumer,
+            &twins[0],
+            "✅ Created student profile",
+        ),
         (Unit::CommConsumer, &twins[1], "✅ Created notification"),
     ] {
-        let (one, other) = (stack.process(unit).count_lines(line), twin.count_lines(line));
+        let (one, other) = (
+            stack.process(unit).count_lines(line),
+            replica.count_lines(line),
+        );
         assert_eq!(one + other, USERS, "{unit:?}");
-        assert!(one > 0 && other > 0, "{unit:?}: both work: {one} and {other}");
+        assert!(
+            one > 0 && other > 0,
+            "{unit:?}: both work: {one} and {other}"
+        );
     }
     for database in [&stack.profile, &stack.comm] {
         assert_eq!(database.count("parked_event").await, 0);

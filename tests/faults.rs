@@ -2,7 +2,7 @@
 
 use events::Role;
 use std::time::{Duration, Instant};
-use test_support::{Edges, Ledger, Mode, Stack, Unit, eventually};
+use test_support::{Ledger, Links, Mode, Stack, Unit, eventually};
 
 /// Between two registrations of a stream: argon2 takes most of a core at twenty a second.
 const EVERY: Duration = Duration::from_millis(50);
@@ -25,7 +25,10 @@ async fn any_process_may_be_killed_or_stopped() {
         load.stop().await;
         ledger.proof_of_life(RECOVERY).await;
     }
-    ledger.settle(&stack, "kill -9 of each process", DRAINED).await.assert_clean();
+    ledger
+        .settle(&stack, "kill -9 of each process", DRAINED)
+        .await
+        .assert_clean();
 
     let load = ledger.load(EVERY);
     for unit in Unit::ALL {
@@ -35,33 +38,54 @@ async fn any_process_may_be_killed_or_stopped() {
         stack.start_units(&[unit]).await;
     }
     load.stop().await;
-    ledger.settle(&stack, "SIGTERM to each process", DRAINED).await.assert_clean();
+    ledger
+        .settle(&stack, "SIGTERM to each process", DRAINED)
+        .await
+        .assert_clean();
     ledger.proof_of_life(RECOVERY).await;
 }
 
 /// Some more events are on their way than a moment ago.
 async fn under_way(stack: &Stack) {
     let before = stack.auth.count("outbox").await;
-    eventually(DRAINED, "registrations go on", async || stack.auth.count("outbox").await > before + 4).await;
+    eventually(DRAINED, "registrations go on", async || {
+        stack.auth.count("outbox").await > before + 4
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn registration_does_not_need_the_broker() {
-    let mut stack = Stack::prepare(Edges::Proxied).await;
+    let mut stack = Stack::prepare(Links::Proxied).await;
     let ledger = Ledger::new(&stack.client);
     // Not even for the start.
     stack.set_broker(Mode::Refuse);
     stack.spawn(&Unit::ALL);
-    eventually(STOP, "the API answers without a broker", async || ledger.register(Role::Student).await).await;
+    eventually(STOP, "the API answers without a broker", async || {
+        ledger.register(Role::Student).await
+    })
+    .await;
     stack.set_broker(Mode::Pass);
     ledger.proof_of_life(RECOVERY).await;
 
-    for mode in [Mode::Refuse, Mode::Reset, Mode::AcceptThenClose, Mode::BlackHole] {
+    for mode in [
+        Mode::Refuse,
+        Mode::Reset,
+        Mode::AcceptThenClose,
+        Mode::BlackHole,
+    ] {
         stack.set_broker(mode);
         for role in [Role::Student, Role::Encadrant, Role::Student] {
             let began = Instant::now();
-            assert!(ledger.register(role).await, "201 without a broker ({mode:?})");
-            assert!(began.elapsed() < Duration::from_secs(2), "{mode:?}: at once, not {:?}", began.elapsed());
+            assert!(
+                ledger.register(role).await,
+                "201 without a broker ({mode:?})"
+            );
+            assert!(
+                began.elapsed() < Duration::from_secs(2),
+                "{mode:?}: at once, not {:?}",
+                began.elapsed()
+            );
         }
         let kept = stack.auth.count("outbox where published_at is null").await;
         assert_eq!(kept, 3, "{mode:?}: the events are kept");
@@ -90,13 +114,16 @@ async fn noticed(stack: &Stack, mode: Mode) {
     for unit in Unit::CONSUMERS {
         let internal = stack.internal(unit);
         let what = format!("{unit:?} notices {mode:?}");
-        eventually(STOP, &what, async || !test_support::process::is_ready(internal).await).await;
+        eventually(STOP, &what, async || {
+            !test_support::process::is_ready(internal).await
+        })
+        .await;
     }
 }
 
 #[tokio::test]
 async fn a_consumer_may_lose_its_database() {
-    let mut stack = Stack::prepare(Edges::Proxied).await;
+    let mut stack = Stack::prepare(Links::Proxied).await;
     stack.start_units(&Unit::ALL).await;
     let ledger = Ledger::new(&stack.client);
 
@@ -106,7 +133,10 @@ async fn a_consumer_may_lose_its_database() {
         assert!(database.terminate_sessions().await > 0);
     }
     load.stop().await;
-    ledger.settle(&stack, "sessions terminated", DRAINED).await.assert_clean();
+    ledger
+        .settle(&stack, "sessions terminated", DRAINED)
+        .await
+        .assert_clean();
     ledger.proof_of_life(RECOVERY).await;
 
     for (unit, mode) in [
@@ -116,13 +146,16 @@ async fn a_consumer_may_lose_its_database() {
     ] {
         let load = ledger.load(EVERY);
         under_way(&stack).await;
-        stack.database_edge(unit).set(mode);
+        stack.database_link(unit).set(mode);
         let internal = stack.internal(unit);
         let what = format!("{unit:?} notices {mode:?}");
-        eventually(STOP, &what, async || !test_support::process::is_ready(internal).await).await;
+        eventually(STOP, &what, async || {
+            !test_support::process::is_ready(internal).await
+        })
+        .await;
         under_way(&stack).await;
         load.stop().await;
-        stack.database_edge(unit).set(Mode::Pass);
+        stack.database_link(unit).set(Mode::Pass);
         let back = ledger.proof_of_life(RECOVERY).await;
         let fault = format!("database {mode:?} for {unit:?}, back after {back:.1?}");
         ledger.settle(&stack, &fault, DRAINED).await.assert_clean();

@@ -10,9 +10,10 @@ const SOON: Duration = Duration::from_secs(20);
 
 fn event(user_id: &str) -> Vec<u8> {
     let payload = json!({"user_id": user_id, "email": "good@example.com", "first_name": "Good", "last_name": "One", "role": "student"});
-    let meta =
-        json!({"timestamp": "2025-12-13T19:27:02.415000Z", "routing_key": KEY, "source": "auth-service"});
-    json!({"payload": payload, "_meta": meta}).to_string().into_bytes()
+    let meta = json!({"timestamp": "2025-12-13T19:27:02.415000Z", "routing_key": KEY, "source": "auth-service"});
+    json!({"payload": payload, "_meta": meta})
+        .to_string()
+        .into_bytes()
 }
 
 /// Publishes a good event and waits for its welcome; tells how long that took.
@@ -21,8 +22,10 @@ async fn good_one(stack: &Stack) -> Duration {
     let began = Instant::now();
     stack.vhost.publish(KEY, event(&user_id)).await;
     let mine = format!("communications_notification where user_id = '{user_id}'");
-    eventually(SOON, "the good event behind has its effect", async || stack.comm.count(&mine).await == 1)
-        .await;
+    eventually(SOON, "the good event behind has its effect", async || {
+        stack.comm.count(&mine).await == 1
+    })
+    .await;
     began.elapsed()
 }
 
@@ -34,7 +37,11 @@ async fn bad_messages_are_dead_with_a_reason_and_the_next_one_is_handled() {
     let bodies: [(&str, Vec<u8>, &str); 10] = [
         ("empty", Vec::new(), "empty"),
         ("not JSON", b"{nope".to_vec(), "not_json"),
-        ("not UTF-8", b"{\"payload\": \"\xff\xfe\"}".to_vec(), "not_utf8"),
+        (
+            "not UTF-8",
+            b"{\"payload\": \"\xff\xfe\"}".to_vec(),
+            "not_utf8",
+        ),
         ("a scalar", b"42".to_vec(), "not_an_envelope"),
         ("no payload", b"{\"_meta\": {}}".to_vec(), "not_an_envelope"),
         ("a bad UUID", event("not-a-uuid"), "bad_payload"),
@@ -53,7 +60,11 @@ async fn bad_messages_are_dead_with_a_reason_and_the_next_one_is_handled() {
         stack.vhost.publish(KEY, body).await;
     }
     let took = good_one(&stack).await;
-    assert!(took < Duration::from_secs(1), "a good event behind {} bad ones took {took:?}", bodies.len());
+    assert!(
+        took < Duration::from_secs(1),
+        "a good event behind {} bad ones took {took:?}",
+        bodies.len()
+    );
 
     for (what, body, kind) in &bodies {
         let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -62,22 +73,40 @@ async fn bad_messages_are_dead_with_a_reason_and_the_next_one_is_handled() {
         let sound = format!(
             "{rows} and state = 'dead' and kind = '{kind}' and reason <> '' and routing_key = '{KEY}' and queue = 'profile.events'"
         );
-        let told =
-            stack.profile.value(&format!("select concat(state, ' ', kind, ': ', reason) from {rows}")).await;
+        let told = stack
+            .profile
+            .value(&format!(
+                "select concat(state, ' ', kind, ': ', reason) from {rows}"
+            ))
+            .await;
         assert_eq!(stack.profile.count(&sound).await, 1, "{what}: {told}");
     }
-    assert_eq!(stack.profile.count("parked_event").await, i64::try_from(bodies.len()).unwrap());
+    assert_eq!(
+        stack.profile.count("parked_event").await,
+        i64::try_from(bodies.len()).unwrap()
+    );
     assert_nothing_stopped(&stack).await;
 }
 
 #[tokio::test]
 async fn a_key_that_is_not_utf8_is_dead_alone() {
     let stack = Stack::start().await;
-    wire::publish(&stack.vhost.amqp_url, b"auth.user.\xff\xfe", &event(&UserId::new().to_string())).await;
+    wire::publish(
+        &stack.vhost.amqp_url,
+        b"auth.user.\xff\xfe",
+        &event(&UserId::new().to_string()),
+    )
+    .await;
     let took = good_one(&stack).await;
-    assert!(took < Duration::from_secs(1), "the good event behind it took {took:?}");
+    assert!(
+        took < Duration::from_secs(1),
+        "the good event behind it took {took:?}"
+    );
     eventually(SOON, "one dead row", async || {
-        stack.profile.count("parked_event where state = 'dead' and kind = 'crashed' and reason <> ''").await
+        stack
+            .profile
+            .count("parked_event where state = 'dead' and kind = 'crashed' and reason <> ''")
+            .await
             == 1
     })
     .await;
@@ -90,9 +119,18 @@ async fn assert_nothing_stopped(stack: &Stack) {
     let took = good_one(stack).await;
     assert!(took < Duration::from_secs(1), "proof of life took {took:?}");
     for queue in ["profile.events", "profile.events.crashed"] {
-        eventually(SOON, "the queues are empty", async || stack.vhost.depth(queue).await == Some(0)).await;
+        eventually(SOON, "the queues are empty", async || {
+            stack.vhost.depth(queue).await == Some(0)
+        })
+        .await;
     }
     let internal = stack.internal(Unit::ProfileConsumer);
-    assert!(test_support::process::is_ready(internal).await, "the consumer is ready");
-    assert_eq!(stack.process(Unit::ProfileConsumer).count_lines("panicked"), 0);
+    assert!(
+        test_support::process::is_ready(internal).await,
+        "the consumer is ready"
+    );
+    assert_eq!(
+        stack.process(Unit::ProfileConsumer).count_lines("panicked"),
+        0
+    );
 }

@@ -8,8 +8,8 @@ use events::{
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind,
     options::{
-        BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
-        QueueDeclareOptions,
+        BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
+        QueueBindOptions, QueueDeclareOptions,
     },
     types::FieldTable,
 };
@@ -25,17 +25,22 @@ struct Production {
     vhost: Vhost,
     /// Service → address with its own login.
     logins: HashMap<String, String>,
-    folder: std::path::PathBuf,
+    dir: std::path::PathBuf,
 }
 
 impl Production {
     async fn new() -> Self {
         let vhost = Vhost::new().await;
-        let folder = std::env::temp_dir().join(format!("medtrack-secrets-{}", Uuid::new_v4()));
-        let made = Command::new(servers::binary("medtrack")).arg("secrets").arg(&folder).output().await;
+        let dir = std::env::temp_dir().join(format!("medtrack-secrets-{}", Uuid::new_v4()));
+        let made = Command::new(servers::binary("medtrack"))
+            .arg("secrets")
+            .arg(&dir)
+            .output()
+            .await;
         assert!(made.expect("medtrack runs").status.success());
-        let read = |name: &str| fs::read_to_string(folder.join(name)).expect("the secret was made");
-        let definitions: Value = serde_json::from_str(&read("rabbitmq_definitions.json")).expect("JSON");
+        let read = |name: &str| fs::read_to_string(dir.join(name)).expect("the secret was made");
+        let definitions: Value =
+            serde_json::from_str(&read("rabbitmq_definitions.json")).expect("JSON");
         let url: Url = vhost.amqp_url.parse().expect("an address");
         let name = url.path().trim_start_matches('/').to_owned();
         // Logins are the broker's, not the virtual host's; a run has one broker.
@@ -44,7 +49,11 @@ impl Production {
         }
         for kind in ["permissions", "topic_permissions"] {
             for permission in list(&definitions, kind) {
-                let path = format!("{}/{name}/{}", kind.replace('_', "-"), text(permission, "user"));
+                let path = format!(
+                    "{}/{name}/{}",
+                    kind.replace('_', "-"),
+                    text(permission, "user")
+                );
                 manage(Method::PUT, &path, permission).await;
             }
         }
@@ -52,21 +61,31 @@ impl Production {
                               "bindings": definitions["bindings"]});
         manage(Method::POST, &format!("definitions/{name}"), &topology).await;
         let logins = ["auth", "profile", "comm"].map(|service| {
-            let theirs: Url = read(&format!("{service}_amqp_url")).parse().expect("an address");
+            let theirs: Url = read(&format!("{service}_amqp_url"))
+                .parse()
+                .expect("an address");
             let mut here = url.clone();
             here.set_username(theirs.username())
                 .and_then(|()| here.set_password(theirs.password()))
                 .expect("a login fits");
             (service.to_owned(), here.to_string())
         });
-        Self { vhost, logins: logins.into(), folder }
+        Self {
+            vhost,
+            logins: logins.into(),
+            dir,
+        }
     }
 
     async fn channel(&self, service: &str) -> (Connection, Channel) {
-        let connection = Connection::connect(&self.logins[service], ConnectionProperties::default()).await;
+        let connection =
+            Connection::connect(&self.logins[service], ConnectionProperties::default()).await;
         let connection = connection.expect("the login is known");
         let channel = connection.create_channel().await.expect("a channel");
-        channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await
+            .expect("confirms");
         (connection, channel)
     }
 
@@ -90,14 +109,17 @@ impl Production {
 
     async fn may_read(&self, service: &str, queue: &str) -> bool {
         let (_connection, channel) = self.channel(service).await;
-        channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.is_ok()
+        channel
+            .basic_get(queue.into(), BasicGetOptions { no_ack: true })
+            .await
+            .is_ok()
     }
 }
 
 impl Drop for Production {
     fn drop(&mut self) {
         // It is ours; a left-over goes with the machine's temporary files.
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
@@ -130,12 +152,21 @@ async fn nobody_publishes_anothers_events_reads_anothers_queue_or_changes_the_to
         ("comm", "student.created", false),
         ("comm", "grade.assigned", false),
     ] {
-        assert_eq!(production.may_publish(service, key).await, may, "{service}: {key}");
+        assert_eq!(
+            production.may_publish(service, key).await,
+            may,
+            "{service}: {key}"
+        );
     }
     for service in ["auth", "profile", "comm"] {
         for queue in QUEUES {
             let own = queue.name.starts_with(service);
-            assert_eq!(production.may_read(service, queue.name).await, own, "{service}: {}", queue.name);
+            assert_eq!(
+                production.may_read(service, queue.name).await,
+                own,
+                "{service}: {}",
+                queue.name
+            );
             assert_eq!(
                 production.may_read(service, queue.crashed).await,
                 own,
@@ -143,14 +174,24 @@ async fn nobody_publishes_anothers_events_reads_anothers_queue_or_changes_the_to
                 queue.crashed
             );
         }
-        let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+        let durable = ExchangeDeclareOptions {
+            durable: true,
+            ..Default::default()
+        };
         let (_connection, channel) = production.channel(service).await;
-        let exchange =
-            channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, FieldTable::default());
+        let exchange = channel.exchange_declare(
+            EXCHANGE.into(),
+            ExchangeKind::Topic,
+            durable,
+            FieldTable::default(),
+        );
         assert!(exchange.await.is_err(), "{service} declares no exchange");
         let (_connection, channel) = production.channel(service).await;
-        let queue =
-            channel.queue_declare("spy".into(), QueueDeclareOptions::default(), FieldTable::default());
+        let queue = channel.queue_declare(
+            "spy".into(),
+            QueueDeclareOptions::default(),
+            FieldTable::default(),
+        );
         assert!(queue.await.is_err(), "{service} declares no queue");
         let (_connection, channel) = production.channel(service).await;
         let own = format!("{service}.events");

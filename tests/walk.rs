@@ -23,7 +23,10 @@ struct Request {
 
 fn parse(section: &str) -> Request {
     let mut lines = section.lines();
-    let mut request = Request { title: lines.next().unwrap_or_default().trim().into(), ..Default::default() };
+    let mut request = Request {
+        title: lines.next().unwrap_or_default().trim().into(),
+        ..Default::default()
+    };
     for line in lines.by_ref() {
         if let Some(name) = line.strip_prefix("# @name ") {
             request.name = Some(name.into());
@@ -33,7 +36,9 @@ fn parse(section: &str) -> Request {
             request.text = text.into();
         } else if let Some(token) = line.strip_prefix("Authorization: Bearer ") {
             request.token = Some(token.into());
-        } else if let Some((method, url)) = line.split_once(' ').filter(|_| request.method.is_empty()) {
+        } else if let Some((method, url)) =
+            line.split_once(' ').filter(|_| request.method.is_empty())
+        {
             (request.method, request.url) = (method.into(), url.into());
         } else if line.is_empty() && !request.method.is_empty() {
             break;
@@ -44,13 +49,20 @@ fn parse(section: &str) -> Request {
 }
 
 /// Fills in `{{name}}` and `{{name.response.body.field}}`.
-fn fill(text: &str, variables: &HashMap<String, String>, answers: &HashMap<String, Value>) -> String {
+fn fill(
+    text: &str,
+    variables: &HashMap<String, String>,
+    answers: &HashMap<String, Value>,
+) -> String {
     let mut parts = text.split("{{");
     let mut filled = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (name, rest) = part.split_once("}}").expect("braces are closed");
         let value = match name.split_once(".response.body.") {
-            Some((answer, field)) => answers[answer][field].as_str().expect("the field is a text").to_owned(),
+            Some((response, field)) => answers[response][field]
+                .as_str()
+                .expect("the field is a text")
+                .to_owned(),
             None => variables[name].clone(),
         };
         filled += &value;
@@ -78,21 +90,34 @@ async fn the_walk_works_as_written() {
             .then(|| serde_json::from_str(&filled(&request.body)).expect("the body is JSON"));
         let ask = async || -> Answer {
             let method: Method = request.method.parse().expect("a method");
-            stack.client.ask(method, &path, token.as_deref(), body.as_ref()).await.expect("an answer")
+            stack
+                .client
+                .ask(method, &path, token.as_deref(), body.as_ref())
+                .await
+                .expect("an answer")
         };
-        let as_expected = |answer: &Answer| {
-            answer.status == request.status && answer.body.to_string().contains(&request.text)
+        let as_expected = |response: &Answer| {
+            response.status == request.status && response.body.to_string().contains(&request.text)
         };
         // What follows by event may take a moment; so does what only asks.
         let asks_only = request.method == "GET" || path.ends_with("/login");
-        let answer = if asks_only {
-            eventually(SOON, &request.title, async || Some(ask().await).filter(as_expected)).await
+        let response = if asks_only {
+            eventually(SOON, &request.title, async || {
+                Some(ask().await).filter(as_expected)
+            })
+            .await
         } else {
             ask().await
         };
-        assert!(as_expected(&answer), "{}: {} {}", request.title, answer.status, answer.body);
+        assert!(
+            as_expected(&response),
+            "{}: {} {}",
+            request.title,
+            response.status,
+            response.body
+        );
         if let Some(name) = request.name {
-            answers.insert(name, answer.body);
+            answers.insert(name, response.body);
         }
     }
     assert_eq!(answers.len(), 2);

@@ -67,7 +67,11 @@ pub struct UserUpdated {
     #[serde(default)]
     pub last_name: Option<String>,
     /// `null` when the user has none; missing when the publisher does not say: then it stays.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "said"
+    )]
     pub phone: Option<Option<String>>,
     /// What the user is.
     #[serde(default)]
@@ -121,7 +125,10 @@ impl Event for UserDeleted {
 
     fn sample() -> Self {
         let user = UserCreated::sample();
-        Self { user_id: user.user_id, email: user.email }
+        Self {
+            user_id: user.user_id,
+            email: user.email,
+        }
     }
 }
 

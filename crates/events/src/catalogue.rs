@@ -1,6 +1,8 @@
 //! Every event of the system, as data: for documents, for tools and for contract tests.
 
-use crate::{Arrival, Envelope, Event, EventId, Meta, Refusal, auth, envelope, internships, profile};
+use crate::{
+    Envelope, Event, EventId, Meta, RawMessage, Refusal, auth, envelope, internships, profile,
+};
 use chrono::DateTime;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
@@ -74,7 +76,7 @@ pub static EVENTS: [Entry; 18] = [
 
 /// What a message turns out to be.
 #[derive(Debug)]
-pub enum Verdict {
+pub enum Validation {
     /// An event of the catalogue, payload and all.
     Accepted(Meta),
     /// A sound envelope under a routing key that the catalogue does not have.
@@ -84,17 +86,17 @@ pub enum Verdict {
 }
 
 /// Reads a message as far as it can be read without a handler. Total: never panics, always a verdict.
-pub fn judge(arrival: &Arrival<'_>) -> Verdict {
-    let envelope = match Envelope::decode(arrival) {
+pub fn validate(raw: &RawMessage<'_>) -> Validation {
+    let envelope = match Envelope::decode(raw) {
         Ok(envelope) => envelope,
-        Err(refusal) => return Verdict::Refused(refusal),
+        Err(refusal) => return Validation::Refused(refusal),
     };
-    let Some(entry) = EVENTS.iter().find(|entry| entry.key == arrival.routing_key) else {
-        return Verdict::Unknown(envelope.meta);
+    let Some(entry) = EVENTS.iter().find(|entry| entry.key == raw.routing_key) else {
+        return Validation::Unknown(envelope.meta);
     };
     match (entry.check)(&envelope) {
-        Ok(()) => Verdict::Accepted(envelope.meta),
-        Err(refusal) => Verdict::Refused(refusal),
+        Ok(()) => Validation::Accepted(envelope.meta),
+        Err(refusal) => Validation::Refused(refusal),
     }
 }
 
@@ -105,7 +107,11 @@ fn sample<E: Event>() -> String {
         event_id,
         timestamp: DateTime::from_timestamp(1_765_654_022, 415_000_000).unwrap_or_default(),
         routing_key: E::KEY.into(),
-        source: EVENTS.iter().find(|entry| entry.key == E::KEY).map_or("", |entry| entry.producer).into(),
+        source: EVENTS
+            .iter()
+            .find(|entry| entry.key == E::KEY)
+            .map_or("", |entry| entry.producer)
+            .into(),
         correlation_id: Uuid::from_u128(0x019ab3c1_5a2d_7b00_8000_000000000002),
         causation_id: None,
         aggregate_id: Some(payload.aggregate_id()),
@@ -118,7 +124,10 @@ fn sample<E: Event>() -> String {
 
 pub(crate) fn schema<T: JsonSchema>(mut settings: SchemaSettings) -> Value {
     settings.inline_subschemas = true;
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
 }
 
 fn check<E: Event>(envelope: &Envelope<'_>) -> Result<(), Refusal> {

@@ -18,15 +18,26 @@ pub fn all() -> BTreeMap<String, String> {
         ("asyncapi.json".to_owned(), pretty(&asyncapi())),
     ]);
     for entry in &EVENTS {
-        files.insert(format!("schemas/{}.json", entry.key), pretty(&entry.schema()));
+        files.insert(
+            format!("schemas/{}.json", entry.key),
+            pretty(&entry.schema()),
+        );
     }
     files
 }
 
 /// The queues that want an event.
 fn consumers(entry: &Entry) -> Vec<&'static str> {
-    let wants = |patterns: &[&str]| patterns.iter().any(|pattern| key::matches(pattern, entry.key));
-    QUEUES.iter().filter(|queue| wants(queue.patterns)).map(|queue| queue.name).collect()
+    let wants = |patterns: &[&str]| {
+        patterns
+            .iter()
+            .any(|pattern| key::matches(pattern, entry.key))
+    };
+    QUEUES
+        .iter()
+        .filter(|queue| wants(queue.patterns))
+        .map(|queue| queue.name)
+        .collect()
 }
 
 fn events_md() -> String {
@@ -38,14 +49,25 @@ fn events_md() -> String {
     for entry in &EVENTS {
         let anchor = entry.key.replace('.', "");
         let heard = consumers(entry).join("`, `");
-        let _ = writeln!(text, "| [`{}`](#{anchor}) | {} | `{heard}` |", entry.key, entry.producer);
+        let _ = writeln!(
+            text,
+            "| [`{}`](#{anchor}) | {} | `{heard}` |",
+            entry.key, entry.producer
+        );
     }
     for entry in &EVENTS {
         let schema = entry.schema();
         let about = schema["description"].as_str().unwrap_or_default();
-        let _ = write!(text, "\n## {}\n\n{about}\n\n| field | type | |\n|---|---|---|\n", entry.key);
+        let _ = write!(
+            text,
+            "\n## {}\n\n{about}\n\n| field | type | |\n|---|---|---|\n",
+            entry.key
+        );
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-            let about = field["description"].as_str().unwrap_or_default().replace('\n', " ");
+            let about = field["description"]
+                .as_str()
+                .unwrap_or_default()
+                .replace('\n', " ");
             let _ = writeln!(text, "| `{name}` | {} | {about} |", type_of(field));
         }
         let sample: Value = serde_json::from_str(&entry.sample()).unwrap_or_default();
@@ -54,7 +76,10 @@ fn events_md() -> String {
     let meta = meta();
     text += "\n## _meta\n\n| field | type | |\n|---|---|---|\n";
     for (name, field) in meta["properties"].as_object().into_iter().flatten() {
-        let about = field["description"].as_str().unwrap_or_default().replace('\n', " ");
+        let about = field["description"]
+            .as_str()
+            .unwrap_or_default()
+            .replace('\n', " ");
         let _ = writeln!(text, "| `{name}` | {} | {about} |", type_of(field));
     }
     text
@@ -70,11 +95,18 @@ fn type_of(field: &Value) -> String {
     };
     match &field["type"] {
         Value::String(kind) => word(kind),
-        Value::Array(kinds) => {
-            kinds.iter().filter_map(Value::as_str).map(word).collect::<Vec<_>>().join(" or ")
-        }
+        Value::Array(kinds) => kinds
+            .iter()
+            .filter_map(Value::as_str)
+            .map(word)
+            .collect::<Vec<_>>()
+            .join(" or "),
         _ => {
-            let choices = field["anyOf"].as_array().or(field["oneOf"].as_array()).into_iter().flatten();
+            let choices = field["anyOf"]
+                .as_array()
+                .or(field["oneOf"].as_array())
+                .into_iter()
+                .flatten();
             let choices = choices.map(|choice| match choice["const"].as_str() {
                 Some(word) => format!("`{word}`"),
                 None => type_of(choice),

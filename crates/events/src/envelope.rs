@@ -55,7 +55,11 @@ pub fn encode<E: Event>(meta: &Meta, payload: &E) -> Result<String, TooLarge> {
     if bytes > MAX_PAYLOAD_BYTES {
         return Err(TooLarge { key: E::KEY, bytes });
     }
-    Ok(serde_json::to_string(&Wire { payload: &payload, _meta: meta }).expect(json))
+    Ok(serde_json::to_string(&Wire {
+        payload: &payload,
+        _meta: meta,
+    })
+    .expect(json))
 }
 
 /// The payload is larger than the contract allows.
@@ -72,7 +76,7 @@ pub struct TooLarge {
 
 /// A message as the broker delivered it.
 #[derive(Clone, Copy, Debug)]
-pub struct Arrival<'a> {
+pub struct RawMessage<'a> {
     /// The exchange it was published to.
     pub exchange: &'a str,
     /// Its AMQP routing key.
@@ -83,16 +87,20 @@ pub struct Arrival<'a> {
     pub body: &'a [u8],
 }
 
-impl Arrival<'_> {
+impl RawMessage<'_> {
     /// The id to deduplicate by when the body does not tell one: the AMQP `message_id`, else a digest of
     /// everything that was sent, so that an identical copy has the same id.
     pub fn fallback_id(&self) -> EventId {
         match self.message_id {
-            Some(id) => {
-                id.parse().unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes()).into())
-            }
+            Some(id) => id
+                .parse()
+                .unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes()).into()),
             None => {
-                let parts = [self.exchange.as_bytes(), self.routing_key.as_bytes(), self.body];
+                let parts = [
+                    self.exchange.as_bytes(),
+                    self.routing_key.as_bytes(),
+                    self.body,
+                ];
                 Uuid::new_v5(&Uuid::NAMESPACE_OID, &parts.join(&0)).into()
             }
         }
@@ -112,13 +120,19 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     /// A [`Refusal`] that says why this can never be an event of ours.
-    pub fn decode(arrival: &Arrival<'a>) -> Result<Self, Refusal> {
-        let wire: Wire<'a> = read(arrival.body)?;
+    pub fn decode(raw: &RawMessage<'a>) -> Result<Self, Refusal> {
+        let wire: Wire<'a> = read(raw.body)?;
         if !wire.payload.get().starts_with('{') {
-            return Err(Refusal::new("bad_payload", "the payload is not a JSON object"));
+            return Err(Refusal::new(
+                "bad_payload",
+                "the payload is not a JSON object",
+            ));
         }
-        let meta = wire.meta.complete(arrival)?;
-        Ok(Self { meta, payload: wire.payload })
+        let meta = wire.meta.complete(raw)?;
+        Ok(Self {
+            meta,
+            payload: wire.payload,
+        })
     }
 
     /// Reads the payload as the event that the routing key names.
@@ -136,7 +150,10 @@ impl<'a> Envelope<'a> {
             return Err(Refusal::new("schema_version", reason));
         }
         serde_json::from_str(self.payload.get()).map_err(|error| {
-            Refusal::new("bad_payload", format!("the payload is not that of {}: {error}", E::KEY))
+            Refusal::new(
+                "bad_payload",
+                format!("the payload is not that of {}: {error}", E::KEY),
+            )
         })
     }
 }
@@ -147,18 +164,31 @@ pub(crate) fn read<'a, W: Deserialize<'a>>(body: &'a [u8]) -> Result<W, Refusal>
         return Err(Refusal::new("empty", "the body is empty"));
     }
     if body.len() > MAX_BODY_BYTES {
-        let reason = format!("the body has {} bytes, more than the {MAX_BODY_BYTES} allowed", body.len());
+        let reason = format!(
+            "the body has {} bytes, more than the {MAX_BODY_BYTES} allowed",
+            body.len()
+        );
         return Err(Refusal::new("too_large", reason));
     }
-    let text =
-        std::str::from_utf8(body).map_err(|error| Refusal::new("not_utf8", format!("not UTF-8: {error}")))?;
+    let text = std::str::from_utf8(body)
+        .map_err(|error| Refusal::new("not_utf8", format!("not UTF-8: {error}")))?;
     let wire = serde_json::from_str(text).map_err(|error| {
-        let kind = if error.is_data() { "not_an_envelope" } else { "not_json" };
-        Refusal::new(kind, format!("not an envelope {{\"payload\": …, \"_meta\": …}}: {error}"))
+        let kind = if error.is_data() {
+            "not_an_envelope"
+        } else {
+            "not_json"
+        };
+        Refusal::new(
+            kind,
+            format!("not an envelope {{\"payload\": …, \"_meta\": …}}: {error}"),
+        )
     })?;
     // serde reads a struct from an array too.
     if !text.trim_start().starts_with('{') {
-        return Err(Refusal::new("not_an_envelope", "the body is JSON, but not an object"));
+        return Err(Refusal::new(
+            "not_an_envelope",
+            "the body is JSON, but not an object",
+        ));
     }
     Ok(wire)
 }
@@ -175,7 +205,10 @@ pub struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(kind: &'static str, reason: impl Into<String>) -> Self {
-        Self { kind, reason: reason.into() }
+        Self {
+            kind,
+            reason: reason.into(),
+        }
     }
 }
 
@@ -204,19 +237,27 @@ struct WireMeta {
 }
 
 impl WireMeta {
-    fn complete(self, arrival: &Arrival<'_>) -> Result<Meta, Refusal> {
-        if self.routing_key.as_deref().is_some_and(|key| key != arrival.routing_key) {
-            let reason = "_meta.routing_key is not the routing key that the message was published with";
+    fn complete(self, raw: &RawMessage<'_>) -> Result<Meta, Refusal> {
+        if self
+            .routing_key
+            .as_deref()
+            .is_some_and(|key| key != raw.routing_key)
+        {
+            let reason =
+                "_meta.routing_key is not the routing key that the message was published with";
             return Err(Refusal::new("wrong_key", reason));
         }
         if self.aggregate_version.is_some_and(|version| version < 1) {
-            return Err(Refusal::new("bad_version", "_meta.aggregate_version is below 1"));
+            return Err(Refusal::new(
+                "bad_version",
+                "_meta.aggregate_version is below 1",
+            ));
         }
-        let event_id = self.event_id.unwrap_or_else(|| arrival.fallback_id());
+        let event_id = self.event_id.unwrap_or_else(|| raw.fallback_id());
         Ok(Meta {
             event_id,
             timestamp: self.timestamp.unwrap_or(DateTime::UNIX_EPOCH),
-            routing_key: arrival.routing_key.to_owned(),
+            routing_key: raw.routing_key.to_owned(),
             source: self.source.unwrap_or_default(),
             correlation_id: self.correlation_id.unwrap_or(event_id.as_uuid()),
             causation_id: self.causation_id,
@@ -236,7 +277,9 @@ fn utc_with_z<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::O
 pub(crate) fn lenient_time<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
     DateTime::parse_from_rfc3339(&text)
         .map(|time| time.to_utc())
         .or_else(|_| text.parse::<NaiveDateTime>().map(|time| time.and_utc()))

@@ -79,6 +79,9 @@ typed_ids! {
 impl EventId {
     /// The id of the event that `cause` leads to: handling `cause` again cannot mint a second one.
     pub fn caused_by(cause: EventId, key: &str, aggregate_id: Uuid) -> Self {
-        Self(Uuid::new_v5(&cause.0, format!("{key}/{aggregate_id}").as_bytes()))
+        Self(Uuid::new_v5(
+            &cause.0,
+            format!("{key}/{aggregate_id}").as_bytes(),
+        ))
     }
 }

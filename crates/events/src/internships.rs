@@ -33,7 +33,11 @@ impl Event for StageCreated {
     }
 
     fn sample() -> Self {
-        Self { stage_id: STAGE.into(), student_id: STUDENT.into(), offer_id: Some(OFFER.into()) }
+        Self {
+            stage_id: STAGE.into(),
+            student_id: STUDENT.into(),
+            offer_id: Some(OFFER.into()),
+        }
     }
 }
 
@@ -86,7 +90,10 @@ impl Event for StageRejected {
     }
 
     fn sample() -> Self {
-        Self { stage_id: STAGE.into(), student_id: STUDENT.into() }
+        Self {
+            stage_id: STAGE.into(),
+            student_id: STUDENT.into(),
+        }
     }
 }
 
@@ -107,7 +114,10 @@ impl Event for StageStarted {
     }
 
     fn sample() -> Self {
-        Self { stage_id: STAGE.into(), student_id: STUDENT.into() }
+        Self {
+            stage_id: STAGE.into(),
+            student_id: STUDENT.into(),
+        }
     }
 }
 
@@ -156,7 +166,10 @@ impl Event for StageCancelled {
     }
 
     fn sample() -> Self {
-        Self { stage_id: STAGE.into(), student_id: STUDENT.into() }
+        Self {
+            stage_id: STAGE.into(),
+            student_id: STUDENT.into(),
+        }
     }
 }
 
@@ -242,15 +255,22 @@ impl Event for GradeAssigned {
     }
 
     fn sample() -> Self {
-        Self { stage_id: STAGE.into(), student_id: STUDENT.into(), final_grade: Some(17.1) }
+        Self {
+            stage_id: STAGE.into(),
+            student_id: STUDENT.into(),
+            final_grade: Some(17.1),
+        }
     }
 }
 
 /// A day, written as such or as a moment of it.
 fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NaiveDate>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
     let day = text.get(..10).and_then(|day| day.parse().ok());
-    day.map(Some).ok_or_else(|| serde::de::Error::custom("a date must begin as YYYY-MM-DD"))
+    day.map(Some)
+        .ok_or_else(|| serde::de::Error::custom("a date must begin as YYYY-MM-DD"))
 }
 
 /// A number, or a text of one: decimals of the old services arrive as text.
@@ -264,8 +284,10 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::
     match Option::deserialize(deserializer)? {
         None => Ok(None),
         Some(Lenient::Number(number)) => Ok(Some(number)),
-        Some(Lenient::Text(text)) => {
-            text.trim().parse().map(Some).map_err(|_| serde::de::Error::custom("must be a number"))
-        }
+        Some(Lenient::Text(text)) => text
+            .trim()
+            .parse()
+            .map(Some)
+            .map_err(|_| serde::de::Error::custom("must be a number")),
     }
 }

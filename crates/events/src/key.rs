@@ -6,7 +6,9 @@ pub fn is_well_formed(key: &str) -> bool {
     let well_formed = key.split('.').all(|word| {
         words += 1;
         word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            && word
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     });
     well_formed && (2..=3).contains(&words) && key.len() <= 255
 }
@@ -23,7 +25,10 @@ fn matches_words(pattern: &[&str], key: &[&str]) -> bool {
     match (pattern.split_first(), key.split_first()) {
         (None, None) => true,
         (Some((&"#", rest)), _) => {
-            matches_words(rest, key) || key.split_first().is_some_and(|(_, key)| matches_words(pattern, key))
+            matches_words(rest, key)
+                || key
+                    .split_first()
+                    .is_some_and(|(_, key)| matches_words(pattern, key))
         }
         (Some((&word, rest)), Some((first, key))) => {
             (word == "*" || word == *first) && matches_words(rest, key)
@@ -54,9 +59,15 @@ mod tests {
     fn keys_are_two_or_three_lower_case_words() {
         assert!(is_well_formed("student.created"));
         assert!(is_well_formed("auth.user.role_changed"));
-        for bad in
-            ["student", "Student.created", "student..created", "a.b.c.d", "student.", "étudiant.créé", ""]
-        {
+        for bad in [
+            "student",
+            "Student.created",
+            "student..created",
+            "a.b.c.d",
+            "student.",
+            "étudiant.créé",
+            "",
+        ] {
             assert!(!is_well_formed(bad), "{bad}");
         }
     }

@@ -9,24 +9,24 @@
 //! - [`auth`], [`profile`], [`internships`]: the payloads, one struct per event, by the service that publishes them
 //! - [`catalogue`]: the list of all events, for documents and contract tests
 //! - [`documents`]: `docs/EVENTS.md`, `docs/asyncapi.json` and the schemas, made from the catalogue
-//! - [`gate`]: which changes of an event others could not survive
-//! - [`compat`]: messages of the services that this system replaces
+//! - [`compatibility`]: which changes of an event others could not survive
+//! - [`legacy`]: messages of the services that this system replaces
 //! - [`ids`], [`role`]: the words that all services share
 
 pub mod auth;
 pub mod catalogue;
-pub mod compat;
+pub mod compatibility;
 pub mod documents;
 pub mod envelope;
-pub mod gate;
 pub mod ids;
 pub mod internships;
 pub mod key;
+pub mod legacy;
 pub mod profile;
 pub mod role;
 pub mod topology;
 
-pub use envelope::{Arrival, Envelope, Meta, Refusal};
+pub use envelope::{Envelope, Meta, RawMessage, Refusal};
 pub use ids::{EncadrantId, EvaluationId, EventId, OfferId, StageId, StudentId, UserId};
 pub use role::Role;
 
@@ -56,6 +56,8 @@ pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
 }
 
 /// Reads a missing or `null` text as empty: publishers that are not ours leave names out or send `null`.
-pub(crate) fn text_or_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(crate) fn text_or_empty<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<String, D::Error> {
     <Option<String> as serde::Deserialize>::deserialize(deserializer).map(Option::unwrap_or_default)
 }

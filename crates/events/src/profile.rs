@@ -100,7 +100,10 @@ impl Event for StudentDeleted {
 
     fn sample() -> Self {
         let student = StudentCreated::sample();
-        Self { student_id: student.student_id, user_id: student.user_id }
+        Self {
+            student_id: student.student_id,
+            user_id: student.user_id,
+        }
     }
 }
 
@@ -207,6 +210,9 @@ impl Event for EncadrantDeleted {
 
     fn sample() -> Self {
         let encadrant = EncadrantCreated::sample();
-        Self { encadrant_id: encadrant.encadrant_id, user_id: encadrant.user_id }
+        Self {
+            encadrant_id: encadrant.encadrant_id,
+            user_id: encadrant.user_id,
+        }
     }
 }

@@ -46,6 +46,9 @@ impl FromStr for Role {
 
     /// Exact words only: `ADMIN`, `admin ` and look-alike letters are unknown.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Role::ALL.into_iter().find(|role| role.as_str() == text).ok_or(UnknownRole)
+        Role::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or(UnknownRole)
     }
 }

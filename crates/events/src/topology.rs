@@ -9,7 +9,7 @@ use crate::key;
 pub const EXCHANGE: &str = "events.topic";
 
 /// How often a message may be returned to its queue, by crashes of its consumer, before it is set aside in
-/// the queue's `.crashed` twin. The default of RabbitMQ 4.x, named so that 3.x behaves alike.
+/// the queue's `.crashed` replica. The default of RabbitMQ 4.x, named so that 3.x behaves alike.
 pub const DELIVERY_LIMIT: u32 = 20;
 
 /// A queue: one per consuming service.
@@ -27,18 +27,33 @@ pub struct Queue {
 pub static AUTH: Queue = Queue {
     name: "auth.events",
     crashed: "auth.events.crashed",
-    patterns: &["student.created", "student.deleted", "encadrant.created", "encadrant.deleted"],
+    patterns: &[
+        "student.created",
+        "student.deleted",
+        "encadrant.created",
+        "encadrant.deleted",
+    ],
 };
 
 /// What profile-service hears: everything about users.
-pub static PROFILE: Queue =
-    Queue { name: "profile.events", crashed: "profile.events.crashed", patterns: &["auth.user.*"] };
+pub static PROFILE: Queue = Queue {
+    name: "profile.events",
+    crashed: "profile.events.crashed",
+    patterns: &["auth.user.*"],
+};
 
 /// What comm-service hears: everything that somebody may want to be told.
 pub static COMM: Queue = Queue {
     name: "comm.events",
     crashed: "comm.events.crashed",
-    patterns: &["student.*", "encadrant.*", "stage.*", "evaluation.*", "grade.*", "auth.user.deleted"],
+    patterns: &[
+        "student.*",
+        "encadrant.*",
+        "stage.*",
+        "evaluation.*",
+        "grade.*",
+        "auth.user.deleted",
+    ],
 };
 
 /// Every queue of the system.
@@ -46,5 +61,8 @@ pub static QUEUES: [&Queue; 3] = [&AUTH, &PROFILE, &COMM];
 
 /// Whether some queue wants events with this routing key.
 pub fn is_routed(routing_key: &str) -> bool {
-    QUEUES.iter().flat_map(|queue| queue.patterns).any(|pattern| key::matches(pattern, routing_key))
+    QUEUES
+        .iter()
+        .flat_map(|queue| queue.patterns)
+        .any(|pattern| key::matches(pattern, routing_key))
 }

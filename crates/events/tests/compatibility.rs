@@ -1,7 +1,7 @@
 //! What is kept of every event, beside the code: its baseline, and the documents made from it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use events::{catalogue::EVENTS, documents, gate};
+use events::{catalogue::EVENTS, compatibility, documents};
 use std::{
     collections::BTreeSet,
     fs,
@@ -14,17 +14,27 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn names(folder: PathBuf) -> BTreeSet<String> {
-    fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+fn names(dir: PathBuf) -> BTreeSet<String> {
+    fs::read_dir(dir)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 #[test]
 fn no_event_has_changed_so_that_others_break() {
     for entry in &EVENTS {
-        let path = root().join(format!("tests/baseline/{}@{}.json", entry.key, entry.schema_version));
+        let path = root().join(format!(
+            "tests/baseline/{}@{}.json",
+            entry.key, entry.schema_version
+        ));
         let accepted = fs::read_to_string(&path).ok();
-        match gate::baseline(entry, accepted.as_deref()) {
-            Ok(text) => assert!(accepted == Some(text), "the baseline of {} is stale; {PREPARE}", entry.key),
+        match compatibility::baseline(entry, accepted.as_deref()) {
+            Ok(text) => assert!(
+                accepted == Some(text),
+                "the baseline of {} is stale; {PREPARE}",
+                entry.key
+            ),
             Err(broken) => panic!("{broken}"),
         }
     }
@@ -35,8 +45,12 @@ fn no_event_was_removed() {
     for name in names(root().join("tests/baseline")) {
         let (key, version) = name.trim_end_matches(".json").rsplit_once('@').unwrap();
         let entry = EVENTS.iter().find(|entry| entry.key == key);
-        let entry = entry.unwrap_or_else(|| panic!("{key} was removed: others publish it, or wait for it"));
-        assert!(version.parse::<u16>().unwrap() <= entry.schema_version, "{key} has gone back a version");
+        let entry =
+            entry.unwrap_or_else(|| panic!("{key} was removed: others publish it, or wait for it"));
+        assert!(
+            version.parse::<u16>().unwrap() <= entry.schema_version,
+            "{key} has gone back a version"
+        );
     }
 }
 

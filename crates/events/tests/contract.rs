@@ -2,22 +2,27 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use events::{
-    Arrival, Envelope, Event, EventId, MAX_BODY_BYTES, MAX_PAYLOAD_BYTES, Meta, Role,
+    Envelope, Event, EventId, MAX_BODY_BYTES, MAX_PAYLOAD_BYTES, Meta, RawMessage, Role,
     auth::UserCreated,
-    catalogue::{self, EVENTS, Verdict},
+    catalogue::{self, EVENTS, Validation},
     envelope, key,
     profile::StudentCreated,
     topology,
 };
 use proptest::prelude::*;
 
-fn arrival<'a>(routing_key: &'a str, body: &'a [u8]) -> Arrival<'a> {
-    Arrival { exchange: topology::EXCHANGE, routing_key, message_id: None, body }
+fn raw<'a>(routing_key: &'a str, body: &'a [u8]) -> RawMessage<'a> {
+    RawMessage {
+        exchange: topology::EXCHANGE,
+        routing_key,
+        message_id: None,
+        body,
+    }
 }
 
 fn refusal(routing_key: &str, body: &[u8]) -> events::Refusal {
-    match catalogue::judge(&arrival(routing_key, body)) {
-        Verdict::Refused(refusal) => refusal,
+    match catalogue::validate(&raw(routing_key, body)) {
+        Validation::Refused(refusal) => refusal,
         verdict => panic!("expected a refusal, got {verdict:?}"),
     }
 }
@@ -33,10 +38,10 @@ fn samples_are_as_the_snapshots_say() {
 /// Files under `tests/published/` are messages as earlier versions published them. Never edit one: add.
 #[test]
 fn everything_ever_published_can_still_be_read() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/published");
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/published");
     for entry in &EVENTS {
         for version in 1..=entry.schema_version {
-            let file = folder.join(format!("{}@{version}.json", entry.key));
+            let file = dir.join(format!("{}@{version}.json", entry.key));
             assert!(
                 file.exists(),
                 "save the sample of {} as {}:\n{}",
@@ -46,13 +51,16 @@ fn everything_ever_published_can_still_be_read() {
             );
         }
     }
-    for file in std::fs::read_dir(folder).unwrap() {
+    for file in std::fs::read_dir(dir).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         let routing_key = name.split('@').next().unwrap();
         let body = std::fs::read(&path).unwrap();
-        let verdict = catalogue::judge(&arrival(routing_key, &body));
-        assert!(matches!(verdict, Verdict::Accepted(_)), "{name}: {verdict:?}");
+        let verdict = catalogue::validate(&raw(routing_key, &body));
+        assert!(
+            matches!(verdict, Validation::Accepted(_)),
+            "{name}: {verdict:?}"
+        );
     }
 }
 
@@ -60,8 +68,16 @@ fn everything_ever_published_can_still_be_read() {
 fn keys_are_well_formed_distinct_and_routed() {
     for (i, entry) in EVENTS.iter().enumerate() {
         assert!(key::is_well_formed(entry.key), "{}", entry.key);
-        assert!(topology::is_routed(entry.key), "no queue wants {}", entry.key);
-        assert!(EVENTS[..i].iter().all(|other| other.key != entry.key), "{} stands twice", entry.key);
+        assert!(
+            topology::is_routed(entry.key),
+            "no queue wants {}",
+            entry.key
+        );
+        assert!(
+            EVENTS[..i].iter().all(|other| other.key != entry.key),
+            "{} stands twice",
+            entry.key
+        );
     }
 }
 
@@ -93,38 +109,62 @@ fn the_original_publishers_bare_envelope_is_accepted() {
     let body = br#"{"payload": {"user_id": "0b0f3c52-0f43-4e26-9c6e-2d7f6d8d2c11", "email": "user@example.com",
         "first_name": "John", "last_name": "Doe", "role": "student"},
         "_meta": {"timestamp": "2025-12-13T19:27:02.415000Z", "routing_key": "auth.user.created", "source": "auth-service"}}"#;
-    let arrival = arrival("auth.user.created", body);
-    let envelope = Envelope::decode(&arrival).unwrap();
+    let raw = raw("auth.user.created", body);
+    let envelope = Envelope::decode(&raw).unwrap();
     let created: UserCreated = envelope.payload().unwrap();
     assert_eq!(created.role, Role::Student);
-    assert_eq!((envelope.meta.aggregate_id, envelope.meta.aggregate_version), (None, None));
-    assert_eq!(envelope.meta.event_id, arrival.fallback_id(), "an identical copy has the same id");
-    assert_eq!(envelope.meta.correlation_id, envelope.meta.event_id.as_uuid());
+    assert_eq!(
+        (envelope.meta.aggregate_id, envelope.meta.aggregate_version),
+        (None, None)
+    );
+    assert_eq!(
+        envelope.meta.event_id,
+        raw.fallback_id(),
+        "an identical copy has the same id"
+    );
+    assert_eq!(
+        envelope.meta.correlation_id,
+        envelope.meta.event_id.as_uuid()
+    );
 }
 
 #[test]
 fn names_may_be_missing_or_null() {
     let body = br#"{"payload": {"student_id": "0b0f3c52-0f43-4e26-9c6e-2d7f6d8d2c11",
         "user_id": "0b0f3c52-0f43-4e26-9c6e-2d7f6d8d2c12", "last_name": null}, "_meta": {}}"#;
-    let created: StudentCreated =
-        Envelope::decode(&arrival("student.created", body)).unwrap().payload().unwrap();
-    assert_eq!((created.first_name.as_str(), created.last_name.as_str()), ("", ""));
+    let created: StudentCreated = Envelope::decode(&raw("student.created", body))
+        .unwrap()
+        .payload()
+        .unwrap();
+    assert_eq!(
+        (created.first_name.as_str(), created.last_name.as_str()),
+        ("", "")
+    );
 }
 
 #[test]
 fn the_dedupe_id_is_the_event_id_else_the_message_id_else_a_digest() {
     let body = br#"{"payload": {}, "_meta": {"event_id": "019ab3c1-5a31-7a00-8000-000000000001"}}"#;
     let id = |message_id, body| {
-        let arrival = Arrival { message_id, ..arrival("stage.created", body) };
-        Envelope::decode(&arrival).unwrap().meta.event_id
+        let raw = RawMessage {
+            message_id,
+            ..raw("stage.created", body)
+        };
+        Envelope::decode(&raw).unwrap().meta.event_id
     };
     let bare: &[u8] = br#"{"payload": {}, "_meta": {}}"#;
-    assert_eq!(id(Some("x"), body), "019ab3c1-5a31-7a00-8000-000000000001".parse().unwrap());
+    assert_eq!(
+        id(Some("x"), body),
+        "019ab3c1-5a31-7a00-8000-000000000001".parse().unwrap()
+    );
     let uuid = "7b0f3c52-0f43-4e26-9c6e-2d7f6d8d2c11";
     assert_eq!(id(Some(uuid), bare), uuid.parse().unwrap());
     assert_eq!(
         id(Some("order-1"), bare),
-        id(Some("order-1"), br#"{"payload": {}, "_meta": {"source": "b"}}"#)
+        id(
+            Some("order-1"),
+            br#"{"payload": {}, "_meta": {"source": "b"}}"#
+        )
     );
     assert_ne!(id(Some("order-1"), bare), id(Some("order-2"), bare));
     assert_eq!(id(None, bare), id(None, bare));
@@ -137,8 +177,9 @@ fn nonsense_is_refused_with_a_reason() {
     let nested = format!(r#"{{"payload": {{"user_id": {brackets}}}, "_meta": {{}}}}"#);
     let payload = |payload: &str| format!(r#"{{"payload": {payload}, "_meta": {{}}}}"#);
     let bad_uuid = payload(r#"{"user_id": "42", "email": "a@b.c", "role": "student"}"#);
-    let bad_role =
-        payload(r#"{"user_id": "0b0f3c52-0f43-4e26-9c6e-2d7f6d8d2c11", "email": "a@b.c", "role": "king"}"#);
+    let bad_role = payload(
+        r#"{"user_id": "0b0f3c52-0f43-4e26-9c6e-2d7f6d8d2c11", "email": "a@b.c", "role": "king"}"#,
+    );
     let twice = r#"{"payload": {}, "payload": {}, "_meta": {}}"#;
     let huge = "x".repeat(MAX_BODY_BYTES + 1);
     let cases: [(&[u8], &str); 17] = [
@@ -167,11 +208,25 @@ fn nonsense_is_refused_with_a_reason() {
         assert!(!refusal.reason.is_empty());
     }
     assert_eq!(
-        refusal(key, br#"{"payload": {}, "_meta": {"routing_key": "student.created"}}"#).kind,
+        refusal(
+            key,
+            br#"{"payload": {}, "_meta": {"routing_key": "student.created"}}"#
+        )
+        .kind,
         "wrong_key"
     );
-    assert_eq!(refusal(key, br#"{"payload": {}, "_meta": {"schema_version": 2}}"#).kind, "schema_version");
-    assert_eq!(refusal(key, br#"{"payload": {}, "_meta": {"aggregate_version": 0}}"#).kind, "bad_version");
+    assert_eq!(
+        refusal(key, br#"{"payload": {}, "_meta": {"schema_version": 2}}"#).kind,
+        "schema_version"
+    );
+    assert_eq!(
+        refusal(
+            key,
+            br#"{"payload": {}, "_meta": {"aggregate_version": 0}}"#
+        )
+        .kind,
+        "bad_version"
+    );
 }
 
 #[test]
@@ -200,13 +255,15 @@ fn a_caused_event_has_one_id_however_often_it_is_made() {
 
 fn meta() -> Meta {
     let body = EVENTS[0].sample();
-    Envelope::decode(&arrival(EVENTS[0].key, body.as_bytes())).unwrap().meta
+    Envelope::decode(&raw(EVENTS[0].key, body.as_bytes()))
+        .unwrap()
+        .meta
 }
 
 proptest! {
     #[test]
     fn any_bytes_get_a_verdict(body in proptest::collection::vec(any::<u8>(), 0..200), key in ".{0,30}") {
-        catalogue::judge(&arrival(&key, &body));
+        catalogue::validate(&raw(&key, &body));
     }
 
     #[test]
@@ -217,7 +274,7 @@ proptest! {
         let at = at.index(body.len());
         body[at] = byte;
         if cut { body.truncate(at); }
-        catalogue::judge(&arrival(EVENTS[which].key, &body));
+        catalogue::validate(&raw(EVENTS[which].key, &body));
     }
 
     #[test]
@@ -225,8 +282,8 @@ proptest! {
         let written = UserCreated { first_name: first, last_name: last, phone, ..UserCreated::sample() };
         let meta = meta();
         let body = envelope::encode(&meta, &written).unwrap();
-        let arrival = arrival(UserCreated::KEY, body.as_bytes());
-        let envelope = Envelope::decode(&arrival).unwrap();
+        let raw = raw(UserCreated::KEY, body.as_bytes());
+        let envelope = Envelope::decode(&raw).unwrap();
         prop_assert_eq!(envelope.payload::<UserCreated>().unwrap(), written);
         prop_assert_eq!(envelope.meta, meta);
     }
@@ -237,8 +294,8 @@ proptest! {
         message["payload"][&name] = value.clone().into();
         message["_meta"][&name] = value.into();
         let body = message.to_string();
-        let arrival = arrival(EVENTS[0].key, body.as_bytes());
-        let envelope = Envelope::decode(&arrival).unwrap();
+        let raw = raw(EVENTS[0].key, body.as_bytes());
+        let envelope = Envelope::decode(&raw).unwrap();
         prop_assert_eq!(envelope.payload::<UserCreated>().unwrap(), UserCreated::sample());
         prop_assert_eq!(envelope.meta, meta());
     }

@@ -1,7 +1,7 @@
 //! The connection to RabbitMQ: made fresh each time, bounded in time, never repaired.
 //!
 //! lapin's own recovery is not used. After a 60 s outage it took 73 s to come back, and it gives up after 16
-//! tries; whoever holds a connection here drops it at the first fault and asks for another.
+//! tries; whoever holds a connection here drops it at the first error and asks for another.
 
 use crate::{BrokerConfig, ConfigError};
 use lapin::{Channel, Connection, ConnectionProperties, uri::AMQPUri};
@@ -30,7 +30,11 @@ pub struct Broker {
 
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Broker({}:{})", self.uri.authority.host, self.uri.authority.port)
+        write!(
+            f,
+            "Broker({}:{})",
+            self.uri.authority.host, self.uri.authority.port
+        )
     }
 }
 
@@ -46,8 +50,15 @@ impl Broker {
         uri.query.heartbeat = Some(5);
         // lapin's buffers are 64 frames: 8 MiB for each connection with the default of 128 KiB.
         uri.query.frame_max = Some(16_384);
-        let compat_exchange = config.compat_exchange.clone().filter(|name| !name.is_empty());
-        Ok(Self { uri, source, compat_exchange })
+        let compat_exchange = config
+            .compat_exchange
+            .clone()
+            .filter(|name| !name.is_empty());
+        Ok(Self {
+            uri,
+            source,
+            compat_exchange,
+        })
     }
 
     /// The exchange of the services that are being replaced, where their messages are to be read.
@@ -65,16 +76,21 @@ impl Broker {
     }
 
     /// Makes a connection, named after the service and its `purpose` in the management UI.
-    pub(crate) async fn connect(&self, purpose: &str) -> Result<Connection, Fault> {
+    pub(crate) async fn connect(&self, purpose: &str) -> Result<Connection, BrokerError> {
         self.probe().await?;
         let name = format!("{} {purpose}", self.source);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
-        within("connecting", HANDSHAKE, Connection::connect_uri(self.uri.clone(), properties)).await
+        within(
+            "connecting",
+            HANDSHAKE,
+            Connection::connect_uri(self.uri.clone(), properties),
+        )
+        .await
     }
 
     /// Finds out whether an AMQP broker answers. A peer that accepts and then says nothing costs lapin a
     /// thread and three descriptors for each try, until it answers.
-    async fn probe(&self) -> Result<(), Fault> {
+    async fn probe(&self) -> Result<(), BrokerError> {
         let authority = &self.uri.authority;
         let probe = async {
             let mut stream = TcpStream::connect((authority.host.as_str(), authority.port)).await?;
@@ -83,14 +99,14 @@ impl Broker {
         };
         match timeout(Duration::from_secs(2), probe).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Fault::Unreachable(error)),
-            Err(_) => Err(Fault::Silent("connecting")),
+            Ok(Err(error)) => Err(BrokerError::Unreachable(error)),
+            Err(_) => Err(BrokerError::Timeout("connecting")),
         }
     }
 }
 
 /// Opens a channel.
-pub(crate) async fn channel(connection: &Connection) -> Result<Channel, Fault> {
+pub(crate) async fn channel(connection: &Connection) -> Result<Channel, BrokerError> {
     within("opening a channel", CALL, connection.create_channel()).await
 }
 
@@ -99,28 +115,28 @@ pub(crate) async fn within<T>(
     what: &'static str,
     limit: Duration,
     call: impl Future<Output = lapin::Result<T>>,
-) -> Result<T, Fault> {
+) -> Result<T, BrokerError> {
     match timeout(limit, call).await {
-        Ok(result) => result.map_err(Fault::Amqp),
-        Err(_) => Err(Fault::Silent(what)),
+        Ok(result) => result.map_err(BrokerError::Amqp),
+        Err(_) => Err(BrokerError::Timeout(what)),
     }
 }
 
 /// A connection, a channel or a subscription is of no more use.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum BrokerError {
     /// Nothing listens there.
     #[error("cannot reach RabbitMQ")]
     Unreachable(#[source] std::io::Error),
     /// The broker took too long.
     #[error("RabbitMQ did not answer in time while {0}")]
-    Silent(&'static str),
+    Timeout(&'static str),
     /// The broker or the connection to it failed.
     #[error("RabbitMQ failed")]
     Amqp(#[source] lapin::Error),
     /// The broker refused to take responsibility for a message.
     #[error("RabbitMQ did not take the event")]
-    NotTaken,
+    Nacked,
     /// The subscription ended, as it does when its queue is deleted.
     #[error("the subscription to {0} has ended")]
     Ended(&'static str),
@@ -129,24 +145,24 @@ pub enum Fault {
     Closed,
     /// Readiness counted no consumer on our own queue.
     #[error("no consumer is left on {0}")]
-    Deaf(&'static str),
+    NoConsumers(&'static str),
     /// The database stayed away for too long to hold deliveries any longer.
     #[error("the database is away; deliveries go back to the queue until it answers")]
-    DatabaseAway,
+    DatabaseUnavailable,
 }
 
-impl Fault {
+impl BrokerError {
     /// Whether lapin could not read what the broker sent: a routing key that is not UTF-8, for example. The
     /// broker counts the return; after its limit the message is set aside, and the next one comes.
     pub(crate) fn is_unreadable(&self) -> bool {
-        matches!(self, Fault::Amqp(error) if matches!(error.kind(), lapin::ErrorKind::ParsingError(_)))
+        matches!(self, BrokerError::Amqp(error) if matches!(error.kind(), lapin::ErrorKind::ParsingError(_)))
     }
 
     /// Whether the broker refused for want of permission, which closes the channel.
     pub(crate) fn is_refused(&self) -> bool {
         const ACCESS_REFUSED: u16 = 403;
         match self {
-            Fault::Amqp(error) => match error.kind() {
+            BrokerError::Amqp(error) => match error.kind() {
                 lapin::ErrorKind::ProtocolError(error) => error.get_id() == ACCESS_REFUSED,
                 _ => false,
             },
@@ -155,9 +171,9 @@ impl Fault {
     }
 }
 
-/// The fault with its causes, for a log line.
-pub(crate) fn cause(fault: &Fault) -> String {
-    crate::failure::chain(fault as &dyn Error)
+/// The error with its causes, for a log line.
+pub(crate) fn cause(error: &BrokerError) -> String {
+    crate::failure::chain(error as &dyn Error)
 }
 
 /// The pause between two tries: none before the first, then 0.2 s doubling to 2 s, with jitter, for ever.
@@ -203,7 +219,9 @@ mod tests {
         let pauses: Vec<_> = (0..40).map(|_| backoff.next()).collect();
         assert!(pauses[0] >= Duration::from_millis(160) && pauses[0] <= Duration::from_millis(200));
         assert!(
-            pauses[10..].iter().all(|p| *p >= Duration::from_millis(1600) && *p <= Duration::from_secs(2))
+            pauses[10..]
+                .iter()
+                .all(|p| *p >= Duration::from_millis(1600) && *p <= Duration::from_secs(2))
         );
         backoff.reset();
         assert_eq!(backoff.next(), Duration::ZERO);
@@ -216,7 +234,10 @@ mod tests {
             amqp_url_file: None,
             compat_exchange: None,
         };
-        let shown = format!("{config:?} {:?}", Broker::new(&config, "auth-service").unwrap());
+        let shown = format!(
+            "{config:?} {:?}",
+            Broker::new(&config, "auth-service").unwrap()
+        );
         assert!(!shown.contains("hunter22"), "{shown}");
     }
 }

@@ -12,7 +12,12 @@ pub struct BrokerConfig {
     pub amqp_url: Option<SecretString>,
 
     /// File that holds the address of RabbitMQ, instead of AMQP_URL.
-    #[arg(long, env = "AMQP_URL_FILE", value_name = "PATH", conflicts_with = "amqp_url")]
+    #[arg(
+        long,
+        env = "AMQP_URL_FILE",
+        value_name = "PATH",
+        conflicts_with = "amqp_url"
+    )]
     pub amqp_url_file: Option<PathBuf>,
 
     /// Exchange of the Django services that are being replaced, such as `medtrack.events`: their messages are
@@ -31,14 +36,21 @@ impl BrokerConfig {
             (Some(url), _) => Ok(url.clone()),
             (None, Some(path)) => match std::fs::read_to_string(path) {
                 Ok(text) => Ok(text.trim().to_owned().into()),
-                Err(source) => Err(ConfigError::Unreadable { path: path.clone(), source }),
+                Err(source) => Err(ConfigError::Unreadable {
+                    path: path.clone(),
+                    source,
+                }),
             },
             (None, None) => Err(ConfigError::Missing),
         }
     }
 
     pub(crate) fn uri(&self) -> Result<lapin::uri::AMQPUri, ConfigError> {
-        self.address()?.expose_secret().trim().parse().map_err(|_| ConfigError::Malformed)
+        self.address()?
+            .expose_secret()
+            .trim()
+            .parse()
+            .map_err(|_| ConfigError::Malformed)
     }
 }
 

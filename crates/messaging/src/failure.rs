@@ -31,23 +31,23 @@ impl From<EnqueueError> for Failure {
 
 /// What to do about a [`Failure`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Remedy {
+pub(crate) enum Recovery {
     /// The database is away: hold everything; nobody is to blame.
-    Hold,
+    Pause,
     /// Two transactions met (class 40): the same work again.
-    Again,
+    RetryNow,
     /// May go away by itself: a few tries, further and further apart.
-    Later,
+    RetryLater,
     /// A person must look.
-    Bury,
+    DeadLetter,
 }
 
 impl Failure {
-    pub(crate) fn remedy(&self) -> Remedy {
+    pub(crate) fn recovery(&self) -> Recovery {
         match self {
-            Failure::Reject(_) => Remedy::Bury,
-            Failure::Database(error) => database_remedy(error),
-            Failure::Enqueue(_) | Failure::Panic(_) => Remedy::Later,
+            Failure::Reject(_) => Recovery::DeadLetter,
+            Failure::Database(error) => database_recovery(error),
+            Failure::Enqueue(_) | Failure::Panic(_) => Recovery::RetryLater,
         }
     }
 
@@ -63,7 +63,7 @@ impl Failure {
 }
 
 /// Classes of SQLSTATE: PostgreSQL's documentation, appendix A.
-fn database_remedy(error: &sqlx::Error) -> Remedy {
+fn database_recovery(error: &sqlx::Error) -> Recovery {
     let code = match error {
         sqlx::Error::Database(error) => error.code().unwrap_or_default(),
         sqlx::Error::Io(_)
@@ -72,17 +72,22 @@ fn database_remedy(error: &sqlx::Error) -> Remedy {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed
-        | sqlx::Error::Protocol(_) => return Remedy::Hold,
-        _ => return Remedy::Later,
+        | sqlx::Error::Protocol(_) => return Recovery::Pause,
+        _ => return Recovery::RetryLater,
     };
     match code.as_ref() {
-        code if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => Remedy::Hold,
+        code if ["08", "53", "57P"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            Recovery::Pause
+        }
         // idle_in_transaction_session_timeout and transaction_timeout end the session.
-        "25P03" | "25P04" => Remedy::Hold,
-        code if code.starts_with("40") => Remedy::Again,
+        "25P03" | "25P04" => Recovery::Pause,
+        code if code.starts_with("40") => Recovery::RetryNow,
         // The event's own data cannot be stored, now or ever.
-        code if code.starts_with("22") => Remedy::Bury,
-        _ => Remedy::Later,
+        code if code.starts_with("22") => Recovery::DeadLetter,
+        _ => Recovery::RetryLater,
     }
 }
 

@@ -1,23 +1,24 @@
-//! Which function handles which event: a list, one line per event.
+//! ParkedFilter function handles which event: a list, one line per event.
 
 use crate::{Cause, Failure, Transaction};
 use events::{Envelope, Event, Meta, Refusal};
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{
-    any::Any, collections::HashMap, future::Future, marker::PhantomData, panic::AssertUnwindSafe, sync::Arc,
+    any::Any, collections::HashMap, future::Future, marker::PhantomData, panic::AssertUnwindSafe,
+    sync::Arc,
 };
 use uuid::Uuid;
 
 /// An event as a handler gets it.
 #[derive(Debug)]
-pub struct Received<E> {
+pub struct Message<E> {
     /// What happened.
     pub payload: E,
     /// Who says so, when, and in which version.
     pub meta: Meta,
 }
 
-impl<E> Received<E> {
+impl<E> Message<E> {
     /// This event as the cause of another.
     pub fn cause(&self) -> Cause {
         Cause::event(&self.meta)
@@ -26,7 +27,7 @@ impl<E> Received<E> {
 
 /// The handlers of a consumer.
 ///
-/// A handler is an `async fn(&mut Transaction, &[Received<E>]) -> Result<(), Failure>`. It gets one or many
+/// A handler is an `async fn(&mut Transaction, &[Message<E>]) -> Result<(), Failure>`. It gets one or many
 /// events of one kind, each about another aggregate, sorted by aggregate; it borrows the transaction and
 /// never ends it. It may be called again with the same events after a failure, in a new transaction.
 #[derive(Clone, Default)]
@@ -47,7 +48,13 @@ impl Handlers {
         E: Event,
         F: for<'a> HandlerFn<'a, E> + Send + Sync + 'static,
     {
-        self.routes.insert(E::KEY, Arc::new(Typed { handler, event: PhantomData::<fn(E)> }));
+        self.routes.insert(
+            E::KEY,
+            Arc::new(Typed {
+                handler,
+                event: PhantomData::<fn(E)>,
+            }),
+        );
         self
     }
 
@@ -57,14 +64,14 @@ impl Handlers {
 }
 
 /// What [`Handlers::on`] takes: an `async fn` over the events of one kind.
-pub trait HandlerFn<'a, E: 'a>: Fn(&'a mut Transaction, &'a [Received<E>]) -> Self::Future {
+pub trait HandlerFn<'a, E: 'a>: Fn(&'a mut Transaction, &'a [Message<E>]) -> Self::Future {
     /// What the function returns.
     type Future: Future<Output = Result<(), Failure>> + Send + 'a;
 }
 
 impl<'a, E: 'a, F, R> HandlerFn<'a, E> for F
 where
-    F: Fn(&'a mut Transaction, &'a [Received<E>]) -> R,
+    F: Fn(&'a mut Transaction, &'a [Message<E>]) -> R,
     R: Future<Output = Result<(), Failure>> + Send + 'a,
 {
     type Future = R;
@@ -94,7 +101,9 @@ where
     F: for<'a> HandlerFn<'a, E> + Send + Sync + 'static,
 {
     fn check(&self, envelope: &Envelope<'_>) -> Result<Uuid, Refusal> {
-        envelope.payload::<E>().map(|payload| payload.aggregate_id())
+        envelope
+            .payload::<E>()
+            .map(|payload| payload.aggregate_id())
     }
 
     fn handle<'a>(
@@ -106,7 +115,10 @@ where
             let received: Result<Vec<_>, Refusal> = envelopes
                 .iter()
                 .map(|envelope| {
-                    Ok(Received { payload: envelope.payload::<E>()?, meta: envelope.meta.clone() })
+                    Ok(Message {
+                        payload: envelope.payload::<E>()?,
+                        meta: envelope.meta.clone(),
+                    })
                 })
                 .collect();
             let received = received.map_err(|refusal| Failure::Reject(refusal.reason))?;
@@ -121,7 +133,9 @@ where
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -129,7 +143,10 @@ mod tests {
     use super::*;
     use events::auth::UserCreated;
 
-    async fn a_handler(_: &mut Transaction, events: &[Received<UserCreated>]) -> Result<(), Failure> {
+    async fn a_handler(
+        _: &mut Transaction,
+        events: &[Message<UserCreated>],
+    ) -> Result<(), Failure> {
         assert!(!events.is_empty());
         Ok(())
     }

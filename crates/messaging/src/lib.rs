@@ -1,4 +1,4 @@
-//! The post office: what happens to an event between the row that it announces and the handler that hears it.
+//! The post fixture: what happens to an event between the row that it announces and the handler that hears it.
 //!
 //! # The life of an event
 //!
@@ -21,33 +21,33 @@
 //! - *Nothing is handled twice*: the inbox id stands in the transaction of the effect (`inbox`).
 //! - *Nothing delivered is lost*: a delivery is acknowledged only after that commit ([`Consumer`]).
 //! - *One bad message stops nothing*: a failing batch is taken apart until only the culprit is parked
-//!   (`batch`), and a message that kills the process raises only its own count ([`Consumer`]).
+//!   (`dispatch`), and a message that kills the process raises only its own count ([`Consumer`]).
 //! - *Nothing is silently dropped*: what is not done is a row with a reason ([`parked`]).
 //!
 //! Every hand-over is at-least-once; every effect is once. Order is never relied on: events carry the
 //! version of what they describe, and each service's store compares it.
 
-mod batch;
+pub mod admin;
 mod broker;
 mod config;
 mod consumer;
+mod dispatch;
 mod failure;
 mod handlers;
 mod housekeeping;
 mod inbox;
-pub mod operator;
 mod outbox;
 pub mod parked;
 mod relay;
 mod status;
 pub mod topology;
 
-pub use broker::{Broker, Fault};
+pub use broker::{Broker, BrokerError};
 pub use config::{BrokerConfig, ConfigError};
 pub use consumer::Consumer;
 pub use failure::Failure;
-pub use handlers::{Handlers, Received};
-pub use outbox::{Cause, Draft, EnqueueError, Outbox, Transaction, outbox};
+pub use handlers::{Handlers, Message};
+pub use outbox::{Cause, EnqueueError, NewEvent, Outbox, Transaction, outbox};
 pub use relay::Relay;
 pub use status::Status;
 

@@ -50,7 +50,12 @@ impl Outbox {
     /// sweeps the table.
     pub fn without_relay(pool: PgPool, source: &'static str) -> Self {
         let (hand_over, _) = mpsc::channel(1);
-        Self { pool, source, hand_over, released: Arc::new(Notify::new()) }
+        Self {
+            pool,
+            source,
+            hand_over,
+            released: Arc::new(Notify::new()),
+        }
     }
 
     /// Begins a transaction. Do not put this under a time-out or into `select!`: sqlx 0.9.0 can return a
@@ -64,7 +69,11 @@ impl Outbox {
 
     /// Begins a transaction that handles one event: no statement may take longer than a second.
     pub(crate) async fn begin_for_one_event(&self) -> sqlx::Result<Transaction> {
-        Ok(self.transaction(self.pool.begin_with("begin; set local statement_timeout = '1s'").await?))
+        Ok(self.transaction(
+            self.pool
+                .begin_with("begin; set local statement_timeout = '1s'")
+                .await?,
+        ))
     }
 
     fn transaction(&self, inner: sqlx::Transaction<'static, Postgres>) -> Transaction {
@@ -99,7 +108,11 @@ pub struct Cause {
 impl Cause {
     /// The root of a chain: a person's request, whose id becomes the correlation id.
     pub fn root(correlation_id: Uuid) -> Self {
-        Self { correlation_id, event_id: None, traceparent: None }
+        Self {
+            correlation_id,
+            event_id: None,
+            traceparent: None,
+        }
     }
 
     /// An event that leads to another.
@@ -114,7 +127,7 @@ impl Cause {
 
 /// An event to be written: what happened, to which version of the aggregate, and why.
 #[derive(Debug)]
-pub struct Draft<E> {
+pub struct NewEvent<E> {
     /// Why it happened.
     pub cause: Cause,
     /// The version (1, 2, 3 …) of the aggregate after the change.
@@ -144,20 +157,33 @@ impl Transaction {
         version: i64,
         event: E,
     ) -> Result<(), EnqueueError> {
-        self.enqueue_all(&[Draft { cause: cause.clone(), version, event }]).await
+        self.enqueue_all(&[NewEvent {
+            cause: cause.clone(),
+            version,
+            event,
+        }])
+        .await
     }
 
     /// Writes any number of events in one round trip, to be published after the commit.
     ///
     /// # Errors
     /// When a payload is too large, or the database refuses.
-    pub async fn enqueue_all<E: Event>(&mut self, drafts: &[Draft<E>]) -> Result<(), EnqueueError> {
-        if drafts.is_empty() {
+    pub async fn enqueue_all<E: Event>(
+        &mut self,
+        new_events: &[NewEvent<E>],
+    ) -> Result<(), EnqueueError> {
+        if new_events.is_empty() {
             return Ok(());
         }
         let (mut ids, mut aggregates, mut versions) = (Vec::new(), Vec::new(), Vec::new());
         let (mut correlations, mut envelopes) = (Vec::new(), Vec::new());
-        for Draft { cause, version, event } in drafts {
+        for NewEvent {
+            cause,
+            version,
+            event,
+        } in new_events
+        {
             let aggregate_id = event.aggregate_id();
             let event_id = match cause.event_id {
                 Some(cause) => EventId::caused_by(cause, E::KEY, aggregate_id),
@@ -249,7 +275,7 @@ impl Transaction {
     pub async fn commit(self) -> sqlx::Result<()> {
         self.inner.commit().await?;
         for outgoing in self.written {
-            // A full hand-over is no fault: the relay's sweep finds the row.
+            // A full hand-over is no error: the relay's sweep finds the row.
             let _ = self.outbox.hand_over.try_send(outgoing);
         }
         self.after_commit.into_iter().for_each(|then| then());

@@ -7,10 +7,10 @@
 
 use crate::{
     Failure,
-    failure::{Remedy, chain},
+    failure::{Recovery, chain},
 };
 use chrono::{DateTime, Utc};
-use events::{Arrival, EventId};
+use events::{EventId, RawMessage};
 use rand::RngExt as _;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -30,7 +30,7 @@ const RECHECK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Why an event is parked, and what happens to it next.
 #[derive(Clone, Debug)]
-pub(crate) struct Sentence {
+pub(crate) struct Disposition {
     pub(crate) kind: &'static str,
     pub(crate) reason: String,
     pub(crate) waits_for: Option<String>,
@@ -38,30 +38,49 @@ pub(crate) struct Sentence {
     pub(crate) pause: Option<Duration>,
 }
 
-impl Sentence {
+impl Disposition {
     pub(crate) fn dead(kind: &'static str, reason: impl Into<String>) -> Self {
-        Self { kind, reason: reason.into(), waits_for: None, pause: None }
+        Self {
+            kind,
+            reason: reason.into(),
+            waits_for: None,
+            pause: None,
+        }
     }
 
     /// What a failure means for an event that has now been tried `attempts` times.
     pub(crate) fn of(failure: &Failure, attempts: i32) -> Self {
-        let pause = match failure.remedy() {
-            Remedy::Bury => None,
-            Remedy::Hold | Remedy::Again | Remedy::Later => {
+        let pause = match failure.recovery() {
+            Recovery::DeadLetter => None,
+            Recovery::Pause | Recovery::RetryNow | Recovery::RetryLater => {
                 (attempts < MAX_ATTEMPTS).then(|| pause(attempts))
             }
         };
-        Self { kind: failure.kind(), reason: chain(failure), waits_for: None, pause }
+        Self {
+            kind: failure.kind(),
+            reason: chain(failure),
+            waits_for: None,
+            pause,
+        }
     }
 
     /// Something that the event needs has not arrived.
     pub(crate) fn waits(what: String, first_time: bool) -> Self {
         let pause = if first_time { RECHECK } else { RECHECK_AGAIN };
-        Self { kind: "waits", reason: format!("waits for {what}"), waits_for: Some(what), pause: Some(pause) }
+        Self {
+            kind: "waits",
+            reason: format!("waits for {what}"),
+            waits_for: Some(what),
+            pause: Some(pause),
+        }
     }
 
     pub(crate) fn state(&self) -> &'static str {
-        if self.pause.is_some() { "waiting" } else { "dead" }
+        if self.pause.is_some() {
+            "waiting"
+        } else {
+            "dead"
+        }
     }
 }
 
@@ -73,13 +92,13 @@ fn pause(attempts: i32) -> Duration {
 
 /// Parks a message. One that is parked already is only counted.
 ///
-/// `admitted` says that the inbox holds its id, noted in the same transaction.
+/// `in_inbox` says that the inbox holds its id, noted in the same transaction.
 pub(crate) async fn park(
     connection: &mut PgConnection,
     event_id: EventId,
-    arrival: &Arrival<'_>,
+    raw: &RawMessage<'_>,
     origin: Origin<'_>,
-    sentence: &Sentence,
+    disposition: &Disposition,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into parked_event (event_id, state, queue, exchange, routing_key, message_id, correlation_id, body,
@@ -87,19 +106,19 @@ pub(crate) async fn park(
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, now() + make_interval(secs => $13))
          on conflict (event_id) do update set deliveries = parked_event.deliveries + 1, last_at = now()",
         event_id.as_uuid(),
-        sentence.state(),
+        disposition.state(),
         origin.queue,
-        arrival.exchange,
+        raw.exchange,
         // PostgreSQL's text has no NUL; AMQP's keys may.
-        arrival.routing_key.replace('\0', "\u{fffd}"),
-        arrival.message_id.map(|id| id.replace('\0', "\u{fffd}")),
+        raw.routing_key.replace('\0', "\u{fffd}"),
+        raw.message_id.map(|id| id.replace('\0', "\u{fffd}")),
         origin.correlation_id,
-        arrival.body,
-        origin.admitted,
-        sentence.kind,
-        sentence.reason.replace('\0', "\u{fffd}"),
-        sentence.waits_for,
-        sentence.pause.map(|pause| pause.as_secs_f64()),
+        raw.body,
+        origin.in_inbox,
+        disposition.kind,
+        disposition.reason.replace('\0', "\u{fffd}"),
+        disposition.waits_for,
+        disposition.pause.map(|pause| pause.as_secs_f64()),
     )
     .execute(connection)
     .await?;
@@ -111,7 +130,7 @@ pub(crate) async fn park(
 pub(crate) struct Origin<'a> {
     pub(crate) queue: &'a str,
     pub(crate) correlation_id: Option<Uuid>,
-    pub(crate) admitted: bool,
+    pub(crate) in_inbox: bool,
 }
 
 /// A parked event that is due.
@@ -128,8 +147,8 @@ pub(crate) struct Due {
 }
 
 impl Due {
-    pub(crate) fn arrival(&self) -> Arrival<'_> {
-        Arrival {
+    pub(crate) fn raw(&self) -> RawMessage<'_> {
+        RawMessage {
             exchange: &self.exchange,
             routing_key: &self.routing_key,
             message_id: self.message_id.as_deref(),
@@ -175,7 +194,10 @@ pub(crate) async fn claim_due(
 
 /// Takes the row of an event out, in the transaction of its effect. `None` when somebody else has; else
 /// whether the inbox holds its id.
-pub(crate) async fn take(connection: &mut PgConnection, event_id: EventId) -> sqlx::Result<Option<bool>> {
+pub(crate) async fn take(
+    connection: &mut PgConnection,
+    event_id: EventId,
+) -> sqlx::Result<Option<bool>> {
     sqlx::query_scalar!(
         "delete from parked_event where event_id = $1 and state = 'waiting' returning admitted",
         event_id.as_uuid()
@@ -189,7 +211,7 @@ pub(crate) async fn postpone(
     connection: &mut PgConnection,
     due: &Due,
     attempts: i32,
-    sentence: &Sentence,
+    disposition: &Disposition,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update parked_event
@@ -197,12 +219,12 @@ pub(crate) async fn postpone(
              due_at = case when $2 = 'waiting' and due_at < $8 then due_at else now() + make_interval(secs => $7) end
          where event_id = $1 and state = 'waiting'",
         due.event_id.as_uuid(),
-        sentence.state(),
-        sentence.kind,
-        sentence.reason.replace('\0', "\u{fffd}"),
-        sentence.waits_for,
+        disposition.state(),
+        disposition.kind,
+        disposition.reason.replace('\0', "\u{fffd}"),
+        disposition.waits_for,
         attempts,
-        sentence.pause.map(|pause| pause.as_secs_f64()),
+        disposition.pause.map(|pause| pause.as_secs_f64()),
         due.lease,
     )
     .execute(connection)
@@ -279,16 +301,24 @@ mod tests {
     #[test]
     fn a_transient_failure_is_tried_five_times_further_and_further_apart() {
         let failure = Failure::Panic("no".into());
-        let pauses: Vec<_> = (1..=5).map(|attempts| Sentence::of(&failure, attempts).pause).collect();
+        let pauses: Vec<_> = (1..=5)
+            .map(|attempts| Disposition::of(&failure, attempts).pause)
+            .collect();
         for (pause, most) in pauses.iter().zip([1, 4, 16, 64]) {
             let pause = pause.expect("tried again");
-            assert!(pause <= Duration::from_secs(most) && pause >= Duration::from_secs(most).mul_f64(0.79));
+            assert!(
+                pause <= Duration::from_secs(most)
+                    && pause >= Duration::from_secs(most).mul_f64(0.79)
+            );
         }
         assert_eq!(pauses[4], None, "dead after the fifth");
     }
 
     #[test]
     fn a_rejection_has_no_second_try() {
-        assert_eq!(Sentence::of(&Failure::Reject("no".into()), 1).state(), "dead");
+        assert_eq!(
+            Disposition::of(&Failure::Reject("no".into()), 1).state(),
+            "dead"
+        );
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::{
     Status,
-    broker::{self, Broker, CALL, Fault, cause, within},
+    broker::{self, Broker, BrokerError, CALL, cause, within},
     housekeeping,
     outbox::Outgoing,
     topology,
@@ -58,7 +58,15 @@ struct Link {
 impl Relay {
     pub(crate) fn new(pool: PgPool, broker: Broker, handed_over: mpsc::Receiver<Outgoing>) -> Self {
         let status = Status::starting();
-        Self { pool, broker, handed_over, database: None, link: None, gave_up: false, status }
+        Self {
+            pool,
+            broker,
+            handed_over,
+            database: None,
+            link: None,
+            gave_up: false,
+            status,
+        }
     }
 
     /// Whether the broker takes what is published.
@@ -103,16 +111,24 @@ impl Relay {
             handed.clear();
         }
         if let Some(link) = self.link.take() {
-            let _ =
-                within("closing", Duration::from_secs(1), link.connection.close(200, "stopped".into())).await;
+            let _ = within(
+                "closing",
+                Duration::from_secs(1),
+                link.connection.close(200, "stopped".into()),
+            )
+            .await;
         }
     }
 
     /// Notices a connection that was lost while idle, and makes a new one. True when there is a new one: then
     /// nothing older is in hand any more.
     async fn reconnect(&mut self) -> bool {
-        if self.link.as_ref().is_some_and(|link| !link.channel.status().connected()) {
-            self.lose(&Fault::Closed);
+        if self
+            .link
+            .as_ref()
+            .is_some_and(|link| !link.channel.status().connected())
+        {
+            self.lose(&BrokerError::Closed);
         }
         if self.link.is_some() {
             return false;
@@ -122,31 +138,39 @@ impl Relay {
                 while self.handed_over.try_recv().is_ok() {}
                 true
             }
-            Err(fault) => {
-                self.status.unwell(cause(&fault));
+            Err(error) => {
+                self.status.unhealthy(cause(&error));
                 false
             }
         }
     }
 
-    async fn connect(&mut self) -> Result<(), Fault> {
+    async fn connect(&mut self) -> Result<(), BrokerError> {
         let connection = self.broker.connect("publish").await?;
         topology::ensure(&connection, &self.broker).await?;
         let channel = broker::channel(&connection).await?;
-        within("selecting confirms", CALL, channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        self.link = Some(Link { connection, channel });
+        within(
+            "selecting confirms",
+            CALL,
+            channel.confirm_select(ConfirmSelectOptions::default()),
+        )
+        .await?;
+        self.link = Some(Link {
+            connection,
+            channel,
+        });
         self.gave_up = false;
-        self.status.well();
+        self.status.healthy();
         tracing::info!("Connected to RabbitMQ to publish events");
         Ok(())
     }
 
-    fn lose(&mut self, fault: &Fault) {
-        let cause = cause(fault);
+    fn lose(&mut self, error: &BrokerError) {
+        let cause = cause(error);
         if self.link.take().is_some() {
             tracing::warn!("Lost the connection to RabbitMQ: {cause}");
         }
-        self.status.unwell(cause);
+        self.status.unhealthy(cause);
     }
 
     /// Publishes events; a failure is tried again on a fresh connection, then left to the sweep. False when
@@ -154,12 +178,12 @@ impl Relay {
     async fn publish(&mut self, events: &[Outgoing], stop: &CancellationToken) -> bool {
         let mut tries = 0;
         loop {
-            let fault = match self.try_publish(events).await {
+            let error = match self.try_publish(events).await {
                 Ok(()) => return true,
-                Err(fault) => fault,
+                Err(error) => error,
             };
-            self.lose(&fault);
-            let cause = cause(&fault);
+            self.lose(&error);
+            let cause = cause(&error);
             if tries == RETRIES || stop.is_cancelled() {
                 if !self.gave_up {
                     tracing::error!(
@@ -178,13 +202,23 @@ impl Relay {
         }
     }
 
-    async fn try_publish(&mut self, events: &[Outgoing]) -> Result<(), Fault> {
+    async fn try_publish(&mut self, events: &[Outgoing]) -> Result<(), BrokerError> {
         if self.link.is_none() {
             self.connect().await?;
         }
-        let Some(link) = &self.link else { return Err(Fault::Closed) };
-        let receipt = within("publishing", CALL, publish_batch(&link.channel, events, &self.broker)).await?;
-        for event in events.iter().filter(|event| receipt.published.contains(&event.event_id)) {
+        let Some(link) = &self.link else {
+            return Err(BrokerError::Closed);
+        };
+        let receipt = within(
+            "publishing",
+            CALL,
+            publish_batch(&link.channel, events, &self.broker),
+        )
+        .await?;
+        for event in events
+            .iter()
+            .filter(|event| receipt.published.contains(&event.event_id))
+        {
             metrics::counter!("medtrack_events_published_total", "routing_key" => event.routing_key.clone())
                 .increment(1);
             tracing::info!(
@@ -192,7 +226,10 @@ impl Relay {
                 "Published event: {}", event.routing_key
             );
         }
-        for event in events.iter().filter(|event| receipt.returned.contains(&event.event_id)) {
+        for event in events
+            .iter()
+            .filter(|event| receipt.returned.contains(&event.event_id))
+        {
             tracing::warn!(
                 event_id = %event.event_id,
                 "No queue takes {}: kept in the outbox, next try in a minute; try: ./medtrack topology apply",
@@ -205,7 +242,11 @@ impl Relay {
             tracing::warn!("Published events could not be marked in the outbox: {error}");
             self.database = None;
         }
-        if complete { Ok(()) } else { Err(Fault::NotTaken) }
+        if complete {
+            Ok(())
+        } else {
+            Err(BrokerError::Nacked)
+        }
     }
 
     async fn mark(&mut self, receipt: Receipt) -> sqlx::Result<()> {
@@ -244,7 +285,9 @@ impl Relay {
             };
             if claimed.is_empty() || !self.publish(&claimed, stop).await {
                 if let Err(error) = self.unclaim(&claimed).await {
-                    tracing::warn!("Claims on the outbox could not be given back, they end in 10 s: {error}");
+                    tracing::warn!(
+                        "Claims on the outbox could not be given back, they end in 10 s: {error}"
+                    );
                 }
                 return;
             }
@@ -288,7 +331,10 @@ impl Relay {
         if events.is_empty() {
             return Ok(());
         }
-        let ids: Vec<Uuid> = events.iter().map(|event| event.event_id.as_uuid()).collect();
+        let ids: Vec<Uuid> = events
+            .iter()
+            .map(|event| event.event_id.as_uuid())
+            .collect();
         sqlx::query!(
             "update outbox set claimed_until = null where event_id = any($1) and unroutable_at is null",
             &ids
@@ -312,7 +358,9 @@ impl Relay {
     /// The relay's own connection. Its commits need not be durable: a lost mark means one more copy.
     async fn database(&mut self) -> sqlx::Result<&mut PgConnection> {
         if self.database.is_none() {
-            let options = (*self.pool.connect_options()).clone().options([("synchronous_commit", "off")]);
+            let options = (*self.pool.connect_options())
+                .clone()
+                .options([("synchronous_commit", "off")]);
             self.database = Some(PgConnection::connect_with(&options).await?);
         }
         self.database.as_mut().ok_or(sqlx::Error::WorkerCrashed)
@@ -365,7 +413,9 @@ pub(crate) async fn publish_batch(
             receipt.returned.insert(id);
         }
     }
-    receipt.published.retain(|id| !receipt.returned.contains(id));
+    receipt
+        .published
+        .retain(|id| !receipt.returned.contains(id));
     Ok(receipt)
 }
 

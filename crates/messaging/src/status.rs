@@ -11,11 +11,11 @@ impl Status {
         Self(Arc::new(Mutex::new(Some("starting".into()))))
     }
 
-    pub(crate) fn well(&self) {
+    pub(crate) fn healthy(&self) {
         self.set(None);
     }
 
-    pub(crate) fn unwell(&self, reason: impl Into<String>) {
+    pub(crate) fn unhealthy(&self, reason: impl Into<String>) {
         self.set(Some(reason.into()));
     }
 

@@ -3,9 +3,9 @@
 //! Every process declares all of [`events::topology`] whenever it connects: declaring is idempotent, and so an
 //! event that is published before a consumer's first start is kept for it.
 
-use crate::broker::{self, Broker, CALL, Fault, within};
+use crate::broker::{self, Broker, BrokerError, CALL, within};
 use events::{
-    compat,
+    legacy,
     topology::{DELIVERY_LIMIT, EXCHANGE, QUEUES, Queue},
 };
 use lapin::{
@@ -20,15 +20,15 @@ use serde_json::{Value, json};
 /// # Errors
 /// When the broker does not answer, may not be changed with this login, or has a queue of the same name with
 /// other properties.
-pub async fn apply(broker: &Broker) -> Result<(), Fault> {
+pub async fn apply(broker: &Broker) -> Result<(), BrokerError> {
     let connection = broker.connect("topology").await?;
     declare_all(&broker::channel(&connection).await?, broker).await
 }
 
 /// Declares everything; with a login that may not, checks that it is all there.
-pub(crate) async fn ensure(connection: &Connection, broker: &Broker) -> Result<(), Fault> {
+pub(crate) async fn ensure(connection: &Connection, broker: &Broker) -> Result<(), BrokerError> {
     match declare_all(&broker::channel(connection).await?, broker).await {
-        Err(fault) if fault.is_refused() => {
+        Err(error) if error.is_refused() => {
             check_all(&broker::channel(connection).await?).await?;
             tracing::info!(
                 "RabbitMQ login may not declare: exchange and queues are there, bindings unchecked"
@@ -39,10 +39,20 @@ pub(crate) async fn ensure(connection: &Connection, broker: &Broker) -> Result<(
     }
 }
 
-async fn declare_all(channel: &Channel, broker: &Broker) -> Result<(), Fault> {
-    declare_exchange(channel, EXCHANGE, ExchangeDeclareOptions { durable: true, ..Default::default() })
-        .await?;
-    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+async fn declare_all(channel: &Channel, broker: &Broker) -> Result<(), BrokerError> {
+    declare_exchange(
+        channel,
+        EXCHANGE,
+        ExchangeDeclareOptions {
+            durable: true,
+            ..Default::default()
+        },
+    )
+    .await?;
+    let durable = QueueDeclareOptions {
+        durable: true,
+        ..Default::default()
+    };
     for queue in QUEUES {
         declare_queue(channel, queue.crashed, durable, table(&crashed_arguments())).await?;
         declare_queue(channel, queue.name, durable, table(&arguments(queue))).await?;
@@ -50,17 +60,32 @@ async fn declare_all(channel: &Channel, broker: &Broker) -> Result<(), Fault> {
             bind(channel, queue, EXCHANGE, pattern).await?;
         }
     }
-    let Some(old) = broker.compat_exchange() else { return Ok(()) };
-    declare_exchange(channel, old, ExchangeDeclareOptions { durable: true, ..Default::default() }).await?;
+    let Some(old) = broker.compat_exchange() else {
+        return Ok(());
+    };
+    declare_exchange(
+        channel,
+        old,
+        ExchangeDeclareOptions {
+            durable: true,
+            ..Default::default()
+        },
+    )
+    .await?;
     for queue in QUEUES {
-        for key in compat::keys(queue) {
+        for key in legacy::keys(queue) {
             bind(channel, queue, old, key).await?;
         }
     }
     Ok(())
 }
 
-async fn bind(channel: &Channel, queue: &Queue, exchange: &str, pattern: &str) -> Result<(), Fault> {
+async fn bind(
+    channel: &Channel,
+    queue: &Queue,
+    exchange: &str,
+    pattern: &str,
+) -> Result<(), BrokerError> {
     let bind = channel.queue_bind(
         queue.name.into(),
         exchange.into(),
@@ -71,10 +96,20 @@ async fn bind(channel: &Channel, queue: &Queue, exchange: &str, pattern: &str) -
     within("binding a queue", CALL, bind).await
 }
 
-async fn check_all(channel: &Channel) -> Result<(), Fault> {
-    declare_exchange(channel, EXCHANGE, ExchangeDeclareOptions { passive: true, ..Default::default() })
-        .await?;
-    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+async fn check_all(channel: &Channel) -> Result<(), BrokerError> {
+    declare_exchange(
+        channel,
+        EXCHANGE,
+        ExchangeDeclareOptions {
+            passive: true,
+            ..Default::default()
+        },
+    )
+    .await?;
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..Default::default()
+    };
     for queue in QUEUES {
         declare_queue(channel, queue.crashed, passive, FieldTable::default()).await?;
         declare_queue(channel, queue.name, passive, FieldTable::default()).await?;
@@ -87,8 +122,13 @@ async fn declare_exchange(
     channel: &Channel,
     name: &str,
     options: ExchangeDeclareOptions,
-) -> Result<(), Fault> {
-    let declare = channel.exchange_declare(name.into(), ExchangeKind::Topic, options, FieldTable::default());
+) -> Result<(), BrokerError> {
+    let declare = channel.exchange_declare(
+        name.into(),
+        ExchangeKind::Topic,
+        options,
+        FieldTable::default(),
+    );
     within("declaring the exchange", CALL, declare).await
 }
 
@@ -97,13 +137,21 @@ async fn declare_queue(
     name: &str,
     options: QueueDeclareOptions,
     arguments: FieldTable,
-) -> Result<lapin::Queue, Fault> {
-    within("declaring a queue", CALL, channel.queue_declare(name.into(), options, arguments)).await
+) -> Result<lapin::Queue, BrokerError> {
+    within(
+        "declaring a queue",
+        CALL,
+        channel.queue_declare(name.into(), options, arguments),
+    )
+    .await
 }
 
 /// How many messages and consumers a queue has. A missing queue closes the channel.
-pub(crate) async fn depth(channel: &Channel, name: &str) -> Result<(u32, u32), Fault> {
-    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+pub(crate) async fn depth(channel: &Channel, name: &str) -> Result<(u32, u32), BrokerError> {
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..Default::default()
+    };
     let queue = declare_queue(channel, name, passive, FieldTable::default()).await?;
     Ok((queue.message_count(), queue.consumer_count()))
 }
@@ -145,7 +193,10 @@ fn table(arguments: &Value) -> FieldTable {
 pub fn definitions(vhost: &str) -> Value {
     let queue = |name: &str, arguments: Value| json!({"name": name, "vhost": vhost, "durable": true, "auto_delete": false, "arguments": arguments});
     let queues = QUEUES.iter().flat_map(|wanted| {
-        [queue(wanted.name, arguments(wanted)), queue(wanted.crashed, crashed_arguments())]
+        [
+            queue(wanted.name, arguments(wanted)),
+            queue(wanted.crashed, crashed_arguments()),
+        ]
     });
     let bindings = QUEUES.iter().flat_map(|queue| {
         queue.patterns.iter().map(|pattern| {

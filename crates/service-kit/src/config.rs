@@ -17,7 +17,12 @@ pub struct DatabaseConfig {
     pub database_url: Option<SecretString>,
 
     /// File that holds the address of the database, instead of DATABASE_URL.
-    #[arg(long, env = "DATABASE_URL_FILE", value_name = "PATH", conflicts_with = "database_url")]
+    #[arg(
+        long,
+        env = "DATABASE_URL_FILE",
+        value_name = "PATH",
+        conflicts_with = "database_url"
+    )]
     pub database_url_file: Option<PathBuf>,
 
     /// Connections that this process opens at most.
@@ -31,7 +36,12 @@ pub struct DatabaseConfig {
 #[command(next_help_heading = "Environment")]
 pub struct EnvironmentConfig {
     /// In `production`, a password that docker-compose.yml has for development is refused.
-    #[arg(long, env = "MEDTRACK_ENV", default_value = "development", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "MEDTRACK_ENV",
+        default_value = "development",
+        value_name = "NAME"
+    )]
     pub medtrack_env: Environment,
 }
 
@@ -54,7 +64,10 @@ impl EnvironmentConfig {
     /// In production, when `address` has such a password, or none. The message names `variable`, never the address.
     pub fn check(&self, variable: &str, address: &SecretString) -> anyhow::Result<()> {
         let url = reqwest::Url::parse(address.expose_secret()).ok();
-        let password = url.as_ref().and_then(|url| url.password()).unwrap_or_default();
+        let password = url
+            .as_ref()
+            .and_then(|url| url.password())
+            .unwrap_or_default();
         if self.medtrack_env == Environment::Production
             && (password.is_empty() || KNOWN_PASSWORDS.contains(&password))
         {
@@ -71,7 +84,12 @@ impl EnvironmentConfig {
 #[command(next_help_heading = "HTTP")]
 pub struct HttpConfig {
     /// Address to listen on for the API.
-    #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8000", value_name = "IP:PORT")]
+    #[arg(
+        long,
+        env = "HTTP_ADDR",
+        default_value = "127.0.0.1:8000",
+        value_name = "IP:PORT"
+    )]
     pub http_addr: SocketAddr,
 
     /// Pages that may call the API from a browser, by their origin; empty for none.
@@ -88,9 +106,15 @@ pub struct HttpConfig {
 
 /// What is no origin would silently match no page; `*` would let every page in.
 fn origin(text: &str) -> Result<String, &'static str> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let named =
-        |host: &str| !host.is_empty() && host.chars().all(|c| c.is_ascii_graphic() && !"/*".contains(c));
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let named = |host: &str| {
+        !host.is_empty()
+            && host
+                .chars()
+                .all(|c| c.is_ascii_graphic() && !"/*".contains(c))
+    };
     if text.is_empty() || host.is_some_and(named) {
         Ok(text.to_owned())
     } else {
@@ -103,7 +127,12 @@ fn origin(text: &str) -> Result<String, &'static str> {
 #[command(next_help_heading = "Operation")]
 pub struct InternalConfig {
     /// Address to listen on for /health, /health/ready and /metrics; keep it inside.
-    #[arg(long, env = "INTERNAL_ADDR", default_value = "127.0.0.1:9000", value_name = "IP:PORT")]
+    #[arg(
+        long,
+        env = "INTERNAL_ADDR",
+        default_value = "127.0.0.1:9000",
+        value_name = "IP:PORT"
+    )]
     pub internal_addr: SocketAddr,
 }
 
@@ -112,7 +141,12 @@ pub struct InternalConfig {
 #[command(next_help_heading = "Logs")]
 pub struct LogConfig {
     /// Lines for people, or JSON for machines.
-    #[arg(long, env = "LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
     pub log_format: LogFormat,
 
     /// What is logged, such as `info` or `debug,sqlx=warn`.
@@ -134,11 +168,21 @@ pub enum LogFormat {
 #[command(next_help_heading = "Tokens")]
 pub struct TokenConfig {
     /// Who issues access tokens (claim `iss`).
-    #[arg(long, env = "TOKEN_ISSUER", default_value = "auth-service", value_name = "TEXT")]
+    #[arg(
+        long,
+        env = "TOKEN_ISSUER",
+        default_value = "auth-service",
+        value_name = "TEXT"
+    )]
     pub token_issuer: String,
 
     /// Whom access tokens are for (claim `aud`).
-    #[arg(long, env = "TOKEN_AUDIENCE", default_value = "medtrack", value_name = "TEXT")]
+    #[arg(
+        long,
+        env = "TOKEN_AUDIENCE",
+        default_value = "medtrack",
+        value_name = "TEXT"
+    )]
     pub token_audience: String,
 }
 
@@ -173,11 +217,16 @@ pub fn secret(
         (Some(value), _) => Ok(value.clone()),
         (None, Some(path)) => {
             let text = std::fs::read_to_string(path).with_context(|| {
-                format!("{variable}_FILE: cannot read {}; check the path and its permissions", path.display())
+                format!(
+                    "{variable}_FILE: cannot read {}; check the path and its permissions",
+                    path.display()
+                )
             })?;
             Ok(text.trim().to_owned().into())
         }
-        (None, None) => bail!("{variable} is missing; set {variable} or {variable}_FILE (see --help)"),
+        (None, None) => {
+            bail!("{variable} is missing; set {variable} or {variable}_FILE (see --help)")
+        }
     }
 }
 
@@ -187,7 +236,11 @@ impl DatabaseConfig {
     /// # Errors
     /// When it is missing, or its file cannot be read.
     pub fn address(&self) -> anyhow::Result<SecretString> {
-        secret("DATABASE_URL", self.database_url.as_ref(), self.database_url_file.as_deref())
+        secret(
+            "DATABASE_URL",
+            self.database_url.as_ref(),
+            self.database_url_file.as_deref(),
+        )
     }
 
     pub(crate) fn options(&self) -> anyhow::Result<sqlx::postgres::PgConnectOptions> {
@@ -206,10 +259,22 @@ mod tests {
 
     #[test]
     fn an_origin_has_a_scheme_and_a_host_and_nothing_else() {
-        for good in ["", "http://localhost:3000", "https://app.example.com", "http://[::1]:3000"] {
+        for good in [
+            "",
+            "http://localhost:3000",
+            "https://app.example.com",
+            "http://[::1]:3000",
+        ] {
             assert_eq!(origin(good).unwrap(), good);
         }
-        for bad in ["*", "https://*", "app.example.com", "https://", "https://a.example/", "https://a b"] {
+        for bad in [
+            "*",
+            "https://*",
+            "app.example.com",
+            "https://",
+            "https://a.example/",
+            "https://a b",
+        ] {
             assert!(origin(bad).is_err(), "{bad}");
         }
     }
@@ -219,11 +284,19 @@ mod tests {
         let check = |medtrack_env, address: &str| {
             EnvironmentConfig { medtrack_env }.check("X_URL", &address.to_owned().into())
         };
-        for known in
-            ["postgres://a:auth@h/d", "amqp://admin:password@h:5672/%2f", "postgres://a@h/d", "nonsense"]
-        {
-            let refused = check(Environment::Production, known).unwrap_err().to_string();
-            assert!(refused.starts_with("X_URL has a password") && !refused.contains(known), "{refused}");
+        for known in [
+            "postgres://a:auth@h/d",
+            "amqp://admin:password@h:5672/%2f",
+            "postgres://a@h/d",
+            "nonsense",
+        ] {
+            let refused = check(Environment::Production, known)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                refused.starts_with("X_URL has a password") && !refused.contains(known),
+                "{refused}"
+            );
             assert!(check(Environment::Development, known).is_ok());
         }
         assert!(check(Environment::Production, "postgres://a:0b1e5c@h/d").is_ok());
@@ -232,14 +305,28 @@ mod tests {
     #[test]
     fn a_secret_comes_from_a_value_or_a_file_and_is_never_shown() {
         let value: SecretString = "hunter22".to_owned().into();
-        assert_eq!(secret("X", Some(&value), None).unwrap().expose_secret(), "hunter22");
+        assert_eq!(
+            secret("X", Some(&value), None).unwrap().expose_secret(),
+            "hunter22"
+        );
         let file = std::env::temp_dir().join(format!("secret-{}", uuid::Uuid::now_v7()));
         std::fs::write(&file, "from a file\n").unwrap();
-        assert_eq!(secret("X", None, Some(&file)).unwrap().expose_secret(), "from a file");
+        assert_eq!(
+            secret("X", None, Some(&file)).unwrap().expose_secret(),
+            "from a file"
+        );
         std::fs::remove_file(&file).unwrap();
         let unreadable = secret("X", None, Some(&file)).unwrap_err().to_string();
-        assert!(unreadable.starts_with("X_FILE: cannot read"), "{unreadable}");
-        assert!(secret("X", None, None).unwrap_err().to_string().contains("set X or X_FILE"));
+        assert!(
+            unreadable.starts_with("X_FILE: cannot read"),
+            "{unreadable}"
+        );
+        assert!(
+            secret("X", None, None)
+                .unwrap_err()
+                .to_string()
+                .contains("set X or X_FILE")
+        );
         let config = DatabaseConfig {
             database_url: Some("nonsense hunter22".to_owned().into()),
             database_url_file: None,

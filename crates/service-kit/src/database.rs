@@ -19,7 +19,10 @@ const IDLE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When the address is missing or malformed, or while waiting the process was told to stop.
-pub async fn connect(config: &DatabaseConfig, stopping: &CancellationToken) -> anyhow::Result<PgPool> {
+pub async fn connect(
+    config: &DatabaseConfig,
+    stopping: &CancellationToken,
+) -> anyhow::Result<PgPool> {
     let options = config.options()?.application_name(&program()).options([
         ("statement_timeout", "10s"),
         ("lock_timeout", "3s"),
@@ -41,14 +44,20 @@ pub async fn connect(config: &DatabaseConfig, stopping: &CancellationToken) -> a
 /// The name of this program, for `pg_stat_activity`.
 fn program() -> String {
     let path = std::env::args_os().next().unwrap_or_default();
-    Path::new(&path).file_name().unwrap_or_default().to_string_lossy().into_owned()
+    Path::new(&path)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// sqlx 0.9.0 can return a connection inside an open transaction, when a future is dropped half-way through
 /// `begin()`; the next borrower's writes would be lost (transact-rs/sqlx #4385, #4394).
 async fn is_clean(connection: &mut PgConnection) -> sqlx::Result<bool> {
     // Inside a transaction `now()` is its start.
-    let row = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection).await?;
+    let row = sqlx::raw_sql("select now() = statement_timestamp()")
+        .fetch_one(connection)
+        .await?;
     row.try_get(0)
 }
 
@@ -62,10 +71,16 @@ pub async fn migrate(
     migrators: &[&Migrator],
     stopping: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let options = config.options()?.application_name(&program()).options([("lock_timeout", "30s")]);
+    let options = config
+        .options()?
+        .application_name(&program())
+        .options([("lock_timeout", "30s")]);
     let mut connection = wait_for(&options, stopping).await?;
     for migrator in migrators {
-        migrator.run(&mut connection).await.context("a migration failed; nothing after it was applied")?;
+        migrator
+            .run(&mut connection)
+            .await
+            .context("a migration failed; nothing after it was applied")?;
     }
     connection.close().await?;
     Ok(())
@@ -75,10 +90,17 @@ pub async fn migrate(
 ///
 /// # Errors
 /// When it does; the message says what to run.
-pub async fn ensure_current(pool: &PgPool, migrators: &[&Migrator], binary: &str) -> anyhow::Result<()> {
+pub async fn ensure_current(
+    pool: &PgPool,
+    migrators: &[&Migrator],
+    binary: &str,
+) -> anyhow::Result<()> {
     let mut connection = pool.acquire().await?;
     for migrator in migrators {
-        let applied = match connection.list_applied_migrations(&migrator.table_name).await {
+        let applied = match connection
+            .list_applied_migrations(&migrator.table_name)
+            .await
+        {
             Err(MigrateError::Execute(sqlx::Error::Database(error)))
                 if error.code().as_deref() == Some(NO_SUCH_TABLE) =>
             {
@@ -86,10 +108,14 @@ pub async fn ensure_current(pool: &PgPool, migrators: &[&Migrator], binary: &str
             }
             applied => applied?,
         };
-        let missing =
-            migrator.iter().find(|wanted| !applied.iter().any(|done| done.version == wanted.version));
+        let missing = migrator
+            .iter()
+            .find(|wanted| !applied.iter().any(|done| done.version == wanted.version));
         if let Some(missing) = missing {
-            bail!("the database lacks the migration {:?}; try: {binary} migrate", missing.description);
+            bail!(
+                "the database lacks the migration {:?}; try: {binary} migrate",
+                missing.description
+            );
         }
     }
     Ok(())
@@ -101,7 +127,9 @@ pub fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
-            ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
+            ["08", "53", "57P"]
+                .iter()
+                .any(|class| code.starts_with(class))
         }
         sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
@@ -126,12 +154,16 @@ pub async fn answers(pool: PgPool) -> Result<(), String> {
 }
 
 /// Connects as soon as the database answers. The pool would not say why it does not.
-async fn wait_for(options: &PgConnectOptions, stopping: &CancellationToken) -> anyhow::Result<PgConnection> {
+async fn wait_for(
+    options: &PgConnectOptions,
+    stopping: &CancellationToken,
+) -> anyhow::Result<PgConnection> {
     let database = options.get_database().unwrap_or(options.get_username());
     let place = format!("{}:{}/{database}", options.get_host(), options.get_port());
     let mut pause = Duration::from_millis(100);
     loop {
-        let attempt = tokio::time::timeout(Duration::from_secs(3), PgConnection::connect_with(options));
+        let attempt =
+            tokio::time::timeout(Duration::from_secs(3), PgConnection::connect_with(options));
         match attempt.await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => tracing::warn!("Waiting for the database {place}: {error}"),

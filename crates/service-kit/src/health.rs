@@ -47,9 +47,15 @@ impl Health {
         let mut report = Map::new();
         for ((name, _), result) in self.checks.iter().zip(results) {
             ready &= result.is_ok();
-            report.insert((*name).to_owned(), result.map_or_else(Value::from, |()| "ok".into()));
+            report.insert(
+                (*name).to_owned(),
+                result.map_or_else(Value::from, |()| "ok".into()),
+            );
         }
-        (ready, json!({"status": if ready { "ready" } else { "not ready" }, "checks": report}))
+        (
+            ready,
+            json!({"status": if ready { "ready" } else { "not ready" }, "checks": report}),
+        )
     }
 }
 
@@ -63,9 +69,14 @@ pub async fn serve(
     stopping: CancellationToken,
 ) -> anyhow::Result<()> {
     let rendered = metrics::init()?;
-    let listener = TcpListener::bind(config.internal_addr).await.with_context(|| {
-        format!("INTERNAL_ADDR: cannot listen on {}; choose another port", config.internal_addr)
-    })?;
+    let listener = TcpListener::bind(config.internal_addr)
+        .await
+        .with_context(|| {
+            format!(
+                "INTERNAL_ADDR: cannot listen on {}; choose another port",
+                config.internal_addr
+            )
+        })?;
     let upkeep = rendered.clone();
     tokio::spawn(async move {
         loop {
@@ -84,19 +95,32 @@ pub async fn serve(
 
 async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
     let (ready, report) = health.report().await;
-    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(report))
+    (
+        if ready {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        },
+        Json(report),
+    )
 }
 
 /// The subcommand `healthcheck`: asks the process at this address whether it is ready. There is no curl in the
 /// image.
 pub fn healthcheck(config: &InternalConfig) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let asked =
-        runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(ask(config.internal_addr)));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let asked = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(ask(config.internal_addr)));
     match asked {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "this is a command's answer, not a log line")]
+            #[expect(
+                clippy::print_stderr,
+                reason = "this is a command's answer, not a log line"
+            )]
             {
                 eprintln!("{error:#}");
             }
@@ -108,17 +132,18 @@ pub fn healthcheck(config: &InternalConfig) -> ExitCode {
 async fn ask(address: SocketAddr) -> anyhow::Result<()> {
     let asking = async {
         let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET /health/ready HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET /health/ready HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.take(65_536).read_to_string(&mut answer).await?;
-        anyhow::Ok(answer)
+        let mut response = String::new();
+        stream.take(65_536).read_to_string(&mut response).await?;
+        anyhow::Ok(response)
     };
-    let answer = tokio::time::timeout(Duration::from_secs(5), asking)
+    let response = tokio::time::timeout(Duration::from_secs(5), asking)
         .await
         .with_context(|| format!("{address} did not answer within 5 s"))?
         .with_context(|| format!("cannot ask {address}; is the process running?"))?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
     if head.split(' ').nth(1) != Some("200") {
         bail!("not ready: {}", body.trim());
     }

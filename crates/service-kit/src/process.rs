@@ -39,9 +39,15 @@ pub fn parse<C: Parser>() -> C {
 
 /// The parser's own text quotes the line, and that may hold a password.
 fn malformed(line: &str) -> String {
-    let is_name =
-        |name: &&str| name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    match line.split_once('=').map(|(name, _)| name.trim()).filter(is_name) {
+    let is_name = |name: &&str| {
+        name.chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    match line
+        .split_once('=')
+        .map(|(name, _)| name.trim())
+        .filter(is_name)
+    {
         Some(name) => format!("the value of {name} must stand in quotes"),
         None => "a line is not of the form NAME=\"value\"".into(),
     }
@@ -63,7 +69,11 @@ impl Process {
 
     /// Runs a task for the life of the process. When it ends before the process is told to stop, the process
     /// stops and fails: half a service is worse than a restart.
-    pub fn spawn(&self, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+    pub fn spawn(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) {
         let process = self.clone();
         self.tasks.spawn(async move {
             let outcome = AssertUnwindSafe(task).catch_unwind().await;
@@ -86,8 +96,11 @@ where
     F: FnOnce(Process) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
-    let started = telemetry::init(log)
-        .and_then(|()| Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?));
+    let started = telemetry::init(log).and_then(|()| {
+        Ok(tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?)
+    });
     let runtime = match started {
         Ok(runtime) => runtime,
         Err(error) => clap::Error::raw(ErrorKind::Io, format!("{error:#}\n")).exit(),
@@ -102,8 +115,11 @@ where
     F: FnOnce(Process) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
-    let process =
-        Process { stopping: CancellationToken::new(), tasks: TaskTracker::new(), failed: Arc::default() };
+    let process = Process {
+        stopping: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+        failed: Arc::default(),
+    };
     if let Err(error) = stop_on_signals(process.stopping.clone()) {
         tracing::error!("Signals cannot be heard: {error}");
         return ExitCode::FAILURE;

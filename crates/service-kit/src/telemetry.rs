@@ -24,7 +24,9 @@ pub fn init(config: &LogConfig) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)
         .with_context(|| format!("LOG_LEVEL: {:?} is no filter; try: info", config.log_level))?;
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colour);
     let result = match config.log_format {
         LogFormat::Text => builder.event_format(Line).try_init(),
         LogFormat::Json => builder
@@ -66,7 +68,9 @@ where
             write!(writer, " {level} ")?;
         }
         let mut fields = String::new();
-        context.field_format().format_fields(Writer::new(&mut fields), event)?;
+        context
+            .field_format()
+            .format_fields(Writer::new(&mut fields), event)?;
         writeln!(writer, "{}", one_line(&fields))
     }
 }
@@ -115,7 +119,10 @@ mod tests {
             tracing::warn!(key = %"x\r\n2026 INFO forged", "No handler for routing key: {}", "y\nERROR forged");
         });
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
-        let lines: Vec<_> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+        let lines: Vec<_> = text
+            .lines()
+            .map(|line| line.split_once(' ').unwrap().1)
+            .collect();
         assert_eq!(
             lines,
             [

@@ -47,8 +47,15 @@ impl Client {
     /// When the system has no randomness.
     pub fn new(auth: SocketAddr, profile: SocketAddr, comm: SocketAddr) -> Self {
         // No idle connections: a process that was killed must not fail the next request too.
-        let builder = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(10));
-        Self { auth, profile, comm, http: builder.build().expect("a client without TLS can be made") }
+        let builder = reqwest::Client::builder()
+            .pool_max_idle_per_host(0)
+            .timeout(Duration::from_secs(10));
+        Self {
+            auth,
+            profile,
+            comm,
+            http: builder.build().expect("a client without TLS can be made"),
+        }
     }
 
     /// Where the service that this path begins with has it.
@@ -83,9 +90,9 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await?;
-        let status = answer.status().as_u16();
-        let body = serde_json::from_slice(&answer.bytes().await?).unwrap_or(Value::Null);
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let body = serde_json::from_slice(&response.bytes().await?).unwrap_or(Value::Null);
         Ok(Answer { status, body })
     }
 
@@ -114,9 +121,9 @@ impl Client {
     /// # Panics
     /// When the answer is not 201.
     pub async fn register(&self, role: Role) -> Account {
-        let answer = self.post(REGISTER, &newcomer(role)).await;
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        account(answer.body)
+        let response = self.post(REGISTER, &newcomer(role)).await;
+        assert_eq!(response.status, 201, "{}", response.body);
+        account(response.body)
     }
 
     /// The notifications of somebody, newest first.
@@ -124,10 +131,10 @@ impl Client {
     /// # Panics
     /// When the answer is not a list.
     pub async fn notifications(&self, account: &Account) -> Vec<Value> {
-        let answer = self.get("/comm/api/notifications/", account).await;
-        match answer.body {
-            Value::Array(notifications) if answer.status == 200 => notifications,
-            body => panic!("{}: {body}", answer.status),
+        let response = self.get("/comm/api/notifications/", account).await;
+        match response.body {
+            Value::Array(notifications) if response.status == 200 => notifications,
+            body => panic!("{}: {body}", response.status),
         }
     }
 }
@@ -151,9 +158,16 @@ pub fn newcomer(role: Role) -> Value {
 /// # Panics
 /// When it is none.
 pub fn account(body: Value) -> Account {
-    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("not an account: {body}")).to_owned();
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .unwrap_or_else(|| panic!("not an account: {body}"))
+            .to_owned()
+    };
     Account {
-        user_id: text(&body["user"]["id"]).parse().expect("user.id is a UUID"),
+        user_id: text(&body["user"]["id"])
+            .parse()
+            .expect("user.id is a UUID"),
         email: text(&body["user"]["email"]),
         token: text(&body["access_token"]),
         body,

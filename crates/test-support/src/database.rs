@@ -1,9 +1,13 @@
 //! A database for each test, copied from a migrated template in milliseconds.
-#![expect(clippy::disallowed_methods, reason = "test crate: no schema of its own to check against")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "test crate: no schema of its own to check against"
+)]
 
 use crate::servers;
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection, PgPool, migrate::Migrator, postgres::PgPoolOptions,
+    AssertSqlSafe, Connection as _, PgConnection, PgPool, migrate::Migrator,
+    postgres::PgPoolOptions,
 };
 use uuid::Uuid;
 
@@ -31,7 +35,11 @@ impl Database {
     async fn copy(template: &str) -> Self {
         let name = format!("test_{}", Uuid::new_v4().simple());
         let mut admin = connect(&servers::database_url()).await;
-        run(&mut admin, format!("create database {name} template {template}")).await;
+        run(
+            &mut admin,
+            format!("create database {name} template {template}"),
+        )
+        .await;
         let url = url_of(&name);
         let pool = PgPoolOptions::new()
             .max_connections(4)
@@ -45,10 +53,11 @@ impl Database {
     /// # Panics
     /// When the database refuses.
     pub async fn is(&self, condition: &str) -> bool {
-        let found: Option<bool> = sqlx::query_scalar(AssertSqlSafe(format!("select ({condition})")))
-            .fetch_one(&self.pool)
-            .await
-            .unwrap_or_else(|error| panic!("{condition}: {error}"));
+        let found: Option<bool> =
+            sqlx::query_scalar(AssertSqlSafe(format!("select ({condition})")))
+                .fetch_one(&self.pool)
+                .await
+                .unwrap_or_else(|error| panic!("{condition}: {error}"));
         found.unwrap_or(false)
     }
 
@@ -68,10 +77,11 @@ impl Database {
     /// # Panics
     /// When the database refuses, or there is no such value.
     pub async fn value(&self, query: &str) -> String {
-        let value: Option<String> = sqlx::query_scalar(AssertSqlSafe(format!("select ({query})::text")))
-            .fetch_one(&self.pool)
-            .await
-            .unwrap_or_else(|error| panic!("{query}: {error}"));
+        let value: Option<String> =
+            sqlx::query_scalar(AssertSqlSafe(format!("select ({query})::text")))
+                .fetch_one(&self.pool)
+                .await
+                .unwrap_or_else(|error| panic!("{query}: {error}"));
         value.unwrap_or_else(|| panic!("no value: {query}"))
     }
 
@@ -80,8 +90,11 @@ impl Database {
     /// # Panics
     /// When the database refuses.
     pub async fn run(&self, statement: &str) -> u64 {
-        let done = sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&self.pool).await;
-        done.unwrap_or_else(|error| panic!("{statement}: {error}")).rows_affected()
+        let done = sqlx::query(AssertSqlSafe(statement.to_owned()))
+            .execute(&self.pool)
+            .await;
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"))
+            .rows_affected()
     }
 
     /// Ends the sessions of everyone else, as a failover does; tells how many there were.
@@ -114,7 +127,9 @@ async fn template(migrators: &[&Migrator]) -> String {
     let mut schema = Vec::new();
     for migrator in migrators {
         schema.extend_from_slice(migrator.table_name.as_bytes());
-        migrator.iter().for_each(|migration| schema.extend_from_slice(&migration.checksum));
+        migrator
+            .iter()
+            .for_each(|migration| schema.extend_from_slice(&migration.checksum));
     }
     let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, &schema);
     let name = format!("template_{}", id.simple());
@@ -123,21 +138,37 @@ async fn template(migrators: &[&Migrator]) -> String {
     let lock = id.as_u64_pair().0.cast_signed();
     run(&mut admin, format!("select pg_advisory_lock({lock})")).await;
     // The mark is set last: a template without it is somebody's half-done work.
-    let done: bool =
-        sqlx::query_scalar("select exists (select from pg_database where datname = $1 and datistemplate)")
-            .bind(&name)
-            .fetch_one(&mut admin)
-            .await
-            .expect("pg_database can be read");
+    let done: bool = sqlx::query_scalar(
+        "select exists (select from pg_database where datname = $1 and datistemplate)",
+    )
+    .bind(&name)
+    .fetch_one(&mut admin)
+    .await
+    .expect("pg_database can be read");
     if !done {
-        run(&mut admin, format!("drop database if exists {name} with (force)")).await;
-        run(&mut admin, format!("create database {name} template template0")).await;
+        run(
+            &mut admin,
+            format!("drop database if exists {name} with (force)"),
+        )
+        .await;
+        run(
+            &mut admin,
+            format!("create database {name} template template0"),
+        )
+        .await;
         let mut fresh = connect(&url_of(&name)).await;
         for migrator in migrators {
-            migrator.run(&mut fresh).await.expect("the migrations fit an empty database");
+            migrator
+                .run(&mut fresh)
+                .await
+                .expect("the migrations fit an empty database");
         }
         fresh.close().await.expect("closing is a farewell only");
-        run(&mut admin, format!("alter database {name} is_template true allow_connections false")).await;
+        run(
+            &mut admin,
+            format!("alter database {name} is_template true allow_connections false"),
+        )
+        .await;
     }
     name
 }
@@ -147,9 +178,9 @@ fn url_of(database: &str) -> String {
 }
 
 async fn connect(url: &str) -> PgConnection {
-    PgConnection::connect(url)
-        .await
-        .unwrap_or_else(|error| panic!("no PostgreSQL ({error}); run the tests with ./medtrack test"))
+    PgConnection::connect(url).await.unwrap_or_else(|error| {
+        panic!("no PostgreSQL ({error}); run the tests with ./medtrack test")
+    })
 }
 
 async fn run(connection: &mut PgConnection, sql: String) {

@@ -4,7 +4,10 @@
 //! After the heal: *lost* was acknowledged, or has a user row, and lacks its profile or its welcome;
 //! *duplicated* has more than one of either; *unexpected* was never attempted; *recovered* is an unknown one
 //! that turned out done.
-#![expect(clippy::disallowed_methods, reason = "test crate: no schema of its own to check against")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "test crate: no schema of its own to check against"
+)]
 
 use crate::{
     Account, Client, Database, Stack,
@@ -41,7 +44,10 @@ const CREATED: u16 = 201;
 impl Ledger {
     /// An empty ledger.
     pub fn new(client: &Client) -> Self {
-        Self { client: client.clone(), attempts: Arc::default() }
+        Self {
+            client: client.clone(),
+            attempts: Arc::default(),
+        }
     }
 
     /// Registers somebody new, whatever comes of it. True when it was acknowledged.
@@ -54,9 +60,13 @@ impl Ledger {
         let body = newcomer(role);
         let email = body["email"].as_str().unwrap_or_default().to_owned();
         self.attempts().insert(email.clone(), 0);
-        let answer = self.client.ask(Method::POST, REGISTER, None, Some(&body)).await.ok()?;
-        self.attempts().insert(email, answer.status);
-        (answer.status == CREATED).then(|| account(answer.body))
+        let response = self
+            .client
+            .ask(Method::POST, REGISTER, None, Some(&body))
+            .await
+            .ok()?;
+        self.attempts().insert(email, response.status);
+        (response.status == CREATED).then(|| account(response.body))
     }
 
     /// The statuses that registrations were answered with until now; 0 for none.
@@ -95,8 +105,12 @@ impl Ledger {
         let left = limit.saturating_sub(began.elapsed());
         let inbox = "/comm/api/notifications/";
         eventually(left, what, async || {
-            let answer = self.client.ask(Method::GET, inbox, Some(&account.token), None).await;
-            answer.is_ok_and(|answer| answer.body.as_array().is_some_and(|list| list.len() == 1))
+            let response = self
+                .client
+                .ask(Method::GET, inbox, Some(&account.token), None)
+                .await;
+            response
+                .is_ok_and(|response| response.body.as_array().is_some_and(|list| list.len() == 1))
         })
         .await;
         began.elapsed()
@@ -121,8 +135,11 @@ impl Ledger {
         )
         .await;
         let notices = counts(&stack.comm, "communications_notification n").await;
-        let mut report =
-            Report { fault: fault.to_owned(), drained, ..judge(&attempts, &users, &profiles, &notices) };
+        let mut report = Report {
+            fault: fault.to_owned(),
+            drained,
+            ..judge(&attempts, &users, &profiles, &notices)
+        };
         for database in [&stack.auth, &stack.profile, &stack.comm] {
             report.parked += database.count("parked_event").await;
         }
@@ -148,7 +165,9 @@ impl Load {
     /// When a registration panicked.
     pub async fn stop(self) {
         self.stop.cancel();
-        self.task.await.expect("registrations are counted, whatever comes of them");
+        self.task
+            .await
+            .expect("registrations are counted, whatever comes of them");
     }
 }
 
@@ -181,7 +200,8 @@ impl Report {
     /// # Panics
     /// When it is not so.
     pub fn assert_clean(&self) {
-        let clean = self.drained && self.lost + self.duplicated + self.unexpected == 0 && self.parked == 0;
+        let clean =
+            self.drained && self.lost + self.duplicated + self.unexpected == 0 && self.parked == 0;
         assert!(clean && self.acknowledged > 0, "{self}");
         #[expect(clippy::print_stdout, reason = "the result of a fault test")]
         {
@@ -192,8 +212,17 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { fault, attempted, acknowledged, lost, duplicated, unexpected, recovered, parked, drained } =
-            self;
+        let Self {
+            fault,
+            attempted,
+            acknowledged,
+            lost,
+            duplicated,
+            unexpected,
+            recovered,
+            parked,
+            drained,
+        } = self;
         write!(
             f,
             "{fault}: attempted {attempted}, acknowledged {acknowledged}, lost {lost}, duplicated {duplicated}, \
@@ -211,9 +240,16 @@ fn judge(
     profiles: &HashMap<Uuid, i64>,
     notices: &HashMap<Uuid, i64>,
 ) -> Report {
-    let promised: HashSet<&String> =
-        attempts.iter().filter(|(_, status)| **status == CREATED).map(|(email, _)| email).collect();
-    let mut report = Report { attempted: attempts.len(), acknowledged: promised.len(), ..Report::default() };
+    let promised: HashSet<&String> = attempts
+        .iter()
+        .filter(|(_, status)| **status == CREATED)
+        .map(|(email, _)| email)
+        .collect();
+    let mut report = Report {
+        attempted: attempts.len(),
+        acknowledged: promised.len(),
+        ..Report::default()
+    };
     let mut kept: HashSet<&String> = HashSet::new();
     for (id, email) in users {
         let of = |counts: &HashMap<Uuid, i64>| counts.get(id).copied().unwrap_or(0);
@@ -250,10 +286,19 @@ async fn is_drained(stack: &Stack) -> bool {
         (&topology::COMM, &stack.comm),
     ];
     for (queue, database) in consumers {
-        let taken: Vec<(Uuid, String)> = rows(database, "select event_id, routing_key from inbox").await;
+        let taken: Vec<(Uuid, String)> =
+            rows(database, "select event_id, routing_key from inbox").await;
         let taken: HashSet<Uuid> = taken.into_iter().map(|(id, _)| id).collect();
-        let wanted = |key: &str| queue.patterns.iter().any(|pattern| key::matches(pattern, key));
-        if events.iter().any(|(id, key)| wanted(key) && !taken.contains(id)) {
+        let wanted = |key: &str| {
+            queue
+                .patterns
+                .iter()
+                .any(|pattern| key::matches(pattern, key))
+        };
+        if events
+            .iter()
+            .any(|(id, key)| wanted(key) && !taken.contains(id))
+        {
             return false;
         }
     }
@@ -281,8 +326,16 @@ mod tests {
 
     #[test]
     fn every_way_to_fail_is_counted() {
-        let [good, lost, gone, twice, recovered, ghost, stranger] =
-            ["good", "lost", "gone", "twice", "recovered", "ghost", "stranger"].map(str::to_owned);
+        let [good, lost, gone, twice, recovered, ghost, stranger] = [
+            "good",
+            "lost",
+            "gone",
+            "twice",
+            "recovered",
+            "ghost",
+            "stranger",
+        ]
+        .map(str::to_owned);
         let attempts = HashMap::from([
             (good.clone(), CREATED),
             (lost.clone(), CREATED),
@@ -298,11 +351,17 @@ mod tests {
             .map(|(email, id)| (Uuid::from_u128(id), email))
             .collect();
         let counts = |counts: [(u128, i64); 6]| -> HashMap<Uuid, i64> {
-            counts.into_iter().map(|(id, count)| (Uuid::from_u128(id), count)).collect()
+            counts
+                .into_iter()
+                .map(|(id, count)| (Uuid::from_u128(id), count))
+                .collect()
         };
         let profiles = counts([(1, 1), (2, 1), (3, 1), (4, 1), (6, 1), (99, 1)]);
         let notices = counts([(1, 1), (3, 2), (4, 1), (5, 1), (6, 1), (99, 1)]);
-        let report = Report { drained: true, ..judge(&attempts, &users, &profiles, &notices) };
+        let report = Report {
+            drained: true,
+            ..judge(&attempts, &users, &profiles, &notices)
+        };
         assert_eq!(
             report.to_string(),
             ": attempted 7, acknowledged 4, lost 3, duplicated 1, unexpected 2, recovered 1, parked 0",
@@ -310,9 +369,19 @@ mod tests {
         );
         assert!(std::panic::catch_unwind(|| report.assert_clean()).is_err());
         assert!(
-            std::panic::catch_unwind(|| Report { drained: true, ..Report::default() }.assert_clean())
-                .is_err()
+            std::panic::catch_unwind(|| Report {
+                drained: true,
+                ..Report::default()
+            }
+            .assert_clean())
+            .is_err()
         );
-        Report { drained: true, attempted: 1, acknowledged: 1, ..Report::default() }.assert_clean();
+        Report {
+            drained: true,
+            attempted: 1,
+            acknowledged: 1,
+            ..Report::default()
+        }
+        .assert_clean();
     }
 }

@@ -29,6 +29,6 @@ pub use lapin::BasicProperties;
 pub use ledger::Ledger;
 pub use process::Process;
 pub use proxy::{Mode, Proxy};
-pub use stack::{Edges, Stack, Unit};
+pub use stack::{Links, Stack, Unit};
 pub use vhost::{Message, Tap, Vhost};
 pub use wait::eventually;

@@ -50,21 +50,42 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("{binary} does not start: {error}"));
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
+        let pid = child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .map(Pid::from_raw);
         let log = Arc::default();
-        let readers = vec![collect(child.stdout.take(), &log), collect(child.stderr.take(), &log)];
+        let readers = vec![
+            collect(child.stdout.take(), &log),
+            collect(child.stderr.take(), &log),
+        ];
         let name = [binary, &arguments.join(" ")].join(" ");
-        Self { name, child, pid: pid.expect("a fresh child has a pid"), log, readers }
+        Self {
+            name,
+            child,
+            pid: pid.expect("a fresh child has a pid"),
+            log,
+            readers,
+        }
     }
 
     /// Runs a binary to its end; tells what it printed.
     ///
     /// # Panics
     /// When it fails, or takes longer than 30 s.
-    pub async fn run(binary: &str, arguments: &[&str], environment: &[(&str, String)]) -> Vec<String> {
+    pub async fn run(
+        binary: &str,
+        arguments: &[&str],
+        environment: &[(&str, String)],
+    ) -> Vec<String> {
         let mut process = Self::start(binary, arguments, environment);
         let status = process.exit(Duration::from_secs(30)).await;
-        assert!(status.success(), "{} ended with {status}: {:#?}", process.name, process.log());
+        assert!(
+            status.success(),
+            "{} ended with {status}: {:#?}",
+            process.name,
+            process.log()
+        );
         process.log()
     }
 
@@ -80,7 +101,10 @@ impl Process {
 
     /// How many of its lines contain `text`.
     pub fn count_lines(&self, text: &str) -> usize {
-        lock(&self.log).iter().filter(|line| line.contains(text)).count()
+        lock(&self.log)
+            .iter()
+            .filter(|line| line.contains(text))
+            .count()
     }
 
     /// Waits until it has printed a line that contains `text`.
@@ -89,8 +113,13 @@ impl Process {
     /// When it has not after 15 s.
     pub async fn line(&self, text: &str) -> String {
         let what = format!("{} prints {text:?}", self.name);
-        eventually(SOON, &what, async || lock(&self.log).iter().find(|line| line.contains(text)).cloned())
-            .await
+        eventually(SOON, &what, async || {
+            lock(&self.log)
+                .iter()
+                .find(|line| line.contains(text))
+                .cloned()
+        })
+        .await
     }
 
     /// Waits until its readiness at `internal` says yes.
@@ -140,7 +169,11 @@ impl Process {
     /// When it has not ended within `limit`.
     pub async fn exit(&mut self, limit: Duration) -> ExitStatus {
         let Ok(status) = timeout(limit, self.child.wait()).await else {
-            panic!("{} has not ended within {limit:?}: {:#?}", self.name, self.log());
+            panic!(
+                "{} has not ended within {limit:?}: {:#?}",
+                self.name,
+                self.log()
+            );
         };
         for reader in self.readers.drain(..) {
             let _ = timeout(SOON, reader).await;
@@ -156,7 +189,11 @@ impl Drop for Process {
             let tail = log.len().saturating_sub(40);
             #[expect(clippy::print_stderr, reason = "what a failed test leaves to look at")]
             {
-                eprintln!("--- the last lines of {} ---\n{}", self.name, log[tail..].join("\n"));
+                eprintln!(
+                    "--- the last lines of {} ---\n{}",
+                    self.name,
+                    log[tail..].join("\n")
+                );
             }
         }
     }
@@ -164,8 +201,8 @@ impl Drop for Process {
 
 /// Whether the process with this internal address says that it is ready.
 pub async fn is_ready(internal: SocketAddr) -> bool {
-    let answer = reqwest::get(format!("http://{internal}/health/ready")).await;
-    answer.is_ok_and(|answer| answer.status().is_success())
+    let response = reqwest::get(format!("http://{internal}/health/ready")).await;
+    response.is_ok_and(|response| response.status().is_success())
 }
 
 fn collect(

@@ -60,9 +60,16 @@ impl Proxy {
     pub async fn to(target: SocketAddr) -> Self {
         let address = port::free();
         let listener = TcpListener::bind(address).await.expect("the port is free");
-        let (state, watching) = watch::channel(State { mode: Mode::Pass, era: 0 });
+        let (state, watching) = watch::channel(State {
+            mode: Mode::Pass,
+            era: 0,
+        });
         let task = tokio::spawn(accept(listener, address, target, watching));
-        Self { address, state, task }
+        Self {
+            address,
+            state,
+            task,
+        }
     }
 
     /// Behaves like this from now on.
@@ -94,7 +101,11 @@ async fn accept(
         if refuse {
             listener = None;
         } else if listener.is_none() {
-            listener = Some(TcpListener::bind(address).await.expect("the port was ours before"));
+            listener = Some(
+                TcpListener::bind(address)
+                    .await
+                    .expect("the port was ours before"),
+            );
         }
         let accepted = async {
             match &listener {
@@ -115,12 +126,17 @@ async fn accept(
 async fn carry(mut client: TcpStream, target: SocketAddr, mut state: watch::Receiver<State>) {
     let State { mode, era } = *state.borrow();
     if mode.lets_live() {
-        let Ok(mut server) = TcpStream::connect(target).await else { return };
+        let Ok(mut server) = TcpStream::connect(target).await else {
+            return;
+        };
         let (upwards, downwards) = (state.clone(), state.clone());
         let carried = async {
             let (from_client, to_client) = client.split();
             let (from_server, to_server) = server.split();
-            tokio::try_join!(pump(from_client, to_server, upwards), pump(from_server, to_client, downwards))
+            tokio::try_join!(
+                pump(from_client, to_server, upwards),
+                pump(from_server, to_client, downwards)
+            )
         };
         tokio::select! {
             _ = carried => return,
@@ -148,7 +164,11 @@ async fn pump(
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = from.read(&mut buffer).await?;
-        if state.wait_for(|state| state.mode != Mode::BlackHole).await.is_err() {
+        if state
+            .wait_for(|state| state.mode != Mode::BlackHole)
+            .await
+            .is_err()
+        {
             return Ok(());
         }
         let mode = state.borrow().mode;

@@ -1,4 +1,4 @@
-//! The servers of this run, as `./medtrack test` and `./medtrack stack exec` tell them.
+//! The servers of this run, as `./medtrack test` and `./medtrack ephemeral exec` tell them.
 
 use reqwest::Url;
 use std::{env, net::SocketAddr, path::PathBuf};
@@ -21,18 +21,27 @@ pub fn management_url() -> String {
 /// A binary of this workspace, built.
 pub fn binary(name: &str) -> PathBuf {
     let path = PathBuf::from(read("MEDTRACK_TEST_BIN_DIR")).join(name);
-    assert!(path.is_file(), "{} is not built; run the tests with ./medtrack test", path.display());
+    assert!(
+        path.is_file(),
+        "{} is not built; run the tests with ./medtrack test",
+        path.display()
+    );
     path
 }
 
 fn read(variable: &str) -> String {
-    env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set; run the tests with ./medtrack test"))
+    env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set; run the tests with ./medtrack test"))
 }
 
 /// The host and port that an address names.
 pub(crate) fn address_of(url: &str) -> SocketAddr {
-    let addresses = parse(url).socket_addrs(|| None).expect("the run's servers are named with their ports");
-    *addresses.first().expect("the name of the run's servers resolves")
+    let addresses = parse(url)
+        .socket_addrs(|| None)
+        .expect("the run's servers are named with their ports");
+    *addresses
+        .first()
+        .expect("the name of the run's servers resolves")
 }
 
 /// The same address, somewhere else.
@@ -57,7 +66,11 @@ pub(crate) fn parse(url: &str) -> Url {
 
 /// Does asynchronous work from a `drop`, where nothing can be awaited and the test's runtime may be gone.
 pub(crate) fn clean_up(work: impl Future<Output = ()> + Send + 'static) {
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+    };
     let done = std::thread::spawn(move || runtime().map(|runtime| runtime.block_on(work))).join();
     // A left-over goes with the run's private servers.
     drop(done);

@@ -32,7 +32,11 @@ impl Unit {
         Unit::CommConsumer,
     ];
     /// The processes that consume.
-    pub const CONSUMERS: [Unit; 3] = [Unit::AuthConsumer, Unit::ProfileConsumer, Unit::CommConsumer];
+    pub const CONSUMERS: [Unit; 3] = [
+        Unit::AuthConsumer,
+        Unit::ProfileConsumer,
+        Unit::CommConsumer,
+    ];
 
     fn command(self) -> (&'static str, &'static str) {
         match self {
@@ -48,7 +52,7 @@ impl Unit {
 
 /// How the processes reach PostgreSQL and RabbitMQ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edges {
+pub enum Links {
     /// Straight.
     Direct,
     /// Each through a proxy of its own.
@@ -58,7 +62,7 @@ pub enum Edges {
 /// The system of one test.
 pub struct Stack {
     // First, so that the processes end before what they use is dropped.
-    posts: Vec<Post>,
+    slots: Vec<Slot>,
     /// auth-service's database.
     pub auth: Database,
     /// profile-service's database.
@@ -72,21 +76,21 @@ pub struct Stack {
 }
 
 /// Where a process runs; it stays the same over restarts.
-struct Post {
+struct Slot {
     unit: Unit,
     http: SocketAddr,
     internal: SocketAddr,
     database_url: String,
     amqp_url: String,
-    database_edge: Option<Proxy>,
-    broker_edge: Option<Proxy>,
+    database_link: Option<Proxy>,
+    broker_link: Option<Proxy>,
     process: Option<Process>,
 }
 
 impl Stack {
-    /// All six processes, ready, their edges direct.
+    /// All six processes, ready, their links direct.
     pub async fn start() -> Self {
-        let mut stack = Self::prepare(Edges::Direct).await;
+        let mut stack = Self::prepare(Links::Direct).await;
         stack.start_units(&Unit::ALL).await;
         stack
     }
@@ -95,37 +99,44 @@ impl Stack {
     ///
     /// # Panics
     /// When a migration fails.
-    pub async fn prepare(edges: Edges) -> Self {
+    pub async fn prepare(links: Links) -> Self {
         let (auth, profile, comm, vhost) = tokio::join!(
             migrated("auth-service"),
             migrated("profile-service"),
             migrated("comm-service"),
             Vhost::new()
         );
-        let mut posts = Vec::new();
+        let mut slots = Vec::new();
         for unit in Unit::ALL {
             let database = match unit {
                 Unit::Auth | Unit::AuthConsumer => &auth,
                 Unit::Profile | Unit::ProfileConsumer => &profile,
                 Unit::Comm | Unit::CommConsumer => &comm,
             };
-            let (database_edge, database_url) = edge(edges, &database.url).await;
-            let (broker_edge, amqp_url) = edge(edges, &vhost.amqp_url).await;
+            let (database_link, database_url) = link(links, &database.url).await;
+            let (broker_link, amqp_url) = link(links, &vhost.amqp_url).await;
             let (http, internal) = (port::free(), port::free());
-            posts.push(Post {
+            slots.push(Slot {
                 unit,
                 http,
                 internal,
                 database_url,
                 amqp_url,
-                database_edge,
-                broker_edge,
+                database_link,
+                broker_link,
                 process: None,
             });
         }
-        let http = |unit: Unit| posts[unit as usize].http;
+        let http = |unit: Unit| slots[unit as usize].http;
         let client = Client::new(http(Unit::Auth), http(Unit::Profile), http(Unit::Comm));
-        Self { posts, auth, profile, comm, vhost, client }
+        Self {
+            slots,
+            auth,
+            profile,
+            comm,
+            vhost,
+            client,
+        }
     }
 
     /// Starts processes side by side, and waits until all are ready.
@@ -134,10 +145,13 @@ impl Stack {
     /// When one is not ready in time.
     pub async fn start_units(&mut self, units: &[Unit]) {
         self.spawn(units);
-        let started = self.posts.iter_mut().filter(|post| units.contains(&post.unit));
-        join_all(started.map(async |post| {
-            if let Some(process) = &mut post.process {
-                process.ready(post.internal).await;
+        let started = self
+            .slots
+            .iter_mut()
+            .filter(|slot| units.contains(&slot.unit));
+        join_all(started.map(async |slot| {
+            if let Some(process) = &mut slot.process {
+                process.ready(slot.internal).await;
             }
         }))
         .await;
@@ -147,12 +161,12 @@ impl Stack {
     pub fn spawn(&mut self, units: &[Unit]) {
         for unit in units {
             let process = self.one_more(*unit, self.internal(*unit));
-            self.posts[*unit as usize].process = Some(process);
+            self.slots[*unit as usize].process = Some(process);
         }
     }
 
     /// One more process of the same kind beside the first, ready; for a consumer, they share the work.
-    pub async fn twin(&self, unit: Unit) -> Process {
+    pub async fn replica(&self, unit: Unit) -> Process {
         let internal = port::free();
         let mut process = self.one_more(unit, internal);
         process.ready(internal).await;
@@ -160,16 +174,19 @@ impl Stack {
     }
 
     fn one_more(&self, unit: Unit, internal: SocketAddr) -> Process {
-        let post = &self.posts[unit as usize];
-        let auth = self.posts[Unit::Auth as usize].http;
+        let slot = &self.slots[unit as usize];
+        let auth = self.slots[Unit::Auth as usize].http;
         let (binary, role) = unit.command();
         let environment = [
-            ("DATABASE_URL", post.database_url.clone()),
+            ("DATABASE_URL", slot.database_url.clone()),
             ("DATABASE_MAX_CONNECTIONS", "4".to_owned()),
-            ("AMQP_URL", post.amqp_url.clone()),
-            ("HTTP_ADDR", post.http.to_string()),
+            ("AMQP_URL", slot.amqp_url.clone()),
+            ("HTTP_ADDR", slot.http.to_string()),
             ("INTERNAL_ADDR", internal.to_string()),
-            ("JWKS_URL", format!("http://{auth}/auth/.well-known/jwks.json")),
+            (
+                "JWKS_URL",
+                format!("http://{auth}/auth/.well-known/jwks.json"),
+            ),
         ];
         Process::start(binary, &[role], &environment)
     }
@@ -179,17 +196,20 @@ impl Stack {
     /// # Panics
     /// When it has not.
     pub fn process(&self, unit: Unit) -> &Process {
-        self.posts[unit as usize].process.as_ref().unwrap_or_else(|| panic!("{unit:?} is not running"))
+        self.slots[unit as usize]
+            .process
+            .as_ref()
+            .unwrap_or_else(|| panic!("{unit:?} is not running"))
     }
 
     /// Where a process tells its health and its metrics.
     pub fn internal(&self, unit: Unit) -> SocketAddr {
-        self.posts[unit as usize].internal
+        self.slots[unit as usize].internal
     }
 
     /// Where an API answers users.
     pub fn http(&self, unit: Unit) -> SocketAddr {
-        self.posts[unit as usize].http
+        self.slots[unit as usize].http
     }
 
     /// Kills a process at once.
@@ -197,7 +217,7 @@ impl Stack {
     /// # Panics
     /// When it is not running.
     pub async fn kill(&mut self, unit: Unit) {
-        if let Some(mut process) = self.posts[unit as usize].process.take() {
+        if let Some(mut process) = self.slots[unit as usize].process.take() {
             process.kill().await;
         }
     }
@@ -207,47 +227,61 @@ impl Stack {
     /// # Panics
     /// When it is not running, or has not ended within `limit`.
     pub async fn stop(&mut self, unit: Unit, limit: Duration) -> ExitStatus {
-        let process = self.posts[unit as usize].process.take();
-        process.unwrap_or_else(|| panic!("{unit:?} is not running")).stop(limit).await
+        let process = self.slots[unit as usize].process.take();
+        process
+            .unwrap_or_else(|| panic!("{unit:?} is not running"))
+            .stop(limit)
+            .await
     }
 
-    /// The edge from a process to RabbitMQ.
+    /// The link from a process to RabbitMQ.
     ///
     /// # Panics
-    /// When the edges are direct.
-    pub fn broker_edge(&self, unit: Unit) -> &Proxy {
-        self.posts[unit as usize].broker_edge.as_ref().expect("prepare the stack with Edges::Proxied")
+    /// When the links are direct.
+    pub fn broker_link(&self, unit: Unit) -> &Proxy {
+        self.slots[unit as usize]
+            .broker_link
+            .as_ref()
+            .expect("prepare the stack with Links::Proxied")
     }
 
-    /// The edge from a process to PostgreSQL.
+    /// The link from a process to PostgreSQL.
     ///
     /// # Panics
-    /// When the edges are direct.
-    pub fn database_edge(&self, unit: Unit) -> &Proxy {
-        self.posts[unit as usize].database_edge.as_ref().expect("prepare the stack with Edges::Proxied")
+    /// When the links are direct.
+    pub fn database_link(&self, unit: Unit) -> &Proxy {
+        self.slots[unit as usize]
+            .database_link
+            .as_ref()
+            .expect("prepare the stack with Links::Proxied")
     }
 
-    /// Treats the edges from all processes to RabbitMQ alike.
+    /// Treats the links from all processes to RabbitMQ alike.
     ///
     /// # Panics
-    /// When the edges are direct.
+    /// When the links are direct.
     pub fn set_broker(&self, mode: Mode) {
         for unit in Unit::ALL {
-            self.broker_edge(unit).set(mode);
+            self.broker_link(unit).set(mode);
         }
     }
 }
 
 async fn migrated(binary: &str) -> Database {
     let database = Database::empty().await;
-    Process::run(binary, &["migrate"], &[("DATABASE_URL", database.url.clone())]).await;
+    Process::run(
+        binary,
+        &["migrate"],
+        &[("DATABASE_URL", database.url.clone())],
+    )
+    .await;
     database
 }
 
-async fn edge(edges: Edges, url: &str) -> (Option<Proxy>, String) {
-    match edges {
-        Edges::Direct => (None, url.to_owned()),
-        Edges::Proxied => {
+async fn link(links: Links, url: &str) -> (Option<Proxy>, String) {
+    match links {
+        Links::Direct => (None, url.to_owned()),
+        Links::Proxied => {
             let proxy = Proxy::to(servers::address_of(url)).await;
             let url = servers::with_address(url, proxy.address);
             (Some(proxy), url)

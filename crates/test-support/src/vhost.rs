@@ -39,20 +39,44 @@ impl Vhost {
         let name = format!("test_{}", Uuid::new_v4().simple());
         manage(reqwest::Method::PUT, &format!("vhosts/{name}"), &json!({})).await;
         let everything = json!({"configure": ".*", "write": ".*", "read": ".*"});
-        manage(reqwest::Method::PUT, &format!("permissions/{name}/{}", login()), &everything).await;
+        manage(
+            reqwest::Method::PUT,
+            &format!("permissions/{name}/{}", login()),
+            &everything,
+        )
+        .await;
         let amqp_url = servers::with_name(&servers::amqp_url(), &name);
         let connection = Connection::connect(&amqp_url, ConnectionProperties::default())
             .await
             .expect("RabbitMQ lets its administrator in");
-        let publisher = connection.create_channel().await.expect("the connection is new");
-        publisher.confirm_select(ConfirmSelectOptions::default()).await.expect("the channel is new");
-        // As a foreign publisher does it: durable, without arguments.
-        let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+        let publisher = connection
+            .create_channel()
+            .await
+            .expect("the connection is new");
         publisher
-            .exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, FieldTable::default())
+            .confirm_select(ConfirmSelectOptions::default())
+            .await
+            .expect("the channel is new");
+        // As a foreign publisher does it: durable, without arguments.
+        let durable = ExchangeDeclareOptions {
+            durable: true,
+            ..Default::default()
+        };
+        publisher
+            .exchange_declare(
+                EXCHANGE.into(),
+                ExchangeKind::Topic,
+                durable,
+                FieldTable::default(),
+            )
             .await
             .expect("the exchange can be declared plainly");
-        Self { amqp_url, name, connection, publisher }
+        Self {
+            amqp_url,
+            name,
+            connection,
+            publisher,
+        }
     }
 
     /// Publishes a message to the exchange, persistent, with nothing but a key and a body; returns when the
@@ -61,22 +85,41 @@ impl Vhost {
     /// # Panics
     /// When the broker does not take it.
     pub async fn publish(&self, routing_key: &str, body: impl AsRef<[u8]>) {
-        self.publish_with(routing_key, body, BasicProperties::default().with_delivery_mode(2)).await;
+        self.publish_with(
+            routing_key,
+            body,
+            BasicProperties::default().with_delivery_mode(2),
+        )
+        .await;
     }
 
     /// Publishes a message with these properties; returns when the broker has confirmed it.
     ///
     /// # Panics
     /// When the broker does not take it.
-    pub async fn publish_with(&self, routing_key: &str, body: impl AsRef<[u8]>, properties: BasicProperties) {
+    pub async fn publish_with(
+        &self,
+        routing_key: &str,
+        body: impl AsRef<[u8]>,
+        properties: BasicProperties,
+    ) {
         let options = BasicPublishOptions::default();
         let confirm = self
             .publisher
-            .basic_publish(EXCHANGE.into(), routing_key.into(), options, body.as_ref(), properties)
+            .basic_publish(
+                EXCHANGE.into(),
+                routing_key.into(),
+                options,
+                body.as_ref(),
+                properties,
+            )
             .await
             .expect("the channel is open");
         let confirmation = confirm.await.expect("the channel stays open");
-        assert!(matches!(confirmation, Confirmation::Ack(_)), "RabbitMQ did not take a message");
+        assert!(
+            matches!(confirmation, Confirmation::Ack(_)),
+            "RabbitMQ did not take a message"
+        );
     }
 
     /// Listens to what is published from now on under keys that `pattern` selects.
@@ -85,7 +128,11 @@ impl Vhost {
     /// When the broker refuses.
     pub async fn tap(&self, pattern: &str) -> Tap {
         let channel = self.channel().await;
-        let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
+        let options = QueueDeclareOptions {
+            exclusive: true,
+            auto_delete: true,
+            ..Default::default()
+        };
         let queue = channel
             .queue_declare("".into(), options, FieldTable::default())
             .await
@@ -101,7 +148,11 @@ impl Vhost {
             )
             .await
             .expect("queue and exchange are there");
-        let options = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
+        let options = BasicConsumeOptions {
+            no_ack: true,
+            exclusive: true,
+            ..Default::default()
+        };
         let mut consumer = channel
             .basic_consume(name, "".into(), options, FieldTable::default())
             .await
@@ -118,14 +169,22 @@ impl Vhost {
                 });
             }
         });
-        Tap { pattern: pattern.to_owned(), heard }
+        Tap {
+            pattern: pattern.to_owned(),
+            heard,
+        }
     }
 
     /// How many messages are ready in a queue; `None` when there is no such queue.
     pub async fn depth(&self, queue: &str) -> Option<u32> {
         let channel = self.channel().await;
-        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
-        let found = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
+        let passive = QueueDeclareOptions {
+            passive: true,
+            ..Default::default()
+        };
+        let found = channel
+            .queue_declare(queue.into(), passive, FieldTable::default())
+            .await;
         found.ok().map(|queue| queue.message_count())
     }
 
@@ -134,11 +193,24 @@ impl Vhost {
     /// # Panics
     /// When it refuses.
     pub async fn inspect(&self, what: &str) -> Value {
-        let (kind, rest) =
-            what.split_once('/').map_or((what, String::new()), |(kind, rest)| (kind, format!("/{rest}")));
-        let url = format!("{}/api/{kind}/{}{rest}", servers::management_url(), self.name);
-        let answer = reqwest::get(url).await.and_then(reqwest::Response::error_for_status);
-        answer.expect("the management API answers").json().await.expect("in JSON")
+        let (kind, rest) = what
+            .split_once('/')
+            .map_or((what, String::new()), |(kind, rest)| {
+                (kind, format!("/{rest}"))
+            });
+        let url = format!(
+            "{}/api/{kind}/{}{rest}",
+            servers::management_url(),
+            self.name
+        );
+        let response = reqwest::get(url)
+            .await
+            .and_then(reqwest::Response::error_for_status);
+        response
+            .expect("the management API answers")
+            .json()
+            .await
+            .expect("in JSON")
     }
 
     /// A channel of the test's own, for what this module has no word for.
@@ -146,7 +218,10 @@ impl Vhost {
     /// # Panics
     /// When the broker refuses.
     pub async fn channel(&self) -> Channel {
-        self.connection.create_channel().await.expect("the connection is open")
+        self.connection
+            .create_channel()
+            .await
+            .expect("the connection is open")
     }
 }
 
@@ -205,13 +280,19 @@ fn lock(heard: &Mutex<Vec<Message>>) -> MutexGuard<'_, Vec<Message>> {
 }
 
 fn login() -> String {
-    let url: reqwest::Url = servers::management_url().parse().expect("MEDTRACK_TEST_MANAGEMENT_URL is a URL");
+    let url: reqwest::Url = servers::management_url()
+        .parse()
+        .expect("MEDTRACK_TEST_MANAGEMENT_URL is a URL");
     url.username().to_owned()
 }
 
 async fn manage(method: reqwest::Method, path: &str, body: &Value) {
     let url = format!("{}/api/{path}", servers::management_url());
-    let sent = reqwest::Client::new().request(method, url).json(body).send().await;
+    let sent = reqwest::Client::new()
+        .request(method, url)
+        .json(body)
+        .send()
+        .await;
     sent.and_then(reqwest::Response::error_for_status)
         .unwrap_or_else(|error| panic!("RabbitMQ: {error}; run the tests with ./medtrack test"));
 }

@@ -48,7 +48,10 @@ pub fn eventually<F: Finding>(
             if let Some(found) = look().await.found() {
                 return found;
             }
-            assert!(Instant::now() < end, "not within {deadline:?}: {what} ({caller})");
+            assert!(
+                Instant::now() < end,
+                "not within {deadline:?}: {what} ({caller})"
+            );
             sleep(LOOK_EVERY).await;
         }
     }

@@ -35,19 +35,30 @@ const ACK: Method = (60, 80);
 /// # Panics
 /// When the broker does not take it.
 pub async fn publish(amqp_url: &str, routing_key: &[u8], body: &[u8]) {
-    try_publish(amqp_url, routing_key, body).await.expect("RabbitMQ takes a key of any bytes");
+    try_publish(amqp_url, routing_key, body)
+        .await
+        .expect("RabbitMQ takes a key of any bytes");
 }
 
 async fn try_publish(amqp_url: &str, routing_key: &[u8], body: &[u8]) -> io::Result<()> {
     let url = servers::parse(amqp_url);
-    let login = format!("\0{}\0{}", url.username(), url.password().unwrap_or_default());
+    let login = format!(
+        "\0{}\0{}",
+        url.username(),
+        url.password().unwrap_or_default()
+    );
     let mut stream = TcpStream::connect(servers::address_of(amqp_url)).await?;
     stream.write_all(b"AMQP\x00\x00\x09\x01").await?;
 
     expect(&mut stream, START).await?;
     let no_properties = 0_u32.to_be_bytes();
-    let arguments =
-        [&no_properties[..], &short(b"PLAIN"), &long(login.as_bytes()), &short(b"en_US")].concat();
+    let arguments = [
+        &no_properties[..],
+        &short(b"PLAIN"),
+        &long(login.as_bytes()),
+        &short(b"en_US"),
+    ]
+    .concat();
     send(&mut stream, 0, START_OK, &arguments).await?;
     expect(&mut stream, TUNE).await?;
     // One channel, frames of 128 KiB, no heartbeat.
@@ -60,9 +71,17 @@ async fn try_publish(amqp_url: &str, routing_key: &[u8], body: &[u8]) -> io::Res
     send(&mut stream, 1, CONFIRM_SELECT, &[0]).await?;
     expect(&mut stream, CONFIRM_SELECT_OK).await?;
 
-    let arguments = [&[0, 0][..], &short(EXCHANGE.as_bytes()), &short(routing_key), &[0]].concat();
+    let arguments = [
+        &[0, 0][..],
+        &short(EXCHANGE.as_bytes()),
+        &short(routing_key),
+        &[0],
+    ]
+    .concat();
     send(&mut stream, 1, PUBLISH, &arguments).await?;
-    let size = u64::try_from(body.len()).expect("usize fits u64").to_be_bytes();
+    let size = u64::try_from(body.len())
+        .expect("usize fits u64")
+        .to_be_bytes();
     // Class basic, weight 0, the size, one property: delivery_mode 2.
     let header = [&[0, 60, 0, 0][..], &size, &[0x10, 0x00, 2]].concat();
     frame(&mut stream, HEADER, 1, &header).await?;
@@ -70,14 +89,34 @@ async fn try_publish(amqp_url: &str, routing_key: &[u8], body: &[u8]) -> io::Res
     expect(&mut stream, ACK).await
 }
 
-async fn send(stream: &mut TcpStream, channel: u16, method: Method, arguments: &[u8]) -> io::Result<()> {
+async fn send(
+    stream: &mut TcpStream,
+    channel: u16,
+    method: Method,
+    arguments: &[u8],
+) -> io::Result<()> {
     let (class, id) = method;
-    frame(stream, METHOD, channel, &[&class.to_be_bytes()[..], &id.to_be_bytes(), arguments].concat()).await
+    frame(
+        stream,
+        METHOD,
+        channel,
+        &[&class.to_be_bytes()[..], &id.to_be_bytes(), arguments].concat(),
+    )
+    .await
 }
 
 async fn frame(stream: &mut TcpStream, kind: u8, channel: u16, payload: &[u8]) -> io::Result<()> {
-    let size = u32::try_from(payload.len()).expect("frames here are small").to_be_bytes();
-    let frame = [&[kind][..], &channel.to_be_bytes(), &size, payload, &[FRAME_END]].concat();
+    let size = u32::try_from(payload.len())
+        .expect("frames here are small")
+        .to_be_bytes();
+    let frame = [
+        &[kind][..],
+        &channel.to_be_bytes(),
+        &size,
+        payload,
+        &[FRAME_END],
+    ]
+    .concat();
     stream.write_all(&frame).await
 }
 

@@ -25,7 +25,10 @@ async fn each_database_is_migrated_and_private() {
     let migrator = Migrator::with_migrations(vec![migration]);
     let migrators = [&migrator];
     // Side by side: both want the same template first.
-    let (one, other) = tokio::join!(Database::migrated(&migrators), Database::migrated(&migrators));
+    let (one, other) = tokio::join!(
+        Database::migrated(&migrators),
+        Database::migrated(&migrators)
+    );
     assert_eq!(one.count(&table).await, 0);
     assert!(one.is(&format!("to_regclass('{table}') is not null")).await);
     assert_ne!(one.url, other.url);
@@ -38,7 +41,11 @@ async fn a_dropped_database_is_gone() {
     let name = database.url.rsplit('/').next().unwrap().to_owned();
     let there = format!("exists (select from pg_database where datname = '{name}')");
     assert!(survivor.is(&there).await);
-    assert_eq!(database.count("pg_class where false").await, 0, "a session that the drop has to end");
+    assert_eq!(
+        database.count("pg_class where false").await,
+        0,
+        "a session that the drop has to end"
+    );
     drop(database);
     assert!(!survivor.is(&there).await);
 }
@@ -50,11 +57,21 @@ async fn a_tap_hears_what_its_pattern_selects_and_no_other_vhost() {
     other.publish("student.created", "from elsewhere").await;
     vhost.publish("student.a.b", "too deep").await;
     vhost.publish("student.created", "{\"n\":1}").await;
-    let message = tap.hear(|message| message.routing_key == "student.created").await;
+    let message = tap
+        .hear(|message| message.routing_key == "student.created")
+        .await;
     assert_eq!(message.json()["n"], 1);
     assert_eq!(tap.heard().len(), 1);
     assert_eq!(vhost.depth("no.such.queue").await, None);
-    assert!(vhost.inspect("exchanges").await.as_array().unwrap().iter().any(|e| e["name"] == "events.topic"));
+    assert!(
+        vhost
+            .inspect("exchanges")
+            .await
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|e| e["name"] == "events.topic")
+    );
 }
 
 #[tokio::test]
@@ -62,10 +79,19 @@ async fn a_key_that_is_not_utf8_can_be_sent() {
     let vhost = Vhost::new().await;
     let channel = vhost.channel().await;
     let options = Default::default();
-    channel.queue_declare("raw".into(), options, Default::default()).await.unwrap();
+    channel
+        .queue_declare("raw".into(), options, Default::default())
+        .await
+        .unwrap();
     let all = "auth.user.*".into();
     channel
-        .queue_bind("raw".into(), "events.topic".into(), all, Default::default(), Default::default())
+        .queue_bind(
+            "raw".into(),
+            "events.topic".into(),
+            all,
+            Default::default(),
+            Default::default(),
+        )
         .await
         .unwrap();
     test_support::wire::publish(&vhost.amqp_url, b"auth.user.\xff\xfe", b"{}").await;
@@ -80,7 +106,9 @@ async fn waiting_ends_at_the_deadline_and_says_for_what() {
 
 /// Echoes what it gets.
 async fn echo() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("loopback is there");
     let address = listener.local_addr().expect("it is bound");
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -107,11 +135,21 @@ async fn a_proxy_passes_and_stalls_and_delays() {
     assert_eq!(ping(&mut stream).await.unwrap(), b'x');
 
     proxy.set(Mode::BlackHole);
-    timeout(MOMENT, ping(&mut stream)).await.expect_err("no byte comes through a black hole");
-    let mut late = TcpStream::connect(proxy.address).await.expect("a black hole accepts");
-    timeout(MOMENT, ping(&mut late)).await.expect_err("no byte comes through a black hole");
+    timeout(MOMENT, ping(&mut stream))
+        .await
+        .expect_err("no byte comes through a black hole");
+    let mut late = TcpStream::connect(proxy.address)
+        .await
+        .expect("a black hole accepts");
+    timeout(MOMENT, ping(&mut late))
+        .await
+        .expect_err("no byte comes through a black hole");
     proxy.set(Mode::Pass);
-    assert_eq!(stream.read_u8().await.unwrap(), b'x', "what was stalled arrives");
+    assert_eq!(
+        stream.read_u8().await.unwrap(),
+        b'x',
+        "what was stalled arrives"
+    );
 
     proxy.set(Mode::Latency(MOMENT));
     let began = Instant::now();
@@ -127,20 +165,35 @@ async fn a_proxy_refuses_resets_closes_and_cuts() {
     assert_eq!(ping(&mut stream).await.unwrap(), b'x');
 
     proxy.set(Mode::Refuse);
-    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "refusing ends what there is");
-    eventually(Duration::from_secs(5), "connections are refused", async || {
-        connect().await.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
-    })
+    assert_eq!(
+        stream.read(&mut [0]).await.unwrap(),
+        0,
+        "refusing ends what there is"
+    );
+    eventually(
+        Duration::from_secs(5),
+        "connections are refused",
+        async || {
+            connect()
+                .await
+                .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+        },
+    )
     .await;
 
     proxy.set(Mode::AcceptThenClose);
-    let mut stream =
-        eventually(Duration::from_secs(5), "it listens again", async || connect().await.ok()).await;
+    let mut stream = eventually(Duration::from_secs(5), "it listens again", async || {
+        connect().await.ok()
+    })
+    .await;
     assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
 
     proxy.set(Mode::Reset);
     let reset = async || match connect().await {
-        Ok(mut stream) => stream.read(&mut [0]).await.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset),
+        Ok(mut stream) => stream
+            .read(&mut [0])
+            .await
+            .is_err_and(|e| e.kind() == ErrorKind::ConnectionReset),
         Err(_) => false,
     };
     eventually(Duration::from_secs(5), "connections are reset", reset).await;
@@ -152,8 +205,15 @@ async fn a_proxy_refuses_resets_closes_and_cuts() {
     };
     let mut stream = eventually(Duration::from_secs(5), "it passes again", passing).await;
     proxy.cut();
-    let error = stream.read(&mut [0]).await.expect_err("a cut resets what there is");
+    let error = stream
+        .read(&mut [0])
+        .await
+        .expect_err("a cut resets what there is");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     let mut stream = connect().await.unwrap();
-    assert_eq!(ping(&mut stream).await.unwrap(), b'x', "a cut leaves new connections alone");
+    assert_eq!(
+        ping(&mut stream).await.unwrap(),
+        b'x',
+        "a cut leaves new connections alone"
+    );
 }

@@ -21,17 +21,19 @@ use uuid::Uuid;
 pub async fn create_admin(config: CreateAdmin, process: Process) -> anyhow::Result<()> {
     let email = Email::parse(&config.email)?;
     let text = match &config.password_file {
-        Some(path) => {
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
-        }
+        Some(path) => std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?,
         None => {
             let mut text = String::new();
-            std::io::stdin().take(4096).read_to_string(&mut text).context("cannot read the password")?;
+            std::io::stdin()
+                .take(4096)
+                .read_to_string(&mut text)
+                .context("cannot read the password")?;
             text
         }
     };
-    let password =
-        Password::chosen(text.trim_end_matches(['\r', '\n']), &[email.local_part()]).context("password")?;
+    let password = Password::chosen(text.trim_end_matches(['\r', '\n']), &[email.local_part()])
+        .context("password")?;
     let new = NewUser {
         email,
         password_hash: Hasher::new().hash(password).await?,

@@ -32,7 +32,9 @@ pub enum Command {
     /// Ask the process at INTERNAL_ADDR whether it is ready; the exit code tells.
     Healthcheck(InternalConfig),
     /// Make an administrator's account; the password is read from standard input.
-    #[command(after_help = "Example:\n  auth-service create-admin --email admin@example.com < password.txt")]
+    #[command(
+        after_help = "Example:\n  auth-service create-admin --email admin@example.com < password.txt"
+    )]
     CreateAdmin(CreateAdmin),
     /// Look after the keys that access tokens are signed with.
     #[command(subcommand)]
@@ -58,7 +60,9 @@ pub struct RegistrationConfig {
 
 fn registration_role(text: &str) -> Result<Role, String> {
     match text.parse() {
-        Ok(Role::Admin) => Err("admin cannot be self-registered; try: auth-service create-admin".into()),
+        Ok(Role::Admin) => {
+            Err("admin cannot be self-registered; try: auth-service create-admin".into())
+        }
         Ok(role) => Ok(role),
         Err(error) => Err(format!("{error}")),
     }
@@ -152,8 +156,13 @@ mod tests {
 
     #[test]
     fn admin_is_refused_whatever_the_setting() {
-        let error = Cli::try_parse_from(["auth-service", "serve", "--registration-roles", "student,admin"])
-            .unwrap_err();
+        let error = Cli::try_parse_from([
+            "auth-service",
+            "serve",
+            "--registration-roles",
+            "student,admin",
+        ])
+        .unwrap_err();
         assert!(error.to_string().contains("create-admin"), "{error}");
     }
 }

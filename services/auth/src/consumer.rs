@@ -5,7 +5,7 @@ use events::{
     Event, UserId,
     profile::{EncadrantCreated, EncadrantDeleted, StudentCreated, StudentDeleted},
 };
-use messaging::{Failure, Handlers, Received, Transaction};
+use messaging::{Failure, Handlers, Message, Transaction};
 use uuid::Uuid;
 
 /// What auth-service does about which event.
@@ -19,28 +19,28 @@ pub fn handlers() -> Handlers {
 
 async fn on_student_created(
     tx: &mut Transaction,
-    events: &[Received<StudentCreated>],
+    events: &[Message<StudentCreated>],
 ) -> Result<(), Failure> {
     actions::users::link_profiles(tx, &links(events, made, |student| student.user_id)).await
 }
 
 async fn on_student_deleted(
     tx: &mut Transaction,
-    events: &[Received<StudentDeleted>],
+    events: &[Message<StudentDeleted>],
 ) -> Result<(), Failure> {
     actions::users::link_profiles(tx, &links(events, gone, |student| student.user_id)).await
 }
 
 async fn on_encadrant_created(
     tx: &mut Transaction,
-    events: &[Received<EncadrantCreated>],
+    events: &[Message<EncadrantCreated>],
 ) -> Result<(), Failure> {
     actions::users::link_profiles(tx, &links(events, made, |encadrant| encadrant.user_id)).await
 }
 
 async fn on_encadrant_deleted(
     tx: &mut Transaction,
-    events: &[Received<EncadrantDeleted>],
+    events: &[Message<EncadrantDeleted>],
 ) -> Result<(), Failure> {
     actions::users::link_profiles(tx, &links(events, gone, |encadrant| encadrant.user_id)).await
 }
@@ -49,22 +49,29 @@ async fn on_encadrant_deleted(
 /// the first, what they delete is the last.
 type Word = (Option<Uuid>, i64);
 
-fn made<E: Event>(event: &Received<E>) -> Word {
-    (Some(event.payload.aggregate_id()), event.meta.aggregate_version.unwrap_or(1))
+fn made<E: Event>(event: &Message<E>) -> Word {
+    (
+        Some(event.payload.aggregate_id()),
+        event.meta.aggregate_version.unwrap_or(1),
+    )
 }
 
-fn gone<E: Event>(event: &Received<E>) -> Word {
+fn gone<E: Event>(event: &Message<E>) -> Word {
     (None, event.meta.aggregate_version.unwrap_or(i64::MAX))
 }
 
 fn links<E: Event>(
-    events: &[Received<E>],
-    word: impl Fn(&Received<E>) -> Word,
+    events: &[Message<E>],
+    word: impl Fn(&Message<E>) -> Word,
     user_id: impl Fn(&E) -> UserId,
 ) -> Vec<ProfileLink> {
-    let link = |event: &Received<E>| {
+    let link = |event: &Message<E>| {
         let (profile_id, version) = word(event);
-        ProfileLink { user_id: user_id(&event.payload), profile_id, version }
+        ProfileLink {
+            user_id: user_id(&event.payload),
+            profile_id,
+            version,
+        }
     };
     events.iter().map(link).collect()
 }

@@ -43,7 +43,9 @@ impl FromRef<App> for Verifier {
 /// All routes of auth-service.
 pub fn router(app: App) -> Router {
     let (router, document) = documented();
-    router.with_state(app).merge(docs::page("/auth/api/docs", document))
+    router
+        .with_state(app)
+        .merge(docs::page("/auth/api/docs", document))
 }
 
 /// What this service answers, as an OpenAPI document.
@@ -58,7 +60,11 @@ fn documented() -> (Router<App>, Value) {
         .routes(routes!(me::show, me::change, me::delete))
         .routes(routes!(me::change_email))
         .routes(routes!(jwks));
-    docs::documented("auth-service", "Accounts: registration, log-in, tokens.", routes)
+    docs::documented(
+        "auth-service",
+        "Accounts: registration, log-in, tokens.",
+        routes,
+    )
 }
 
 /// The keys that access tokens are signed with: RFC 7517.

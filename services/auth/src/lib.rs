@@ -38,8 +38,12 @@ pub static MIGRATORS: [&Migrator; 2] = [&messaging::MIGRATOR, &MIGRATOR];
 /// # Errors
 /// When the configuration or the schema does not allow it.
 pub async fn serve(config: Serve, process: Process) -> anyhow::Result<()> {
-    config.environment.check("DATABASE_URL", &config.database.address()?)?;
-    config.environment.check("AMQP_URL", &config.broker.address()?)?;
+    config
+        .environment
+        .check("DATABASE_URL", &config.database.address()?)?;
+    config
+        .environment
+        .check("AMQP_URL", &config.broker.address()?)?;
     let stopping = process.stopping();
     let pool = database::connect(&config.database, &stopping).await?;
     database::ensure_current(&pool, &MIGRATORS, NAME).await?;
@@ -62,7 +66,10 @@ pub async fn serve(config: Serve, process: Process) -> anyhow::Result<()> {
     // The broker is no part of readiness: registration does not need it.
     let keys = signer.keep_up(pool.clone(), stopping.clone());
     let health = Health::new().check("database", move || database::answers(pool.clone()));
-    process.spawn("internal listener", health::serve(config.internal, health, stopping.clone()));
+    process.spawn(
+        "internal listener",
+        health::serve(config.internal, health, stopping.clone()),
+    );
     let relay = relay.run(stopping.clone());
     process.spawn("relay", async {
         relay.await;
@@ -82,8 +89,12 @@ pub async fn serve(config: Serve, process: Process) -> anyhow::Result<()> {
 /// # Errors
 /// When the configuration or the schema does not allow it.
 pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::Result<()> {
-    config.environment.check("DATABASE_URL", &config.database.address()?)?;
-    config.environment.check("AMQP_URL", &config.broker.address()?)?;
+    config
+        .environment
+        .check("DATABASE_URL", &config.database.address()?)?;
+    config
+        .environment
+        .check("AMQP_URL", &config.broker.address()?)?;
     let stopping = process.stopping();
     let pool = database::connect(&config.database, &stopping).await?;
     database::ensure_current(&pool, &MIGRATORS, NAME).await?;
@@ -95,7 +106,10 @@ pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::
     let health = Health::new()
         .check("database", move || database::answers(pool.clone()))
         .check("consumer", move || ready(heard.check()));
-    process.spawn("internal listener", health::serve(config.internal, health, stopping.clone()));
+    process.spawn(
+        "internal listener",
+        health::serve(config.internal, health, stopping.clone()),
+    );
     let (relay, consumer) = (relay.run(stopping.clone()), consumer.run(stopping.clone()));
     process.spawn("relay", async {
         relay.await;
@@ -110,7 +124,9 @@ pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::
 /// # Errors
 /// When a migration fails.
 pub async fn migrate(config: Migrate, process: Process) -> anyhow::Result<()> {
-    config.environment.check("DATABASE_URL", &config.database.address()?)?;
+    config
+        .environment
+        .check("DATABASE_URL", &config.database.address()?)?;
     database::migrate(&config.database, &MIGRATORS, &process.stopping()).await?;
     let pool = database::connect(&config.database, &process.stopping()).await?;
     let mut tx = pool.begin().await?;

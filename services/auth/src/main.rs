@@ -11,11 +11,15 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     match parse::<Cli>().command {
         Command::Serve(config) => run(&config.log.clone(), |process| serve(*config, process)),
-        Command::ConsumeEvents(config) => run(&config.log.clone(), |process| consume_events(config, process)),
+        Command::ConsumeEvents(config) => run(&config.log.clone(), |process| {
+            consume_events(config, process)
+        }),
         Command::Migrate(config) => run(&config.log.clone(), |process| migrate(config, process)),
         Command::Openapi => docs::print(&http::openapi()),
         Command::Healthcheck(config) => healthcheck(&config),
-        Command::CreateAdmin(config) => run(&config.log.clone(), |process| create_admin(config, process)),
+        Command::CreateAdmin(config) => {
+            run(&config.log.clone(), |process| create_admin(config, process))
+        }
         Command::Keys(KeysCommand::Rotate(config)) => {
             run(&config.log.clone(), |process| rotate_keys(config, process))
         }

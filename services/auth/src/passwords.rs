@@ -29,7 +29,10 @@ impl Hasher {
     pub fn new() -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
         let decoy = hash(b"nobody's password").into();
-        Self { turns: Arc::new(Semaphore::new(cores)), decoy }
+        Self {
+            turns: Arc::new(Semaphore::new(cores)),
+            decoy,
+        }
     }
 
     /// Hashes a password to a PHC string.
@@ -50,7 +53,8 @@ impl Hasher {
         let decoy = Arc::clone(&self.decoy);
         in_turn(turn, move || {
             let known = hash.as_deref().unwrap_or(&decoy);
-            PasswordHash::new(known).is_ok_and(|known| matches(password.as_bytes(), &known)) && hash.is_some()
+            PasswordHash::new(known).is_ok_and(|known| matches(password.as_bytes(), &known))
+                && hash.is_some()
         })
         .await
     }
@@ -95,7 +99,9 @@ fn hash(password: &[u8]) -> String {
 
 /// A stored hash with larger parameters than ours is not ours; it could ask for any amount of memory.
 fn matches(password: &[u8], known: &PasswordHash) -> bool {
-    let (Ok(params), Some(salt), Some(expected)) = (Params::try_from(known), known.salt, known.hash) else {
+    let (Ok(params), Some(salt), Some(expected)) =
+        (Params::try_from(known), known.salt, known.hash)
+    else {
         return false;
     };
     let ours = known.algorithm == Algorithm::Argon2id.ident()
@@ -111,7 +117,9 @@ fn output(params: &Params, password: &[u8], salt: &[u8]) -> Option<Output> {
     memory.resize(params.block_count(), Block::default());
     let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-    argon2.hash_password_into_with_memory(password, salt, &mut out, &mut memory).ok()?;
+    argon2
+        .hash_password_into_with_memory(password, salt, &mut out, &mut memory)
+        .ok()?;
     Output::new(&out).ok()
 }
 
@@ -124,12 +132,33 @@ mod tests {
         let hasher = Hasher::new();
         let password = Password::claimed("SecurePass123!").unwrap();
         let hash = hasher.hash(password.clone()).await.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(hasher.verify(password.clone(), Some(hash.clone())).await.unwrap());
-        assert!(!hasher.verify(Password::claimed("another").unwrap(), Some(hash)).await.unwrap());
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
+        assert!(
+            hasher
+                .verify(password.clone(), Some(hash.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !hasher
+                .verify(Password::claimed("another").unwrap(), Some(hash))
+                .await
+                .unwrap()
+        );
         let foreign = "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$c29tZWhhc2hzb21laGFzaHNvbWVoYXNoc29tZWhhc2g";
-        assert!(!hasher.verify(Password::claimed("x").unwrap(), Some(foreign.into())).await.unwrap());
+        assert!(
+            !hasher
+                .verify(Password::claimed("x").unwrap(), Some(foreign.into()))
+                .await
+                .unwrap()
+        );
         let decoy = Password::claimed("nobody's password").unwrap();
-        assert!(!hasher.verify(decoy, None).await.unwrap(), "the decoy opens nothing");
+        assert!(
+            !hasher.verify(decoy, None).await.unwrap(),
+            "the decoy opens nothing"
+        );
     }
 }

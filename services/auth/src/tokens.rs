@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How long an access token is valid, in seconds.
-pub const LIFE: i64 = 900;
+pub const ACCESS_TOKEN_TTL: i64 = 900;
 /// A new key is published by all replicas well within the minute before it signs.
 const RELOAD_EVERY: Duration = Duration::from_secs(15);
 
@@ -62,14 +62,23 @@ impl Signer {
 
     /// The public keys.
     pub fn public_keys(&self) -> JwkSet {
-        self.keys.read().expect("no holder of this lock panics").public.clone()
+        self.keys
+            .read()
+            .expect("no holder of this lock panics")
+            .public
+            .clone()
     }
 
     /// Signs an access token.
     ///
     /// # Errors
     /// When the key is unusable.
-    pub fn sign(&self, user: &User, session_id: Uuid, now: DateTime<Utc>) -> anyhow::Result<String> {
+    pub fn sign(
+        &self,
+        user: &User,
+        session_id: Uuid,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<String> {
         let claims = Claims {
             iss: self.issuer.to_string(),
             aud: self.audience.to_string(),
@@ -82,10 +91,13 @@ impl Signer {
             kind: "access".into(),
             iat: now.timestamp(),
             nbf: now.timestamp(),
-            exp: (now + TimeDelta::seconds(LIFE)).timestamp(),
+            exp: (now + TimeDelta::seconds(ACCESS_TOKEN_TTL)).timestamp(),
         };
         let keys = self.keys.read().expect("no holder of this lock panics");
-        let header = Header { kid: Some(keys.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let header = Header {
+            kid: Some(keys.kid.clone()),
+            ..Header::new(Algorithm::EdDSA)
+        };
         Ok(jsonwebtoken::encode(&header, &claims, &keys.signing)?)
     }
 
@@ -112,7 +124,10 @@ async fn load(pool: &PgPool) -> anyhow::Result<Keys> {
     let stored = keys::published(&mut *pool.acquire().await?).await?;
     let mut public = Vec::with_capacity(stored.len());
     for key in &stored {
-        let mut jwk = Jwk::from_encoding_key(&EncodingKey::from_ed_der(&key.private_key), Algorithm::EdDSA)?;
+        let mut jwk = Jwk::from_encoding_key(
+            &EncodingKey::from_ed_der(&key.private_key),
+            Algorithm::EdDSA,
+        )?;
         jwk.common.key_id = Some(key.kid.clone());
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
         public.push(jwk);

@@ -5,7 +5,7 @@ use crate::{
     store,
 };
 use events::StudentId;
-use messaging::{Failure, Received, Transaction};
+use messaging::{Failure, Message, Transaction};
 use uuid::Uuid;
 
 /// Takes note of users, and tells those what they have not been told before who were not deleted.
@@ -30,9 +30,12 @@ pub async fn welcome(
 /// When the database refuses.
 pub async fn tell_students<E: AboutStudent>(
     tx: &mut Transaction,
-    events: &[Received<E>],
+    events: &[Message<E>],
 ) -> Result<(), Failure> {
-    let student_ids: Vec<StudentId> = events.iter().map(|event| event.payload.student_id()).collect();
+    let student_ids: Vec<StudentId> = events
+        .iter()
+        .map(|event| event.payload.student_id())
+        .collect();
     let users = store::recipients::of_students(tx, &student_ids).await?;
     let mut notifications = Vec::with_capacity(events.len());
     for event in events {
@@ -58,8 +61,14 @@ pub async fn erase(tx: &mut Transaction, recipients: &[Recipient]) -> Result<(),
     store::recipients::erase(tx, recipients).await?;
     let user_ids: Vec<_> = recipients.iter().map(|(user_id, _)| *user_id).collect();
     store::notifications::erase(tx, &user_ids).await?;
-    let students = recipients.iter().filter_map(|(_, student_id)| student_id.map(StudentId::as_uuid));
-    let ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).chain(students).collect();
+    let students = recipients
+        .iter()
+        .filter_map(|(_, student_id)| student_id.map(StudentId::as_uuid));
+    let ids: Vec<Uuid> = user_ids
+        .iter()
+        .map(|id| id.as_uuid())
+        .chain(students)
+        .collect();
     tx.erase(&ids).await?;
     release(tx, recipients).await
 }
@@ -68,7 +77,10 @@ async fn notify(tx: &mut Transaction, notifications: Vec<NewNotification>) -> Re
     if notifications.is_empty() {
         return Ok(());
     }
-    let notifications: Vec<_> = notifications.into_iter().map(|new| (Uuid::now_v7(), new)).collect();
+    let notifications: Vec<_> = notifications
+        .into_iter()
+        .map(|new| (Uuid::now_v7(), new))
+        .collect();
     let written = store::notifications::insert(tx, &notifications).await?;
     for (id, new) in notifications {
         let told = written.contains(&id);
@@ -84,7 +96,10 @@ async fn notify(tx: &mut Transaction, notifications: Vec<NewNotification>) -> Re
 }
 
 async fn release(tx: &mut Transaction, recipients: &[Recipient]) -> Result<(), Failure> {
-    let arrived: Vec<_> = recipients.iter().filter_map(|(_, id)| id.map(student_key)).collect();
+    let arrived: Vec<_> = recipients
+        .iter()
+        .filter_map(|(_, id)| id.map(student_key))
+        .collect();
     if !arrived.is_empty() {
         tx.release(&arrived).await?;
     }

@@ -13,12 +13,18 @@ pub async fn notifications(config: Notifications, process: Process) -> anyhow::R
     let pool = database::connect(&config.database, &process.stopping()).await?;
     let limit = if config.latest { 1 } else { 20 };
     let told = notifications::latest_of_students(&mut *pool.acquire().await?, limit).await?;
-    ensure!(!told.is_empty(), "no student has been told anything; try: ./medtrack doctor");
-    let mut answer = String::new();
+    ensure!(
+        !told.is_empty(),
+        "no student has been told anything; try: ./medtrack doctor"
+    );
+    let mut response = String::new();
     for notification in told {
-        answer += &format!("Notification: {}\nContent: {}\n", notification.title, notification.content);
+        response += &format!(
+            "Notification: {}\nContent: {}\n",
+            notification.title, notification.content
+        );
     }
     // Whoever has read enough, as in `| head -1`, is no error.
-    let _ = std::io::stdout().write_all(answer.as_bytes());
+    let _ = std::io::stdout().write_all(response.as_bytes());
     Ok(())
 }

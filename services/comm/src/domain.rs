@@ -83,7 +83,9 @@ fn full_name(first_name: &str, last_name: &str, unknown: &str) -> String {
         "" => unknown,
         first_name => first_name,
     };
-    format!("{first_name} {}", last_name.trim()).trim_end().to_owned()
+    format!("{first_name} {}", last_name.trim())
+        .trim_end()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -92,12 +94,22 @@ mod tests {
 
     fn student(first_name: &str, last_name: &str) -> String {
         let (first_name, last_name) = (first_name.into(), last_name.into());
-        student_welcome(&StudentCreated { first_name, last_name, ..StudentCreated::sample() }).content
+        student_welcome(&StudentCreated {
+            first_name,
+            last_name,
+            ..StudentCreated::sample()
+        })
+        .content
     }
 
     fn encadrant(first_name: &str, last_name: &str) -> String {
         let (first_name, last_name) = (first_name.into(), last_name.into());
-        encadrant_welcome(&EncadrantCreated { first_name, last_name, ..EncadrantCreated::sample() }).content
+        encadrant_welcome(&EncadrantCreated {
+            first_name,
+            last_name,
+            ..EncadrantCreated::sample()
+        })
+        .content
     }
 
     #[test]
@@ -115,7 +127,10 @@ mod tests {
 
     #[test]
     fn a_missing_name_leaves_no_hole() {
-        assert_eq!(student("", ""), "Hello Student! Your student profile has been created successfully.");
+        assert_eq!(
+            student("", ""),
+            "Hello Student! Your student profile has been created successfully."
+        );
         assert_eq!(
             student("", "Doe"),
             "Hello Student Doe! Your student profile has been created successfully."

@@ -28,7 +28,9 @@ struct App {
 /// All routes of comm-service.
 pub fn router(pool: PgPool, verifier: Verifier) -> Router {
     let (router, document) = documented();
-    router.with_state(App { pool, verifier }).merge(docs::page("/comm/api/docs", document))
+    router
+        .with_state(App { pool, verifier })
+        .merge(docs::page("/comm/api/docs", document))
 }
 
 /// What this service answers, as an OpenAPI document.
@@ -105,14 +107,21 @@ async fn list(
         notifications::list(&mut connection, user.id, &asked.filter, offset, asked.limit).await?;
     if asked.paged {
         let total_pages = (total + asked.limit - 1) / asked.limit;
-        let page = Page { data, total, page: asked.page, per_page: asked.limit, total_pages };
+        let page = Page {
+            data,
+            total,
+            page: asked.page,
+            per_page: asked.limit,
+            total_pages,
+        };
         return Ok(Json(Notifications::Page(page)).into_response());
     }
     let more = total > data.len() as i64;
     let mut response = Json(Notifications::Bare(data)).into_response();
     response.headers_mut().insert("x-total-count", total.into());
     if more {
-        let next = HeaderValue::from_static("</comm/api/notifications/?page=2&limit=100>; rel=\"next\"");
+        let next =
+            HeaderValue::from_static("</comm/api/notifications/?page=2&limit=100>; rel=\"next\"");
         response.headers_mut().insert(header::LINK, next);
     }
     Ok(response)
@@ -134,7 +143,10 @@ async fn one(
 ) -> Result<Json<Notification>, Problem> {
     let id = parse_id(&id)?;
     let mut connection = pool.acquire().await?;
-    notifications::one(&mut connection, user.id, id).await?.map(Json).ok_or_else(unknown)
+    notifications::one(&mut connection, user.id, id)
+        .await?
+        .map(Json)
+        .ok_or_else(unknown)
 }
 
 /// Marks one of one's own notifications as read.
@@ -154,7 +166,10 @@ async fn read(
     let id = parse_id(&id)?;
     detached(async move {
         let mut connection = pool.acquire().await?;
-        notifications::mark_read(&mut connection, user.id, id).await?.map(Json).ok_or_else(unknown)
+        notifications::mark_read(&mut connection, user.id, id)
+            .await?
+            .map(Json)
+            .ok_or_else(unknown)
     })
     .await
 }
@@ -167,7 +182,10 @@ async fn read(
     security(("access_token" = [])),
     responses((status = OK, description = "Their number.", body = Unread))
 )]
-async fn unread_count(user: CurrentUser, State(pool): State<PgPool>) -> Result<Json<Unread>, Problem> {
+async fn unread_count(
+    user: CurrentUser,
+    State(pool): State<PgPool>,
+) -> Result<Json<Unread>, Problem> {
     let mut connection = pool.acquire().await?;
     let unread_count = notifications::unread_count(&mut connection, user.id).await?;
     Ok(Json(Unread { unread_count }))
@@ -185,14 +203,26 @@ impl Asked {
     fn parse(query: &HashMap<String, String>) -> Result<Self, Problem> {
         let mut errors = FieldErrors::new();
         let mut number = |name: &str, default: i64, most: i64| -> i64 {
-            let Some(text) = query.get(name) else { return default };
-            text.parse().ok().filter(|number| (1..=most).contains(number)).unwrap_or_else(|| {
-                errors.insert(name.into(), vec![format!("Must be a number from 1 to {most}.")]);
-                default
-            })
+            let Some(text) = query.get(name) else {
+                return default;
+            };
+            text.parse()
+                .ok()
+                .filter(|number| (1..=most).contains(number))
+                .unwrap_or_else(|| {
+                    errors.insert(
+                        name.into(),
+                        vec![format!("Must be a number from 1 to {most}.")],
+                    );
+                    default
+                })
         };
         let page = number("page", 1, 1_000_000);
-        let limit = number("limit", if query.contains_key("page") { 20 } else { PAGE }, PAGE);
+        let limit = number(
+            "limit",
+            if query.contains_key("page") { 20 } else { PAGE },
+            PAGE,
+        );
         let unread = query.get("unread").and_then(|text| match text.as_str() {
             "true" | "1" => Some(true),
             "false" | "0" => Some(false),
@@ -204,10 +234,23 @@ impl Asked {
         if !errors.is_empty() {
             return Err(Problem::validation(errors));
         }
-        let text =
-            |name: &str| query.get(name).filter(|text| !text.is_empty()).map(|text| text.replace('\0', ""));
-        let filter = Filter { channel: text("type"), status: text("status"), unread };
-        Ok(Self { page, limit, paged: query.contains_key("page") || query.contains_key("limit"), filter })
+        let text = |name: &str| {
+            query
+                .get(name)
+                .filter(|text| !text.is_empty())
+                .map(|text| text.replace('\0', ""))
+        };
+        let filter = Filter {
+            channel: text("type"),
+            status: text("status"),
+            unread,
+        };
+        Ok(Self {
+            page,
+            limit,
+            paged: query.contains_key("page") || query.contains_key("limit"),
+            filter,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! State changes: rows and their events, on a borrowed transaction.
 
 use crate::{
-    domain::{Account, Person, Verdict},
+    domain::{Account, Decision, Person},
     store::{
         self,
         people::{Changed, Deleted, NewProfile, PersonChange},
@@ -11,10 +11,11 @@ use events::{
     EncadrantId, Event, Role, StudentId, UserId,
     auth::{UserCreated, UserDeleted, UserUpdated},
     profile::{
-        EncadrantCreated, EncadrantDeleted, EncadrantUpdated, StudentCreated, StudentDeleted, StudentUpdated,
+        EncadrantCreated, EncadrantDeleted, EncadrantUpdated, StudentCreated, StudentDeleted,
+        StudentUpdated,
     },
 };
-use messaging::{Cause, Draft, Failure, Received, Transaction};
+use messaging::{Cause, Failure, Message, NewEvent, Transaction};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -23,9 +24,14 @@ use uuid::Uuid;
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn create_profiles(tx: &mut Transaction, events: &[Received<UserCreated>]) -> Result<(), Failure> {
-    let accounts: Vec<_> =
-        events.iter().map(|event| (event.payload.user_id, Account::created(&event.meta))).collect();
+pub async fn create_profiles(
+    tx: &mut Transaction,
+    events: &[Message<UserCreated>],
+) -> Result<(), Failure> {
+    let accounts: Vec<_> = events
+        .iter()
+        .map(|event| (event.payload.user_id, Account::created(&event.meta)))
+        .collect();
     let admitted = store::accounts::admit(tx, &accounts).await?;
     let (mut students, mut encadrants) = (Vec::new(), Vec::new());
     for (event, (user_id, account)) in events.iter().zip(accounts) {
@@ -34,9 +40,15 @@ pub async fn create_profiles(tx: &mut Transaction, events: &[Received<UserCreate
             // Another event says so; a copy of the same one does not come here.
             tx.after_commit(move || tracing::info!("User {user_id} is known already"));
         } else if role == Role::Student {
-            students.push((event.cause(), new_profile(StudentId::new(), &event.payload, account)));
+            students.push((
+                event.cause(),
+                new_profile(StudentId::new(), &event.payload, account),
+            ));
         } else if role == Role::Encadrant {
-            encadrants.push((event.cause(), new_profile(EncadrantId::new(), &event.payload, account)));
+            encadrants.push((
+                event.cause(),
+                new_profile(EncadrantId::new(), &event.payload, account),
+            ));
         }
     }
     if !students.is_empty() {
@@ -53,16 +65,19 @@ pub async fn create_profiles(tx: &mut Transaction, events: &[Received<UserCreate
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn update_profiles(tx: &mut Transaction, events: &[Received<UserUpdated>]) -> Result<(), Failure> {
+pub async fn update_profiles(
+    tx: &mut Transaction,
+    events: &[Message<UserUpdated>],
+) -> Result<(), Failure> {
     let user_ids: Vec<UserId> = events.iter().map(|event| event.payload.user_id).collect();
     let known = store::accounts::lock(tx, &user_ids).await?;
     let (mut accounts, mut changes, mut causes) = (Vec::new(), Vec::new(), HashMap::new());
     for event in events {
         let user = &event.payload;
         match Account::on_updated(known.get(&user.user_id).copied(), &event.meta) {
-            Verdict::Ignore => {}
-            Verdict::Wait => tx.wait(&event.meta, account_key(user.user_id)),
-            Verdict::Apply(account) => {
+            Decision::Ignore => {}
+            Decision::Wait => tx.wait(&event.meta, account_key(user.user_id)),
+            Decision::Apply(account) => {
                 accounts.push((user.user_id, account));
                 changes.push(person_change(user, account));
                 causes.insert(user.user_id, event.cause());
@@ -74,12 +89,14 @@ pub async fn update_profiles(tx: &mut Transaction, events: &[Received<UserUpdate
     }
     store::accounts::put(tx, &accounts).await?;
     let students = store::students::update(tx, &changes).await?;
-    tx.enqueue_all(&drafts(&causes, students, student_updated)).await?;
+    tx.enqueue_all(&new_events(&causes, students, student_updated))
+        .await?;
     let encadrants = store::encadrants::update(tx, &changes).await?;
     let ids: Vec<Uuid> = encadrants.iter().map(|changed| changed.id).collect();
     let specialities = store::encadrants::specialities(tx, &ids).await?;
     let updated = |changed| encadrant_updated(changed, &specialities);
-    tx.enqueue_all(&drafts(&causes, encadrants, updated)).await?;
+    tx.enqueue_all(&new_events(&causes, encadrants, updated))
+        .await?;
     Ok(())
 }
 
@@ -87,13 +104,18 @@ pub async fn update_profiles(tx: &mut Transaction, events: &[Received<UserUpdate
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn erase_profiles(tx: &mut Transaction, events: &[Received<UserDeleted>]) -> Result<(), Failure> {
+pub async fn erase_profiles(
+    tx: &mut Transaction,
+    events: &[Message<UserDeleted>],
+) -> Result<(), Failure> {
     let user_ids: Vec<UserId> = events.iter().map(|event| event.payload.user_id).collect();
     let known = store::accounts::lock(tx, &user_ids).await?;
     let (mut accounts, mut causes) = (Vec::new(), HashMap::new());
     for event in events {
         let user_id = event.payload.user_id;
-        if let Verdict::Apply(account) = Account::on_deleted(known.get(&user_id).copied(), &event.meta) {
+        if let Decision::Apply(account) =
+            Account::on_deleted(known.get(&user_id).copied(), &event.meta)
+        {
             accounts.push((user_id, account));
             causes.insert(user_id, event.cause());
         }
@@ -101,9 +123,11 @@ pub async fn erase_profiles(tx: &mut Transaction, events: &[Received<UserDeleted
     store::accounts::put(tx, &accounts).await?;
     let user_ids: Vec<UserId> = accounts.into_iter().map(|(user_id, _)| user_id).collect();
     let students = store::students::delete(tx, &user_ids).await?;
-    tx.enqueue_all(&drafts(&causes, students, student_deleted)).await?;
+    tx.enqueue_all(&new_events(&causes, students, student_deleted))
+        .await?;
     let encadrants = store::encadrants::delete(tx, &user_ids).await?;
-    tx.enqueue_all(&drafts(&causes, encadrants, encadrant_deleted)).await?;
+    tx.enqueue_all(&new_events(&causes, encadrants, encadrant_deleted))
+        .await?;
     let ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
     Ok(tx.erase(&ids).await?)
 }
@@ -114,12 +138,14 @@ async fn create_students(
 ) -> Result<(), Failure> {
     let (causes, profiles): (Vec<_>, Vec<_>) = newcomers.into_iter().unzip();
     store::students::insert(tx, &profiles).await?;
-    announce(tx, "student", causes, profiles, |student_id, person| StudentCreated {
-        student_id,
-        user_id: person.user_id,
-        first_name: person.first_name,
-        last_name: person.last_name,
-        email: person.email,
+    announce(tx, "student", causes, profiles, |student_id, person| {
+        StudentCreated {
+            student_id,
+            user_id: person.user_id,
+            first_name: person.first_name,
+            last_name: person.last_name,
+            email: person.email,
+        }
     })
     .await
 }
@@ -130,13 +156,15 @@ async fn create_encadrants(
 ) -> Result<(), Failure> {
     let (causes, profiles): (Vec<_>, Vec<_>) = newcomers.into_iter().unzip();
     store::encadrants::insert(tx, &profiles).await?;
-    announce(tx, "encadrant", causes, profiles, |encadrant_id, person| EncadrantCreated {
-        encadrant_id,
-        user_id: person.user_id,
-        first_name: person.first_name,
-        last_name: person.last_name,
-        specialization: None,
-        email: person.email,
+    announce(tx, "encadrant", causes, profiles, |encadrant_id, person| {
+        EncadrantCreated {
+            encadrant_id,
+            user_id: person.user_id,
+            first_name: person.first_name,
+            last_name: person.last_name,
+            specialization: None,
+            email: person.email,
+        }
     })
     .await
 }
@@ -152,12 +180,16 @@ async fn announce<Id, E: Event>(
         // Operators grep for this line; it comes only once it is true.
         tx.after_commit(move || tracing::info!("✅ Created {kind} profile for user {user_id}"));
     }
-    let drafts: Vec<_> = causes
+    let new_events: Vec<_> = causes
         .into_iter()
         .zip(profiles)
-        .map(|(cause, new)| Draft { cause, version: new.version, event: event(new.id, new.person) })
+        .map(|(cause, new)| NewEvent {
+            cause,
+            version: new.version,
+            event: event(new.id, new.person),
+        })
         .collect();
-    tx.enqueue_all(&drafts).await?;
+    tx.enqueue_all(&new_events).await?;
     Ok(())
 }
 
@@ -174,7 +206,11 @@ fn new_profile<Id>(id: Id, user: &UserCreated, account: Account) -> NewProfile<I
         last_name: user.last_name.clone(),
         phone: user.phone.clone(),
     };
-    NewProfile { id, person, version: account.version }
+    NewProfile {
+        id,
+        person,
+        version: account.version,
+    }
 }
 
 fn person_change(user: &UserUpdated, account: Account) -> PersonChange {
@@ -189,20 +225,29 @@ fn person_change(user: &UserUpdated, account: Account) -> PersonChange {
 }
 
 /// The events that follow from rows, each with the cause that its user's event is.
-fn drafts<T, E: Event>(
+fn new_events<T, E: Event>(
     causes: &HashMap<UserId, Cause>,
     rows: Vec<T>,
     event: impl Fn(T) -> (UserId, i64, E),
-) -> Vec<Draft<E>> {
+) -> Vec<NewEvent<E>> {
     let draft = |row| {
         let (user_id, version, event) = event(row);
-        Draft { cause: causes[&user_id].clone(), version, event }
+        NewEvent {
+            cause: causes[&user_id].clone(),
+            version,
+            event,
+        }
     };
     rows.into_iter().map(draft).collect()
 }
 
 fn student_updated(changed: Changed) -> (UserId, i64, StudentUpdated) {
-    let Changed { id, version, person, changes } = changed;
+    let Changed {
+        id,
+        version,
+        person,
+        changes,
+    } = changed;
     let event = StudentUpdated {
         student_id: id.into(),
         user_id: person.user_id,
@@ -218,7 +263,12 @@ fn encadrant_updated(
     changed: Changed,
     specialities: &HashMap<Uuid, String>,
 ) -> (UserId, i64, EncadrantUpdated) {
-    let Changed { id, version, person, changes } = changed;
+    let Changed {
+        id,
+        version,
+        person,
+        changes,
+    } = changed;
     let event = EncadrantUpdated {
         encadrant_id: id.into(),
         user_id: person.user_id,
@@ -232,11 +282,17 @@ fn encadrant_updated(
 }
 
 fn student_deleted(deleted: Deleted) -> (UserId, i64, StudentDeleted) {
-    let event = StudentDeleted { student_id: deleted.id.into(), user_id: deleted.user_id };
+    let event = StudentDeleted {
+        student_id: deleted.id.into(),
+        user_id: deleted.user_id,
+    };
     (event.user_id, deleted.version + 1, event)
 }
 
 fn encadrant_deleted(deleted: Deleted) -> (UserId, i64, EncadrantDeleted) {
-    let event = EncadrantDeleted { encadrant_id: deleted.id.into(), user_id: deleted.user_id };
+    let event = EncadrantDeleted {
+        encadrant_id: deleted.id.into(),
+        user_id: deleted.user_id,
+    };
     (event.user_id, deleted.version + 1, event)
 }

@@ -8,13 +8,19 @@ use service_kit::{Process, database};
 ///
 /// # Errors
 /// When there is none, or the database does not answer.
-#[expect(clippy::print_stdout, reason = "this is a command's answer, not a log line")]
+#[expect(
+    clippy::print_stdout,
+    reason = "this is a command's answer, not a log line"
+)]
 pub async fn student(config: Student, process: Process) -> anyhow::Result<()> {
     let pool = database::connect(&config.database, &process.stopping()).await?;
     let student = students::by_email(&mut *pool.acquire().await?, &config.email).await?;
     let student = student.context(
         "no student has this e-mail; an account gets its profile within a moment; try: ./medtrack trace <e-mail>",
     )?;
-    println!("Student: {}, {} {}", student.id, student.first_name, student.last_name);
+    println!(
+        "Student: {}, {} {}",
+        student.id, student.first_name, student.last_name
+    );
     Ok(())
 }

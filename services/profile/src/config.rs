@@ -3,7 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 use messaging::BrokerConfig;
 use service_kit::config::{
-    DatabaseConfig, EnvironmentConfig, HttpConfig, InternalConfig, JwksConfig, LogConfig, TokenConfig,
+    DatabaseConfig, EnvironmentConfig, HttpConfig, InternalConfig, JwksConfig, LogConfig,
+    TokenConfig,
 };
 
 /// Student and encadrant profiles.

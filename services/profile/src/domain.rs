@@ -31,7 +31,7 @@ pub struct Account {
 
 /// What to do with word of a change to an account.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Verdict {
+pub enum Decision {
     /// It is news: the account is then as given.
     Apply(Account),
     /// Something newer is known.
@@ -43,30 +43,47 @@ pub enum Verdict {
 impl Account {
     /// An account that was created. Word of a creation counts when nothing is known of the account, and only then.
     pub fn created(meta: &Meta) -> Self {
-        Self { version: meta.aggregate_version.unwrap_or(1), changed_at: meta.timestamp, erased: false }
+        Self {
+            version: meta.aggregate_version.unwrap_or(1),
+            changed_at: meta.timestamp,
+            erased: false,
+        }
     }
 
     /// What to do with word of a change.
-    pub fn on_updated(known: Option<Self>, meta: &Meta) -> Verdict {
-        let Some(known) = known else { return Verdict::Wait };
+    pub fn on_updated(known: Option<Self>, meta: &Meta) -> Decision {
+        let Some(known) = known else {
+            return Decision::Wait;
+        };
         let newer = match meta.aggregate_version {
             Some(version) => version > known.version,
             None => meta.timestamp > known.changed_at,
         };
         if known.erased || !newer {
-            return Verdict::Ignore;
+            return Decision::Ignore;
         }
         let version = meta.aggregate_version.unwrap_or(known.version);
-        Verdict::Apply(Self { version, changed_at: meta.timestamp, erased: false })
+        Decision::Apply(Self {
+            version,
+            changed_at: meta.timestamp,
+            erased: false,
+        })
     }
 
     /// What to do with word of a deletion: it stands above every version.
-    pub fn on_deleted(known: Option<Self>, meta: &Meta) -> Verdict {
+    pub fn on_deleted(known: Option<Self>, meta: &Meta) -> Decision {
         if known.is_some_and(|known| known.erased) {
-            return Verdict::Ignore;
+            return Decision::Ignore;
         }
-        let version = meta.aggregate_version.or(known.map(|known| known.version)).unwrap_or(1);
-        Verdict::Apply(Self { version, changed_at: meta.timestamp, erased: true })
+        let version = meta
+            .aggregate_version
+            .or(known.map(|known| known.version))
+            .unwrap_or(1);
+        Decision::Apply(Self {
+            version,
+            changed_at: meta.timestamp,
+            erased: true,
+        })
     }
 }
 
@@ -107,15 +124,15 @@ mod tests {
             let mut waiting = Vec::new();
             for (word, meta) in left {
                 let verdict = match word {
-                    Word::Created if known.is_some() => Verdict::Ignore,
-                    Word::Created => Verdict::Apply(Account::created(&meta)),
+                    Word::Created if known.is_some() => Decision::Ignore,
+                    Word::Created => Decision::Apply(Account::created(&meta)),
                     Word::Updated => Account::on_updated(known, &meta),
                     Word::Deleted => Account::on_deleted(known, &meta),
                 };
                 match verdict {
-                    Verdict::Apply(account) => known = Some(account),
-                    Verdict::Ignore => {}
-                    Verdict::Wait => waiting.push((word, meta)),
+                    Decision::Apply(account) => known = Some(account),
+                    Decision::Ignore => {}
+                    Decision::Wait => waiting.push((word, meta)),
                 }
             }
             if waiting.is_empty() {

@@ -24,7 +24,9 @@ struct App {
 /// All routes of profile-service.
 pub fn router(pool: PgPool, verifier: Verifier) -> Router {
     let (router, document) = documented();
-    router.with_state(App { pool, verifier }).merge(docs::page("/profile/api/docs", document))
+    router
+        .with_state(App { pool, verifier })
+        .merge(docs::page("/profile/api/docs", document))
 }
 
 /// What this service answers, as an OpenAPI document.
@@ -68,8 +70,12 @@ struct Profile {
 async fn me(user: CurrentUser, State(pool): State<PgPool>) -> Result<Json<Profile>, Problem> {
     let mut connection = pool.acquire().await?;
     let profile = match user.role {
-        Role::Student => students::by_user(&mut connection, user.id).await?.map(Profile::from),
-        Role::Encadrant => encadrants::by_user(&mut connection, user.id).await?.map(Profile::from),
+        Role::Student => students::by_user(&mut connection, user.id)
+            .await?
+            .map(Profile::from),
+        Role::Encadrant => encadrants::by_user(&mut connection, user.id)
+            .await?
+            .map(Profile::from),
         Role::Admin => return Err(Problem::not_found("An administrator has no profile.")),
     };
     profile.map(Json).ok_or_else(|| {

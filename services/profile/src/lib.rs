@@ -34,7 +34,9 @@ pub static MIGRATORS: [&Migrator; 2] = [&messaging::MIGRATOR, &MIGRATOR];
 /// # Errors
 /// When the configuration or the schema does not allow it.
 pub async fn serve(config: Serve, process: Process) -> anyhow::Result<()> {
-    config.environment.check("DATABASE_URL", &config.database.address()?)?;
+    config
+        .environment
+        .check("DATABASE_URL", &config.database.address()?)?;
     let stopping = process.stopping();
     let pool = database::connect(&config.database, &stopping).await?;
     database::ensure_current(&pool, &MIGRATORS, NAME).await?;
@@ -46,7 +48,10 @@ pub async fn serve(config: Serve, process: Process) -> anyhow::Result<()> {
         .with_context(|| format!("HTTP_ADDR: cannot listen on {address}; choose another port"))?;
 
     let health = Health::new().check("database", move || database::answers(pool.clone()));
-    process.spawn("internal listener", health::serve(config.internal, health, stopping.clone()));
+    process.spawn(
+        "internal listener",
+        health::serve(config.internal, health, stopping.clone()),
+    );
     tokio::spawn(verifier.warm_up(stopping.clone()));
     tracing::info!("Listening on http://{address}/profile/api");
     server::serve(listener, router, stopping).await;
@@ -58,8 +63,12 @@ pub async fn serve(config: Serve, process: Process) -> anyhow::Result<()> {
 /// # Errors
 /// When the configuration or the schema does not allow it.
 pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::Result<()> {
-    config.environment.check("DATABASE_URL", &config.database.address()?)?;
-    config.environment.check("AMQP_URL", &config.broker.address()?)?;
+    config
+        .environment
+        .check("DATABASE_URL", &config.database.address()?)?;
+    config
+        .environment
+        .check("AMQP_URL", &config.broker.address()?)?;
     let stopping = process.stopping();
     let pool = database::connect(&config.database, &stopping).await?;
     database::ensure_current(&pool, &MIGRATORS, NAME).await?;
@@ -71,7 +80,10 @@ pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::
     let health = Health::new()
         .check("database", move || database::answers(pool.clone()))
         .check("consumer", move || ready(heard.check()));
-    process.spawn("internal listener", health::serve(config.internal, health, stopping.clone()));
+    process.spawn(
+        "internal listener",
+        health::serve(config.internal, health, stopping.clone()),
+    );
     let (relay, consumer) = (relay.run(stopping.clone()), consumer.run(stopping.clone()));
     process.spawn("relay", async {
         relay.await;
@@ -86,7 +98,9 @@ pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::
 /// # Errors
 /// When a migration fails.
 pub async fn migrate(config: Migrate, process: Process) -> anyhow::Result<()> {
-    config.environment.check("DATABASE_URL", &config.database.address()?)?;
+    config
+        .environment
+        .check("DATABASE_URL", &config.database.address()?)?;
     database::migrate(&config.database, &MIGRATORS, &process.stopping()).await?;
     tracing::info!("The database is at this version's schema");
     Ok(())

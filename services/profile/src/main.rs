@@ -11,7 +11,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     match parse::<Cli>().command {
         Command::Serve(config) => run(&config.log.clone(), |process| serve(config, process)),
-        Command::ConsumeEvents(config) => run(&config.log.clone(), |process| consume_events(config, process)),
+        Command::ConsumeEvents(config) => run(&config.log.clone(), |process| {
+            consume_events(config, process)
+        }),
         Command::Migrate(config) => run(&config.log.clone(), |process| migrate(config, process)),
         Command::Student(config) => run(&config.log.clone(), |process| student(config, process)),
         Command::Openapi => docs::print(&http::openapi()),

@@ -1,6 +1,6 @@
-//! The post office against a real PostgreSQL and a real RabbitMQ, with the network cut.
+//! The post fixture against a real PostgreSQL and a real RabbitMQ, with the network cut.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod consuming;
-mod office;
+mod fixture;
 mod publishing;

@@ -1,9 +1,9 @@
 //! From the committed row to the confirmed message.
 
-use crate::office::{Office, SOON, commit, user};
+use crate::fixture::{Fixture, SOON, commit, user};
 use events::{Event as _, auth::UserCreated, profile::StudentCreated, topology::EXCHANGE};
 use lapin::types::FieldTable;
-use messaging::{Cause, Draft, EnqueueError};
+use messaging::{Cause, EnqueueError, NewEvent};
 use std::{collections::HashSet, time::Duration};
 use test_support::{Mode, eventually};
 use uuid::Uuid;
@@ -12,12 +12,14 @@ const UNPUBLISHED: &str = "outbox where published_at is null";
 
 #[tokio::test]
 async fn a_committed_event_is_published_persistent_and_marked() {
-    let office = Office::new().await;
-    let tap = office.vhost.tap("#").await;
-    let (outbox, _relay) = office.start_relay();
+    let fixture = Fixture::new().await;
+    let tap = fixture.vhost.tap("#").await;
+    let (outbox, _relay) = fixture.start_relay();
     let (event, correlation) = (user("a@example.com"), Uuid::now_v7());
     let mut tx = outbox.begin().await.unwrap();
-    tx.enqueue(&Cause::root(correlation), 1, event.clone()).await.unwrap();
+    tx.enqueue(&Cause::root(correlation), 1, event.clone())
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 
     let message = tap.hear(|_| true).await;
@@ -30,158 +32,247 @@ async fn a_committed_event_is_published_persistent_and_marked() {
     assert_eq!(body["_meta"]["aggregate_version"], 1);
     assert!(body["_meta"]["timestamp"].as_str().unwrap().ends_with('Z'));
     assert_eq!(*properties.delivery_mode(), Some(2));
-    assert_eq!(properties.content_type().as_ref().unwrap().as_str(), "application/json");
-    assert_eq!(properties.message_id().as_ref().unwrap().as_str(), body["_meta"]["event_id"]);
-    assert_eq!(properties.kind().as_ref().unwrap().as_str(), UserCreated::KEY);
-    assert_eq!(properties.app_id().as_ref().unwrap().as_str(), "auth-service");
+    assert_eq!(
+        properties.content_type().as_ref().unwrap().as_str(),
+        "application/json"
+    );
+    assert_eq!(
+        properties.message_id().as_ref().unwrap().as_str(),
+        body["_meta"]["event_id"]
+    );
+    assert_eq!(
+        properties.kind().as_ref().unwrap().as_str(),
+        UserCreated::KEY
+    );
+    assert_eq!(
+        properties.app_id().as_ref().unwrap().as_str(),
+        "auth-service"
+    );
     assert!(properties.user_id().is_some());
-    eventually(SOON, "marked as published", async || office.database.count(UNPUBLISHED).await == 0).await;
+    eventually(SOON, "marked as published", async || {
+        fixture.database.count(UNPUBLISHED).await == 0
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_is_published_is_forgotten() {
-    let office = Office::new().await;
-    messaging::topology::apply(&office.broker()).await.unwrap();
-    let (outbox, _relay) = office.start_relay();
+    let fixture = Fixture::new().await;
+    messaging::topology::apply(&fixture.broker()).await.unwrap();
+    let (outbox, _relay) = fixture.start_relay();
     commit(&outbox, user("a@example.com")).await;
-    let forgotten = "exists (select from outbox where published_at is not null and envelope is null)";
-    eventually(SOON, "the row without its text", async || office.database.is(forgotten).await).await;
+    let forgotten =
+        "exists (select from outbox where published_at is not null and envelope is null)";
+    eventually(SOON, "the row without its text", async || {
+        fixture.database.is(forgotten).await
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn no_event_for_a_change_that_did_not_commit() {
-    let office = Office::new().await;
-    let tap = office.vhost.tap("#").await;
-    let (outbox, _relay) = office.start_relay();
+    let fixture = Fixture::new().await;
+    let tap = fixture.vhost.tap("#").await;
+    let (outbox, _relay) = fixture.start_relay();
     let mut tx = outbox.begin().await.unwrap();
-    tx.enqueue(&Cause::root(Uuid::now_v7()), 1, user("ghost")).await.unwrap();
+    tx.enqueue(&Cause::root(Uuid::now_v7()), 1, user("ghost"))
+        .await
+        .unwrap();
     tx.rollback().await.unwrap();
     let mut tx = outbox.begin().await.unwrap();
-    tx.enqueue(&Cause::root(Uuid::now_v7()), 1, user("dropped")).await.unwrap();
+    tx.enqueue(&Cause::root(Uuid::now_v7()), 1, user("dropped"))
+        .await
+        .unwrap();
     drop(tx);
     commit(&outbox, user("real")).await;
     let first = tap.hear(|_| true).await;
     assert_eq!(first.json()["payload"]["email"], "real");
-    assert_eq!(office.database.count("outbox").await, 1);
+    assert_eq!(fixture.database.count("outbox").await, 1);
 }
 
 #[tokio::test]
 async fn what_a_dead_process_left_is_swept() {
-    let office = Office::new().await;
-    commit(&office.outbox_without_relay(), user("left behind")).await;
-    let tap = office.vhost.tap("#").await;
-    let (_outbox, _relay) = office.start_relay();
+    let fixture = Fixture::new().await;
+    commit(&fixture.outbox_without_relay(), user("left behind")).await;
+    let tap = fixture.vhost.tap("#").await;
+    let (_outbox, _relay) = fixture.start_relay();
     let message = tap.hear(|_| true).await;
     assert_eq!(message.json()["payload"]["email"], "left behind");
 }
 
 #[tokio::test]
 async fn an_event_is_written_while_the_broker_is_away_and_published_when_it_is_back() {
-    let office = Office::new().await;
-    let (outbox, _relay) = office.start_relay();
-    let tap = office.vhost.tap("#").await;
+    let fixture = Fixture::new().await;
+    let (outbox, _relay) = fixture.start_relay();
+    let tap = fixture.vhost.tap("#").await;
     for mode in [Mode::Refuse, Mode::Reset, Mode::AcceptThenClose] {
-        office.to_broker.set(mode);
+        fixture.to_broker.set(mode);
         let event = user(&format!("{mode:?}"));
         commit(&outbox, event.clone()).await;
-        assert_eq!(office.database.count(UNPUBLISHED).await, 1, "{mode:?}");
-        office.to_broker.set(Mode::Pass);
-        tap.hear(|message| message.json()["payload"]["email"] == event.email).await;
-        eventually(SOON, "marked as published", async || office.database.count(UNPUBLISHED).await == 0).await;
+        assert_eq!(fixture.database.count(UNPUBLISHED).await, 1, "{mode:?}");
+        fixture.to_broker.set(Mode::Pass);
+        tap.hear(|message| message.json()["payload"]["email"] == event.email)
+            .await;
+        eventually(SOON, "marked as published", async || {
+            fixture.database.count(UNPUBLISHED).await == 0
+        })
+        .await;
     }
 }
 
 #[tokio::test]
 async fn a_relay_that_starts_without_a_broker_finds_it_later() {
-    let office = Office::new().await;
-    office.to_broker.set(Mode::Refuse);
-    let (outbox, _relay) = office.start_relay();
+    let fixture = Fixture::new().await;
+    fixture.to_broker.set(Mode::Refuse);
+    let (outbox, _relay) = fixture.start_relay();
     commit(&outbox, user("early")).await;
-    let tap = office.vhost.tap("#").await;
-    office.to_broker.set(Mode::Pass);
+    let tap = fixture.vhost.tap("#").await;
+    fixture.to_broker.set(Mode::Pass);
     assert_eq!(tap.hear(|_| true).await.json()["payload"]["email"], "early");
 }
 
 /// lapin gives a returned message to whichever confirm comes next; trusting that would lose events.
 #[tokio::test]
 async fn only_what_was_returned_counts_as_returned() {
-    let office = Office::new().await;
-    messaging::topology::apply(&office.broker()).await.unwrap();
-    let (outbox, _relay) = office.start_relay();
+    let fixture = Fixture::new().await;
+    messaging::topology::apply(&fixture.broker()).await.unwrap();
+    let (outbox, _relay) = fixture.start_relay();
     commit(&outbox, user("connected")).await;
-    eventually(SOON, "the relay works", async || office.database.count(UNPUBLISHED).await == 0).await;
+    eventually(SOON, "the relay works", async || {
+        fixture.database.count(UNPUBLISHED).await == 0
+    })
+    .await;
 
-    let channel = office.vhost.channel().await;
-    for (queue, pattern) in [("comm.events", "student.*"), ("auth.events", "student.created")] {
-        let unbind =
-            channel.queue_unbind(queue.into(), EXCHANGE.into(), pattern.into(), FieldTable::default());
+    let channel = fixture.vhost.channel().await;
+    for (queue, pattern) in [
+        ("comm.events", "student.*"),
+        ("auth.events", "student.created"),
+    ] {
+        let unbind = channel.queue_unbind(
+            queue.into(),
+            EXCHANGE.into(),
+            pattern.into(),
+            FieldTable::default(),
+        );
         unbind.await.unwrap();
     }
     let mut tx = outbox.begin().await.unwrap();
     let cause = Cause::root(Uuid::now_v7());
     for round in 0..40 {
-        let users: Vec<_> =
-            (0..4).map(|_| Draft { cause: cause.clone(), version: 1, event: user("routed") }).collect();
+        let users: Vec<_> = (0..4)
+            .map(|_| NewEvent {
+                cause: cause.clone(),
+                version: 1,
+                event: user("routed"),
+            })
+            .collect();
         tx.enqueue_all(&users).await.unwrap();
         if round % 4 == 0 {
-            tx.enqueue(&cause, 1, StudentCreated::sample()).await.unwrap();
+            tx.enqueue(&cause, 1, StudentCreated::sample())
+                .await
+                .unwrap();
         }
     }
     tx.commit().await.unwrap();
     eventually(SOON, "all is settled", async || {
-        office.database.count("outbox where published_at is null and unroutable_at is null").await == 0
+        fixture
+            .database
+            .count("outbox where published_at is null and unroutable_at is null")
+            .await
+            == 0
     })
     .await;
-    let returned = "outbox where unroutable_at is not null and published_at is null and routing_key = ";
-    assert_eq!(office.database.count(&format!("{returned}'student.created'")).await, 10);
-    assert_eq!(office.database.count(&format!("{returned}'auth.user.created'")).await, 0);
-    assert_eq!(office.database.count("outbox where published_at is not null").await, 161);
+    let returned =
+        "outbox where unroutable_at is not null and published_at is null and routing_key = ";
+    assert_eq!(
+        fixture
+            .database
+            .count(&format!("{returned}'student.created'"))
+            .await,
+        10
+    );
+    assert_eq!(
+        fixture
+            .database
+            .count(&format!("{returned}'auth.user.created'"))
+            .await,
+        0
+    );
+    assert_eq!(
+        fixture
+            .database
+            .count("outbox where published_at is not null")
+            .await,
+        161
+    );
 }
 
 #[tokio::test]
 async fn two_relays_share_one_outbox_and_lose_nothing() {
-    let office = Office::new().await;
-    let tap = office.vhost.tap("#").await;
-    let outbox = office.outbox_without_relay();
+    let fixture = Fixture::new().await;
+    let tap = fixture.vhost.tap("#").await;
+    let outbox = fixture.outbox_without_relay();
     let mut tx = outbox.begin().await.unwrap();
     let cause = Cause::root(Uuid::now_v7());
-    let drafts: Vec<_> =
-        (0..700).map(|_| Draft { cause: cause.clone(), version: 1, event: user("many") }).collect();
-    tx.enqueue_all(&drafts).await.unwrap();
+    let new_events: Vec<_> = (0..700)
+        .map(|_| NewEvent {
+            cause: cause.clone(),
+            version: 1,
+            event: user("many"),
+        })
+        .collect();
+    tx.enqueue_all(&new_events).await.unwrap();
     tx.commit().await.unwrap();
-    let (_first, _relay) = office.start_relay();
-    let (_second, _other_relay) = office.start_relay();
-    eventually(SOON, "all is published", async || office.database.count(UNPUBLISHED).await == 0).await;
+    let (_first, _relay) = fixture.start_relay();
+    let (_second, _other_relay) = fixture.start_relay();
+    eventually(SOON, "all is published", async || {
+        fixture.database.count(UNPUBLISHED).await == 0
+    })
+    .await;
     let heard = eventually(SOON, "all is heard", async || {
-        let ids: HashSet<String> =
-            tap.heard().iter().map(|message| message.json()["_meta"]["event_id"].to_string()).collect();
+        let ids: HashSet<String> = tap
+            .heard()
+            .iter()
+            .map(|message| message.json()["_meta"]["event_id"].to_string())
+            .collect();
         (ids.len() == 700).then_some(tap.heard().len())
     })
     .await;
-    assert_eq!(heard, 700, "claims keep two relays from publishing the same row");
+    assert_eq!(
+        heard, 700,
+        "claims keep two relays from publishing the same row"
+    );
 }
 
 #[tokio::test]
 async fn a_payload_over_the_limit_is_refused_before_the_commit() {
-    let office = Office::new().await;
-    let mut tx = office.outbox_without_relay().begin().await.unwrap();
-    let refused = tx.enqueue(&Cause::root(Uuid::now_v7()), 1, user(&"x".repeat(20_000))).await;
-    assert!(matches!(refused, Err(EnqueueError::TooLarge(_))), "{refused:?}");
+    let fixture = Fixture::new().await;
+    let mut tx = fixture.outbox_without_relay().begin().await.unwrap();
+    let refused = tx
+        .enqueue(&Cause::root(Uuid::now_v7()), 1, user(&"x".repeat(20_000)))
+        .await;
+    assert!(
+        matches!(refused, Err(EnqueueError::TooLarge(_))),
+        "{refused:?}"
+    );
     tx.commit().await.unwrap();
-    assert_eq!(office.database.count("outbox").await, 0);
+    assert_eq!(fixture.database.count("outbox").await, 0);
 }
 
 #[tokio::test]
 async fn told_to_stop_a_relay_publishes_what_it_has_in_hand_and_ends() {
-    let office = Office::new().await;
-    let tap = office.vhost.tap("#").await;
-    let (outbox, relay) = office.start_relay();
+    let fixture = Fixture::new().await;
+    let tap = fixture.vhost.tap("#").await;
+    let (outbox, relay) = fixture.start_relay();
     commit(&outbox, user("first")).await;
     tap.hear(|_| true).await;
     for _ in 0..100 {
         commit(&outbox, user("in hand")).await;
     }
-    office.stop.cancel();
-    tokio::time::timeout(Duration::from_secs(5), relay).await.expect("the relay ends in time").unwrap();
-    assert_eq!(office.database.count(UNPUBLISHED).await, 0);
+    fixture.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(5), relay)
+        .await
+        .expect("the relay ends in time")
+        .unwrap();
+    assert_eq!(fixture.database.count(UNPUBLISHED).await, 0);
 }

@@ -73,7 +73,11 @@ impl CurrentUser {
         if self.role == role {
             return Ok(());
         }
-        Err(Problem::new(StatusCode::FORBIDDEN, "FORBIDDEN", format!("This needs the role {role}.")))
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "FORBIDDEN",
+            format!("This needs the role {role}."),
+        ))
     }
 }
 
@@ -85,14 +89,26 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let header = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
         let token = header
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
-            .ok_or_else(|| refused("NO_TOKEN", "Send an access token: Authorization: Bearer <token>."))?;
+            .ok_or_else(|| {
+                refused(
+                    "NO_TOKEN",
+                    "Send an access token: Authorization: Bearer <token>.",
+                )
+            })?;
         let claims = Verifier::from_ref(state).verify(token).await?;
-        Ok(Self { id: claims.sub, role: claims.role, session_id: claims.sid })
+        Ok(Self {
+            id: claims.sub,
+            role: claims.role,
+            session_id: claims.sid,
+        })
     }
 }
 
@@ -134,7 +150,10 @@ impl Verifier {
             Some(path) => Source::File(path.clone()),
             None => {
                 // A neighbour: no proxy of the environment stands between.
-                let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy().build()?;
+                let client = reqwest::Client::builder()
+                    .timeout(Duration::from_secs(2))
+                    .no_proxy()
+                    .build()?;
                 Source::Url(jwks.jwks_url.clone(), client)
             }
         };
@@ -158,7 +177,12 @@ impl Verifier {
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
         validation.leeway = 5;
-        Self(Arc::new(Inner { validation, source, keys: RwLock::default(), asked: Mutex::default() }))
+        Self(Arc::new(Inner {
+            validation,
+            source,
+            keys: RwLock::default(),
+            asked: Mutex::default(),
+        }))
     }
 
     /// Fetches the keys ahead of the first request, trying until it works, and again every five minutes, until
@@ -197,9 +221,17 @@ impl Verifier {
     /// # Errors
     /// 401 when it is bad or expired; 503 when its key is not known and the keys cannot be fetched.
     pub async fn verify(&self, token: &str) -> Result<Claims, Problem> {
-        let invalid = || refused("INVALID_TOKEN", "The access token is not valid; log in again.");
+        let invalid = || {
+            refused(
+                "INVALID_TOKEN",
+                "The access token is not valid; log in again.",
+            )
+        };
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
-        let kid = header.kid.filter(|_| header.alg == Algorithm::EdDSA).ok_or_else(invalid)?;
+        let kid = header
+            .kid
+            .filter(|_| header.alg == Algorithm::EdDSA)
+            .ok_or_else(invalid)?;
         let key = match self.key(&kid) {
             Some(key) => key,
             None => {
@@ -209,22 +241,33 @@ impl Verifier {
         };
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.0.validation)
             .map_err(|error| match error.kind() {
-                ErrorKind::ExpiredSignature => {
-                    refused("TOKEN_EXPIRED", "The access token has expired; log in again.")
-                }
+                ErrorKind::ExpiredSignature => refused(
+                    "TOKEN_EXPIRED",
+                    "The access token has expired; log in again.",
+                ),
                 _ => invalid(),
             })?
             .claims;
-        if claims.kind == "access" { Ok(claims) } else { Err(invalid()) }
+        if claims.kind == "access" {
+            Ok(claims)
+        } else {
+            Err(invalid())
+        }
     }
 
     fn key(&self, kid: &str) -> Option<DecodingKey> {
-        self.0.keys.read().expect("no holder of this lock panics").get(kid).cloned()
+        self.0
+            .keys
+            .read()
+            .expect("no holder of this lock panics")
+            .get(kid)
+            .cloned()
     }
 
     async fn ask_again(&self) -> Result<(), Problem> {
         let mut asked = self.0.asked.lock().await;
-        let lately = asked.filter(|(at, came)| at.elapsed() < if *came { ASK_AGAIN } else { TRY_AGAIN });
+        let lately =
+            asked.filter(|(at, came)| at.elapsed() < if *came { ASK_AGAIN } else { TRY_AGAIN });
         let came = match lately {
             Some((_, came)) => came,
             None => {
@@ -239,13 +282,25 @@ impl Verifier {
         if came {
             return Ok(());
         }
-        Err(Problem::unavailable("KEYS_AWAY", "This access token cannot be checked at the moment.", 2)
-            .hint("Try again in a few seconds."))
+        Err(Problem::unavailable(
+            "KEYS_AWAY",
+            "This access token cannot be checked at the moment.",
+            2,
+        )
+        .hint("Try again in a few seconds."))
     }
 
     async fn fetch(&self) -> anyhow::Result<()> {
         let keys = match &self.0.source {
-            Source::Url(url, client) => client.get(url).send().await?.error_for_status()?.json().await?,
+            Source::Url(url, client) => {
+                client
+                    .get(url)
+                    .send()
+                    .await?
+                    .error_for_status()?
+                    .json()
+                    .await?
+            }
             Source::File(path) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("cannot read {}", path.display()))?;

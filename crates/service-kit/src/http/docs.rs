@@ -45,10 +45,16 @@ where
     let mut bodies = Vec::new();
     for operation in operations(&mut document) {
         operation["responses"]["default"] = json!({"$ref": "#/components/responses/Problem"});
-        bodies.extend(operation.pointer("/requestBody/content/application~1json/schema/$ref").cloned());
+        bodies.extend(
+            operation
+                .pointer("/requestBody/content/application~1json/schema/$ref")
+                .cloned(),
+        );
     }
     for body in bodies {
-        let schema = body.as_str().and_then(|name| document.pointer_mut(name.trim_start_matches('#')));
+        let schema = body
+            .as_str()
+            .and_then(|name| document.pointer_mut(name.trim_start_matches('#')));
         if let Some(schema) = schema {
             schema["additionalProperties"] = false.into();
         }
@@ -57,8 +63,13 @@ where
 }
 
 fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
-    let paths = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
-    paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut)
+    let paths = document["paths"]
+        .as_object_mut()
+        .into_iter()
+        .flat_map(Map::values_mut);
+    paths
+        .filter_map(Value::as_object_mut)
+        .flat_map(Map::values_mut)
 }
 
 /// Serves the document at `openapi.json` below this path, and a page that shows it and tries it out.
@@ -67,20 +78,34 @@ pub fn page(path: &str, document: Value) -> Router {
     let config = Arc::new(Config::new(["openapi.json"]).use_base_layout());
     Router::new()
         .route(path, get(async move || Redirect::temporary(&index)))
-        .route(&format!("{path}/openapi.json"), get(async move || Json(document)))
-        .route(&format!("{path}/{{file}}"), get(async move |Path(name): Path<String>| file(&name, config)))
+        .route(
+            &format!("{path}/openapi.json"),
+            get(async move || Json(document)),
+        )
+        .route(
+            &format!("{path}/{{file}}"),
+            get(async move |Path(name): Path<String>| file(&name, config)),
+        )
 }
 
 fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, Problem> {
     let file = utoipa_swagger_ui::serve(name, config).map_err(Problem::internal)?;
     let file = file.ok_or_else(|| Problem::not_found("There is no such file."))?;
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::try_from(file.content_type).map_err(Problem::internal)?),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY)),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::try_from(file.content_type).map_err(Problem::internal)?,
+        ),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(PAGE_POLICY),
+        ),
     ];
     let mut response = (headers, file.bytes.into_owned()).into_response();
     if file.gzpipped {
-        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     Ok(response)
 }

@@ -60,7 +60,10 @@ impl Fields {
 
     /// Says that a field cannot be taken.
     pub fn refuse(&mut self, name: &str, message: impl Display) {
-        self.errors.entry(name.to_owned()).or_default().push(message.to_string());
+        self.errors
+            .entry(name.to_owned())
+            .or_default()
+            .push(message.to_string());
     }
 
     /// Ends the reading.
@@ -72,7 +75,11 @@ impl Fields {
             let shown: String = name.chars().take(64).collect();
             self.refuse(&shown, "This field is not known here; leave it out.");
         }
-        if self.errors.is_empty() { Ok(()) } else { Err(Problem::validation(self.errors)) }
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::validation(self.errors))
+        }
     }
 
     fn text<T, E: Display>(
@@ -97,8 +104,16 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let content_type = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let media_type = content_type
+            .unwrap_or_default()
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim();
         if !media_type.eq_ignore_ascii_case("application/json") {
             return Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -107,20 +122,25 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             ));
         }
         let body =
-            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "TOO_LARGE",
-                    "The body is larger than 16 KiB.",
-                ),
-                _ => Problem::new(
-                    StatusCode::BAD_REQUEST,
-                    "BAD_BODY",
-                    "The body could not be read to its end.",
-                ),
-            })?;
+            Bytes::from_request(request, state)
+                .await
+                .map_err(|rejection| match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        "TOO_LARGE",
+                        "The body is larger than 16 KiB.",
+                    ),
+                    _ => Problem::new(
+                        StatusCode::BAD_REQUEST,
+                        "BAD_BODY",
+                        "The body could not be read to its end.",
+                    ),
+                })?;
         match serde_json::from_slice(&body) {
-            Ok(Value::Object(left)) => Ok(Self { left, errors: FieldErrors::new() }),
+            Ok(Value::Object(left)) => Ok(Self {
+                left,
+                errors: FieldErrors::new(),
+            }),
             Ok(_) => Err(bad_json("the body must be a JSON object")),
             Err(error) => Err(bad_json(format!("the body is not JSON: {error}"))),
         }

@@ -70,10 +70,14 @@ impl Problem {
 
     /// 400: what is wrong with which field, all at once.
     pub fn validation(errors: FieldErrors) -> Self {
-        let lines =
-            errors.iter().flat_map(|(field, messages)| messages.iter().map(move |m| format!("{field}: {m}")));
+        let lines = errors
+            .iter()
+            .flat_map(|(field, messages)| messages.iter().map(move |m| format!("{field}: {m}")));
         let detail = lines.collect::<Vec<_>>().join("; ");
-        Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "VALIDATION", detail) }
+        Self {
+            errors,
+            ..Self::new(StatusCode::BAD_REQUEST, "VALIDATION", detail)
+        }
     }
 
     /// 404, also for what belongs to somebody else.
@@ -83,10 +87,16 @@ impl Problem {
 
     /// 500. The cause is logged, with the request id; it is not told.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
-        let problem =
-            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong on our side.")
-                .hint("Try again; if it goes on, report the request_id.");
-        Self { cause: Some(cause.to_string().into()), ..problem }
+        let problem = Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL",
+            "Something went wrong on our side.",
+        )
+        .hint("Try again; if it goes on, report the request_id.");
+        Self {
+            cause: Some(cause.to_string().into()),
+            ..problem
+        }
     }
 
     /// What a refusal becomes that came from a library, and says no more than its status.
@@ -97,8 +107,13 @@ impl Problem {
                 "BAD_REQUEST",
                 "The address or its parameters cannot be read; check its % escapes.",
             ),
-            _ if status.is_client_error() => Self::new(status, "REFUSED", "This request cannot be taken."),
-            _ => Self { status, ..Self::internal(format!("a handler answered {status}")) },
+            _ if status.is_client_error() => {
+                Self::new(status, "REFUSED", "This request cannot be taken.")
+            }
+            _ => Self {
+                status,
+                ..Self::internal(format!("a handler answered {status}"))
+            },
         }
     }
 
@@ -138,7 +153,10 @@ impl Problem {
         };
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
@@ -162,8 +180,12 @@ impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         if database::is_away(&error) {
             let detail = "The service cannot reach its database at the moment.";
-            let away = Self::unavailable("DATABASE_AWAY", detail, 2).hint("Try again in a few seconds.");
-            return Self { cause: Some(format!("the database does not answer: {error}").into()), ..away };
+            let away =
+                Self::unavailable("DATABASE_AWAY", detail, 2).hint("Try again in a few seconds.");
+            return Self {
+                cause: Some(format!("the database does not answer: {error}").into()),
+                ..away
+            };
         }
         Self::internal(error)
     }

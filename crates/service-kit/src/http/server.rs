@@ -26,7 +26,9 @@ use std::{
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::Layer as _;
-use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer, normalize_path::NormalizePathLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer, cors::CorsLayer, normalize_path::NormalizePathLayer,
+};
 use uuid::Uuid;
 
 /// The largest request body, in bytes.
@@ -53,7 +55,9 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestId {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(*parts.extensions.get_or_insert_with(|| RequestId(Uuid::now_v7())))
+        Ok(*parts
+            .extensions
+            .get_or_insert_with(|| RequestId(Uuid::now_v7())))
     }
 }
 
@@ -68,9 +72,12 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back();
         // The last one is the gateway's word, those before it are the client's.
-        let last = forwarded.and_then(|list| list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        let last =
+            forwarded.and_then(|list| list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
         let peer = parts.extensions.get().map(|Peer(address)| *address);
-        Ok(Self(last.or(peer).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+        Ok(Self(
+            last.or(peer).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        ))
     }
 }
 
@@ -84,13 +91,29 @@ struct Peer(IpAddr);
 /// When an origin of `CORS_ORIGINS` is malformed.
 pub fn layers(router: Router, config: &HttpConfig) -> anyhow::Result<Router> {
     let origins = config.cors_origins.iter().map(|origin| {
-        origin.parse::<HeaderValue>().map_err(|_| anyhow::anyhow!("CORS_ORIGINS: {origin:?} is no origin"))
+        origin
+            .parse::<HeaderValue>()
+            .map_err(|_| anyhow::anyhow!("CORS_ORIGINS: {origin:?} is no origin"))
     });
     let cors = CorsLayer::new()
         .allow_origin(origins.collect::<anyhow::Result<Vec<_>>>()?)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, REQUEST_ID.clone()])
-        .expose_headers([REQUEST_ID.clone(), header::LINK, HeaderName::from_static("x-total-count")])
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            REQUEST_ID.clone(),
+        ])
+        .expose_headers([
+            REQUEST_ID.clone(),
+            header::LINK,
+            HeaderName::from_static("x-total-count"),
+        ])
         .max_age(Duration::from_secs(600));
     Ok(router
         .fallback(async || Problem::not_found("There is nothing at this address."))
@@ -100,7 +123,9 @@ pub fn layers(router: Router, config: &HttpConfig) -> anyhow::Result<Router> {
         })
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn(limit_time))
-        .layer(CatchPanicLayer::custom(|_| Problem::internal("a handler panicked").into_response()))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::internal("a handler panicked").into_response()
+        }))
         .layer(cors)
         .layer(middleware::from_fn(measure))
         .layer(middleware::from_fn(finish)))
@@ -108,7 +133,10 @@ pub fn layers(router: Router, config: &HttpConfig) -> anyhow::Result<Router> {
 
 /// Gives the request its id, and the answer its last headers; writes the body of a problem.
 async fn finish(mut request: Request, next: Next) -> Response {
-    let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()?.parse().ok());
+    let given = request
+        .headers()
+        .get(&REQUEST_ID)
+        .and_then(|id| id.to_str().ok()?.parse().ok());
     let id = RequestId(given.unwrap_or_else(Uuid::now_v7));
     request.extensions_mut().insert(id);
     let mut response = next.run(request).await;
@@ -119,7 +147,10 @@ async fn finish(mut request: Request, next: Next) -> Response {
         let mut rendered = problem.render(id);
         // CORS has written its headers by now, and 405 its `allow`.
         let of_body = [header::CONTENT_LENGTH, header::CONTENT_TYPE];
-        let kept = response.headers().iter().filter(|(name, _)| !of_body.contains(name));
+        let kept = response
+            .headers()
+            .iter()
+            .filter(|(name, _)| !of_body.contains(name));
         for (name, value) in kept {
             rendered.headers_mut().append(name.clone(), value.clone());
         }
@@ -130,9 +161,14 @@ async fn finish(mut request: Request, next: Next) -> Response {
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
     ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     if let Ok(value) = HeaderValue::from_str(&id.0.to_string()) {
         headers.insert(REQUEST_ID.clone(), value);
@@ -143,7 +179,9 @@ async fn finish(mut request: Request, next: Next) -> Response {
 async fn limit_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::unavailable("TIMEOUT", "The request took longer than 15 s.", 5).into_response(),
+        Err(_) => {
+            Problem::unavailable("TIMEOUT", "The request took longer than 15 s.", 5).into_response()
+        }
     }
 }
 
@@ -158,13 +196,25 @@ async fn measure(request: Request, next: Next) -> Response {
         Method::DELETE,
         Method::OPTIONS,
     ];
-    let method =
-        known.iter().find(|known| *known == request.method()).map_or("other", Method::as_str).to_owned();
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let method = known
+        .iter()
+        .find(|known| *known == request.method())
+        .map_or("other", Method::as_str)
+        .to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str)
+        .to_owned();
     let began = Instant::now();
     let response = next.run(request).await;
-    let labels = [("method", method), ("route", route), ("status", response.status().as_u16().to_string())];
-    metrics::histogram!("medtrack_http_request_seconds", &labels).record(began.elapsed().as_secs_f64());
+    let labels = [
+        ("method", method),
+        ("route", route),
+        ("status", response.status().as_u16().to_string()),
+    ];
+    metrics::histogram!("medtrack_http_request_seconds", &labels)
+        .record(began.elapsed().as_secs_f64());
     response
 }
 
@@ -185,11 +235,20 @@ async fn serve_at_most(
     let permits = Arc::new(Semaphore::new(connections));
     let graceful = GracefulShutdown::new();
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD);
     loop {
         let accept = async {
-            let permit = Arc::clone(&permits).acquire_owned().await.map_err(io::Error::other)?;
-            listener.accept().await.map(|(stream, peer)| (permit, stream, Peer(peer.ip())))
+            let permit = Arc::clone(&permits)
+                .acquire_owned()
+                .await
+                .map_err(io::Error::other)?;
+            listener
+                .accept()
+                .await
+                .map(|(stream, peer)| (permit, stream, Peer(peer.ip())))
         };
         let (permit, stream, peer) = tokio::select! {
             () = stopping.cancelled() => break,
@@ -214,7 +273,10 @@ async fn serve_at_most(
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(DRAIN, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("Some requests did not end in time and were cut");
     }
 }
@@ -230,7 +292,11 @@ pub async fn detached<T: Send + 'static>(
     match tokio::spawn(work).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-        Err(_) => Err(Problem::unavailable("STOPPING", "The service is stopping.", 2)),
+        Err(_) => Err(Problem::unavailable(
+            "STOPPING",
+            "The service is stopping.",
+            2,
+        )),
     }
 }
 
@@ -254,9 +320,13 @@ mod tests {
         assert_ne!(first.read(&mut [0; 1024]).await.unwrap(), 0);
         let mut second = TcpStream::connect(address).await.unwrap();
         second.write_all(ask).await.unwrap();
-        let waited = tokio::time::timeout(Duration::from_millis(200), second.read(&mut [0; 1024])).await;
+        let waited =
+            tokio::time::timeout(Duration::from_millis(200), second.read(&mut [0; 1024])).await;
         assert!(waited.is_err(), "it is not its turn");
         stop.cancel();
-        tokio::time::timeout(Duration::from_secs(2), server).await.expect("it stops").unwrap();
+        tokio::time::timeout(Duration::from_secs(2), server)
+            .await
+            .expect("it stops")
+            .unwrap();
     }
 }

@@ -46,7 +46,12 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(server::serve(listener, router, stop.clone()));
-        Self { address, key, stop, task }
+        Self {
+            address,
+            key,
+            stop,
+            task,
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -54,8 +59,16 @@ impl Server {
     }
 
     pub(crate) async fn with_token(&self, path: &str, token: &str) -> (u16, Value) {
-        let answer = reqwest::Client::new().get(self.url(path)).bearer_auth(token).send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+        let response = reqwest::Client::new()
+            .get(self.url(path))
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap();
+        (
+            response.status().as_u16(),
+            response.json().await.unwrap_or(Value::Null),
+        )
     }
 
     pub(crate) fn sign(&self, claims: &Value) -> String {
@@ -65,21 +78,42 @@ impl Server {
 
 /// The routes, with everything around them that every API has.
 pub(crate) fn router(key: &EncodingKey) -> Router {
-    let verifier = Verifier::given(&tokens(), &JwkSet { keys: vec![public(key, "k1")] }).unwrap();
+    let verifier = Verifier::given(
+        &tokens(),
+        &JwkSet {
+            keys: vec![public(key, "k1")],
+        },
+    )
+    .unwrap();
     let http = HttpConfig {
         http_addr: "127.0.0.1:0".parse().unwrap(),
         cors_origins: vec!["http://localhost:3000".into()],
     };
     let router = Router::new()
-        .route("/api/me", get(async |user: CurrentUser| Json(json!({"id": user.id, "role": user.role}))))
-        .route("/api/admin", get(async |user: CurrentUser| user.require(Role::Admin).map(|()| "welcome")))
+        .route(
+            "/api/me",
+            get(async |user: CurrentUser| Json(json!({"id": user.id, "role": user.role}))),
+        )
+        .route(
+            "/api/admin",
+            get(async |user: CurrentUser| user.require(Role::Admin).map(|()| "welcome")),
+        )
         .route("/api/echo", post(echo))
         .route("/api/of/{id}", get(async |Path(id): Path<String>| id))
         .route("/api/panic", get(panics))
-        .route("/api/detached", get(async || detached::<String>(async { panic!("inside") }).await))
+        .route(
+            "/api/detached",
+            get(async || detached::<String>(async { panic!("inside") }).await),
+        )
         .route("/api/teapot", get(async || StatusCode::IM_A_TEAPOT))
-        .route("/api/away", get(async || Problem::from(sqlx::Error::PoolTimedOut)))
-        .route("/api/broken", get(async || Problem::from(sqlx::Error::Protocol("SECRET".into()))))
+        .route(
+            "/api/away",
+            get(async || Problem::from(sqlx::Error::PoolTimedOut)),
+        )
+        .route(
+            "/api/broken",
+            get(async || Problem::from(sqlx::Error::Protocol("SECRET".into()))),
+        )
         .route("/api/never", get(async || pending::<()>().await))
         .with_state(App(verifier));
     server::layers(router, &http).unwrap()
@@ -87,12 +121,17 @@ pub(crate) fn router(key: &EncodingKey) -> Router {
 
 /// Whose tokens are believed.
 pub(crate) fn tokens() -> TokenConfig {
-    TokenConfig { token_issuer: "auth-service".into(), token_audience: "medtrack".into() }
+    TokenConfig {
+        token_issuer: "auth-service".into(),
+        token_audience: "medtrack".into(),
+    }
 }
 
 async fn echo(mut fields: Fields) -> Result<String, Problem> {
     let name = fields.required("name", |text| Ok::<_, Infallible>(text.to_owned()));
-    let age = fields.required("age", |text| text.parse::<u8>().map_err(|_| "Must be a number."));
+    let age = fields.required("age", |text| {
+        text.parse::<u8>().map_err(|_| "Must be a number.")
+    });
     fields.finish()?;
     Ok(format!("{name:?} {age:?}"))
 }
@@ -113,7 +152,10 @@ pub(crate) fn public(key: &EncodingKey, kid: &str) -> Jwk {
 }
 
 pub(crate) fn sign(key: &EncodingKey, kid: Option<&str>, claims: &Value) -> String {
-    let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::EdDSA) };
+    let header = Header {
+        kid: kid.map(str::to_owned),
+        ..Header::new(Algorithm::EdDSA)
+    };
     jsonwebtoken::encode(&header, claims, key).unwrap()
 }
 

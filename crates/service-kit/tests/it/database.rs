@@ -53,12 +53,20 @@ async fn a_database_that_is_not_there_yet_is_waited_for() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!connecting.is_finished());
     proxy.set(Mode::Pass);
-    let pool = tokio::time::timeout(Duration::from_secs(5), connecting).await.unwrap().unwrap().unwrap();
-    let row =
-        pool.fetch_one("select current_setting('statement_timeout'), current_setting('application_name')");
+    let pool = tokio::time::timeout(Duration::from_secs(5), connecting)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    let row = pool.fetch_one(
+        "select current_setting('statement_timeout'), current_setting('application_name')",
+    );
     let row = row.await.unwrap();
     assert_eq!(row.get::<&str, _>(0), "10s");
-    assert!(row.get::<&str, _>(1).starts_with("it-"), "the program's name");
+    assert!(
+        row.get::<&str, _>(1).starts_with("it-"),
+        "the program's name"
+    );
 }
 
 #[tokio::test]
@@ -66,8 +74,14 @@ async fn told_to_stop_nobody_waits_for_a_database() {
     let stop = CancellationToken::new();
     stop.cancel();
     let url = format!("postgres://u:hunter22@{}/nothing", port::free());
-    let error = database::connect(&config(&url), &stop).await.unwrap_err().to_string();
-    assert!(error.starts_with("told to stop before the database 127.0.0.1:"), "{error}");
+    let error = database::connect(&config(&url), &stop)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("told to stop before the database 127.0.0.1:"),
+        "{error}"
+    );
     assert!(!error.contains("hunter22"), "{error}");
 }
 
@@ -76,8 +90,14 @@ async fn told_to_stop_nobody_waits_for_a_database() {
 async fn a_connection_inside_a_transaction_is_not_lent_again() {
     let database = Database::empty().await;
     database.run("create table kept (id int)").await;
-    let pool = database::connect(&config(&database.url), &never()).await.unwrap();
-    for left in ["begin", "begin; insert into kept values (0)", "begin; select 1/0"] {
+    let pool = database::connect(&config(&database.url), &never())
+        .await
+        .unwrap();
+    for left in [
+        "begin",
+        "begin; insert into kept values (0)",
+        "begin; select 1/0",
+    ] {
         let mut connection = pool.acquire().await.unwrap();
         let _ = connection.execute(left).await;
         drop(connection);
@@ -91,10 +111,15 @@ async fn a_connection_inside_a_transaction_is_not_lent_again() {
 #[tokio::test]
 async fn sessions_that_died_while_idle_are_noticed_before_use() {
     let database = Database::empty().await;
-    let pool = database::connect(&config(&database.url), &never()).await.unwrap();
+    let pool = database::connect(&config(&database.url), &never())
+        .await
+        .unwrap();
     let both = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
     drop(both);
-    eventually(Duration::from_secs(2), "both are back", async || pool.num_idle() == 2).await;
+    eventually(Duration::from_secs(2), "both are back", async || {
+        pool.num_idle() == 2
+    })
+    .await;
     assert!(database.terminate_sessions().await >= 2);
     tokio::time::sleep(Duration::from_millis(1100)).await;
     for _ in 0..4 {
@@ -109,28 +134,71 @@ async fn a_schema_that_is_behind_is_refused_until_it_is_migrated() {
     let ours = migrator("_ours", &["create table a (id int)"]);
     let theirs = migrator("_theirs", &["create table b (id int)"]);
     let pool = database::connect(&config, &never()).await.unwrap();
-    let refused = database::ensure_current(&pool, &[&ours, &theirs], "x-service").await.unwrap_err();
-    assert_eq!(refused.to_string(), "the database lacks the migration \"step 1\"; try: x-service migrate");
-    database::migrate(&config, &[&ours, &theirs], &never()).await.unwrap();
-    database::migrate(&config, &[&ours, &theirs], &never()).await.unwrap();
-    database::ensure_current(&pool, &[&ours, &theirs], "x-service").await.unwrap();
+    let refused = database::ensure_current(&pool, &[&ours, &theirs], "x-service")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the database lacks the migration \"step 1\"; try: x-service migrate"
+    );
+    database::migrate(&config, &[&ours, &theirs], &never())
+        .await
+        .unwrap();
+    database::migrate(&config, &[&ours, &theirs], &never())
+        .await
+        .unwrap();
+    database::ensure_current(&pool, &[&ours, &theirs], "x-service")
+        .await
+        .unwrap();
 
-    let newer = migrator("_ours", &["create table a (id int)", "alter table a add column name text"]);
-    let refused = database::ensure_current(&pool, &[&newer, &theirs], "x-service").await.unwrap_err();
+    let newer = migrator(
+        "_ours",
+        &[
+            "create table a (id int)",
+            "alter table a add column name text",
+        ],
+    );
+    let refused = database::ensure_current(&pool, &[&newer, &theirs], "x-service")
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("\"step 2\""), "{refused}");
-    database::migrate(&config, &[&newer, &theirs], &never()).await.unwrap();
-    database::ensure_current(&pool, &[&ours, &theirs], "x-service").await.expect("a newer schema is fine");
+    database::migrate(&config, &[&newer, &theirs], &never())
+        .await
+        .unwrap();
+    database::ensure_current(&pool, &[&ours, &theirs], "x-service")
+        .await
+        .expect("a newer schema is fine");
 }
 
 #[tokio::test]
 async fn a_failed_migration_leaves_nothing_and_no_lock() {
     let database = Database::empty().await;
     let config = config(&database.url);
-    let bad = migrator("_ours", &["create table a (id int)", "create table b (id int); select 1/0"]);
-    let error = database::migrate(&config, &[&bad], &never()).await.unwrap_err();
-    assert!(format!("{error:#}").contains("division by zero"), "{error:#}");
-    assert!(database.is("to_regclass('a') is not null and to_regclass('b') is null").await);
-    let good = migrator("_ours", &["create table a (id int)", "create table b (id int)"]);
-    database::migrate(&config, &[&good], &never()).await.expect("no lock is left");
+    let bad = migrator(
+        "_ours",
+        &[
+            "create table a (id int)",
+            "create table b (id int); select 1/0",
+        ],
+    );
+    let error = database::migrate(&config, &[&bad], &never())
+        .await
+        .unwrap_err();
+    assert!(
+        format!("{error:#}").contains("division by zero"),
+        "{error:#}"
+    );
+    assert!(
+        database
+            .is("to_regclass('a') is not null and to_regclass('b') is null")
+            .await
+    );
+    let good = migrator(
+        "_ours",
+        &["create table a (id int)", "create table b (id int)"],
+    );
+    database::migrate(&config, &[&good], &never())
+        .await
+        .expect("no lock is left");
     assert!(database.is("to_regclass('b') is not null").await);
 }

@@ -22,29 +22,52 @@ use tower::ServiceExt as _;
 /// One test: a process has one recorder of metrics.
 #[tokio::test]
 async fn an_operator_sees_life_readiness_and_numbers() {
-    let config = InternalConfig { internal_addr: port::free() };
+    let config = InternalConfig {
+        internal_addr: port::free(),
+    };
     let well = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&well);
-    let health = Health::new().check("database", async || Ok(())).check("consumer", move || {
-        let well = asked.load(Ordering::Relaxed);
-        async move { if well { Ok(()) } else { Err("deaf since 10 s".to_owned()) } }
-    });
+    let health = Health::new()
+        .check("database", async || Ok(()))
+        .check("consumer", move || {
+            let well = asked.load(Ordering::Relaxed);
+            async move {
+                if well {
+                    Ok(())
+                } else {
+                    Err("deaf since 10 s".to_owned())
+                }
+            }
+        });
     let check = async |config: InternalConfig| {
-        tokio::task::spawn_blocking(move || healthcheck(&config)).await.unwrap()
+        tokio::task::spawn_blocking(move || healthcheck(&config))
+            .await
+            .unwrap()
     };
-    assert_eq!(check(config.clone()).await, ExitCode::FAILURE, "nobody is there yet");
+    assert_eq!(
+        check(config.clone()).await,
+        ExitCode::FAILURE,
+        "nobody is there yet"
+    );
 
     let stop = CancellationToken::new();
     let serving = tokio::spawn(health::serve(config.clone(), health, stop.clone()));
     let url = |path: &str| format!("http://{}{path}", config.internal_addr);
-    eventually(Duration::from_secs(5), "it listens", async || reqwest::get(url("/health")).await.is_ok())
-        .await;
-    let alive: Value = reqwest::get(url("/health")).await.unwrap().json().await.unwrap();
+    eventually(Duration::from_secs(5), "it listens", async || {
+        reqwest::get(url("/health")).await.is_ok()
+    })
+    .await;
+    let alive: Value = reqwest::get(url("/health"))
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert_eq!(alive, json!({"status": "alive"}));
-    let answer = reqwest::get(url("/health/ready")).await.unwrap();
-    assert_eq!(answer.status().as_u16(), 503);
+    let response = reqwest::get(url("/health/ready")).await.unwrap();
+    assert_eq!(response.status().as_u16(), 503);
     assert_eq!(
-        answer.json::<Value>().await.unwrap(),
+        response.json::<Value>().await.unwrap(),
         json!({"status": "not ready", "checks": {"database": "ok", "consumer": "deaf since 10 s"}})
     );
     assert_eq!(check(config.clone()).await, ExitCode::FAILURE);
@@ -52,13 +75,25 @@ async fn an_operator_sees_life_readiness_and_numbers() {
     assert_eq!(check(config.clone()).await, ExitCode::SUCCESS);
 
     let api = router(&new_key());
-    for (method, path) in
-        [("GET", "/api/of/7"), ("GET", "/api/panic"), ("BREW", "/api/me"), ("GET", "/nothing/8")]
-    {
-        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    for (method, path) in [
+        ("GET", "/api/of/7"),
+        ("GET", "/api/panic"),
+        ("BREW", "/api/me"),
+        ("GET", "/nothing/8"),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .body(Body::empty())
+            .unwrap();
         api.clone().oneshot(request).await.unwrap();
     }
-    let metrics = reqwest::get(url("/metrics")).await.unwrap().text().await.unwrap();
+    let metrics = reqwest::get(url("/metrics"))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     for series in [
         r#"{method="GET",route="/api/of/{id}",status="200",le="0.0005"}"#,
         r#"{method="GET",route="/api/panic",status="500",le="10"}"#,
@@ -70,7 +105,10 @@ async fn an_operator_sees_life_readiness_and_numbers() {
             "{series}: {metrics}"
         );
     }
-    assert!(!metrics.contains("BREW"), "nobody can make up series: {metrics}");
+    assert!(
+        !metrics.contains("BREW"),
+        "nobody can make up series: {metrics}"
+    );
 
     stop.cancel();
     serving.await.unwrap().unwrap();

@@ -12,38 +12,50 @@ async fn send_and_wait(server: &Server, sent: &str) -> (String, f64) {
     let began = Instant::now();
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(sent.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+    let mut response = Vec::new();
+    let read =
+        tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut response)).await;
     read.expect("the server hangs up").unwrap();
-    (String::from_utf8(answer).unwrap(), began.elapsed().as_secs_f64())
+    (
+        String::from_utf8(response).unwrap(),
+        began.elapsed().as_secs_f64(),
+    )
 }
 
 /// axum's own server would wait for ever. All at once, because each takes its time.
 #[tokio::test]
 async fn what_takes_too_long_is_cut() {
     let server = Server::start().await;
-    let slow_body =
-        "POST /api/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
+    let slow_body = "POST /api/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
     let (silent, half_head, idle, body, handler) = tokio::join!(
         send_and_wait(&server, ""),
         send_and_wait(&server, "GET /api/me HTTP/1.1\r\nhost: x\r\nx-slow: "),
         send_and_wait(&server, "GET /api/me HTTP/1.1\r\nhost: x\r\n\r\n"),
         send_and_wait(&server, slow_body),
-        send_and_wait(&server, "GET /api/never HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"),
+        send_and_wait(
+            &server,
+            "GET /api/never HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        ),
     );
-    for (what, (answer, seconds), limit) in [
+    for (what, (response, seconds), limit) in [
         ("silent", &silent, 10.0),
         ("half a head", &half_head, 10.0),
         ("idle", &idle, 10.0),
         ("slow body", &body, 15.0),
         ("slow handler", &handler, 15.0),
     ] {
-        assert!((limit - 0.5..limit + 2.0).contains(seconds), "{what}: {seconds} s, {answer}");
+        assert!(
+            (limit - 0.5..limit + 2.0).contains(seconds),
+            "{what}: {seconds} s, {response}"
+        );
     }
     assert!(silent.0.is_empty());
     assert!(idle.0.starts_with("HTTP/1.1 401"), "{}", idle.0);
-    for (answer, _) in [&body, &handler] {
-        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("TIMEOUT"), "{answer}");
+    for (response, _) in [&body, &handler] {
+        assert!(
+            response.starts_with("HTTP/1.1 503") && response.contains("TIMEOUT"),
+            "{response}"
+        );
     }
 }
 
@@ -55,13 +67,20 @@ async fn told_to_stop_a_server_waits_for_no_half_sent_head() {
     let idle = reqwest::Client::new();
     idle.get(server.url("/nothing")).send().await.unwrap();
     server.stop.cancel();
-    tokio::time::timeout(Duration::from_secs(10), server.task).await.expect("it ends in time").unwrap();
+    tokio::time::timeout(Duration::from_secs(10), server.task)
+        .await
+        .expect("it ends in time")
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_head_over_16_kib_is_refused() {
     let server = Server::start().await;
     let request = reqwest::Client::new().get(server.url("/api/me"));
-    let answer = request.header("x-large", "x".repeat(20_000)).send().await.unwrap();
-    assert_eq!(answer.status().as_u16(), 431);
+    let response = request
+        .header("x-large", "x".repeat(20_000))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status().as_u16(), 431);
 }

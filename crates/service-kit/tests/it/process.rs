@@ -34,7 +34,13 @@ fn child() {
             "shows" => {
                 tracing::info!(
                     "{config:?} {}",
-                    config.database.database_url.as_ref().unwrap().expose_secret().len()
+                    config
+                        .database
+                        .database_url
+                        .as_ref()
+                        .unwrap()
+                        .expose_secret()
+                        .len()
                 );
                 tracing::info!("{}", Cli::command().render_long_help());
                 return Ok(());
@@ -64,8 +70,13 @@ fn child() {
 fn start(role: &str) -> test_support::Process {
     let this = std::env::current_exe().unwrap();
     let arguments = ["process::child", "--exact", "--ignored", "--nocapture"];
-    let environment =
-        [("ROLE", role.to_owned()), ("DATABASE_URL", "postgres://u:hunter22@127.0.0.1/d".to_owned())];
+    let environment = [
+        ("ROLE", role.to_owned()),
+        (
+            "DATABASE_URL",
+            "postgres://u:hunter22@127.0.0.1/d".to_owned(),
+        ),
+    ];
     test_support::Process::start(this.to_str().unwrap(), &arguments, &environment)
 }
 
@@ -79,18 +90,27 @@ async fn a_role_that_ends_ends_the_process_and_its_error_fails_it() {
 
 #[tokio::test]
 async fn a_task_that_dies_stops_the_process_and_fails_it() {
-    for (role, cause) in
-        [("task ends", "it ended by itself"), ("task fails", "no good"), ("task panics", "it panicked")]
-    {
+    for (role, cause) in [
+        ("task ends", "it ended by itself"),
+        ("task fails", "no good"),
+        ("task panics", "it panicked"),
+    ] {
         let mut process = start(role);
         assert!(!process.exit(SOON).await.success(), "{role}");
-        process.line(&format!("ERROR Stopping, because the task \"relay\" failed: {cause}")).await;
+        process
+            .line(&format!(
+                "ERROR Stopping, because the task \"relay\" failed: {cause}"
+            ))
+            .await;
     }
 }
 
 #[tokio::test]
 async fn told_to_stop_a_process_finishes_what_is_in_hand() {
-    for signal in [nix::sys::signal::Signal::SIGTERM, nix::sys::signal::Signal::SIGINT] {
+    for signal in [
+        nix::sys::signal::Signal::SIGTERM,
+        nix::sys::signal::Signal::SIGINT,
+    ] {
         let mut process = start("finishes");
         process.line("INFO running").await;
         process.signal(signal);
@@ -105,7 +125,9 @@ async fn what_does_not_finish_is_cancelled_within_fifteen_seconds() {
     process.line("INFO running").await;
     process.signal(nix::sys::signal::Signal::SIGTERM);
     assert!(!process.exit(Duration::from_secs(15)).await.success());
-    process.line("ERROR Stopped: what was in hand took longer than 10 s").await;
+    process
+        .line("ERROR Stopped: what was in hand took longer than 10 s")
+        .await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use uuid::Uuid;
 
 /// How long a session lasts at most.
-const LIFE: Days = Days::new(30);
+const SESSION_TTL: Days = Days::new(30);
 
 /// A session that was opened.
 pub struct Opened {
@@ -25,10 +25,15 @@ pub struct Opened {
 /// A try to log in, as it is counted. Who has one IPv6 address has the /64 that it lies in.
 pub fn attempt(email: &str, client: IpAddr) -> Attempt {
     let network = match client.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(
+            address.to_bits() & !u128::from(u64::MAX),
+        )),
         address => address,
     };
-    Attempt { email_hash: digest(&email.trim().to_lowercase()), address_hash: digest(&network.to_string()) }
+    Attempt {
+        email_hash: digest(&email.trim().to_lowercase()),
+        address_hash: digest(&network.to_string()),
+    }
 }
 
 /// Opens a session.
@@ -44,11 +49,22 @@ pub async fn open(
     let id = Uuid::now_v7();
     let refresh_token = BASE64_URL_SAFE_NO_PAD.encode(rand::rng().random::<[u8; 32]>());
     let hash = digest(&refresh_token);
-    store::sessions::insert(connection, id, user_id, &hash, client_info, now + LIFE).await?;
+    store::sessions::insert(
+        connection,
+        id,
+        user_id,
+        &hash,
+        client_info,
+        now + SESSION_TTL,
+    )
+    .await?;
     Ok(Opened { id, refresh_token })
 }
 
 /// SHA-256 in hex: for what is random, or must only be compared.
 pub fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

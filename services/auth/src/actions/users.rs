@@ -15,7 +15,7 @@ use messaging::{Cause, EnqueueError, Failure, Transaction};
 
 /// Why an account is as it was.
 #[derive(Debug, thiserror::Error)]
-pub enum NotDone {
+pub enum UserError {
     /// There is another account with this e-mail.
     #[error("there is an account with this e-mail already")]
     EmailTaken,
@@ -34,8 +34,14 @@ pub enum NotDone {
 ///
 /// # Errors
 /// When the e-mail is taken, or the database refuses.
-pub async fn register(tx: &mut Transaction, cause: &Cause, new: &NewUser) -> Result<User, NotDone> {
-    let user = store::users::insert(tx, UserId::new(), new).await?.ok_or(NotDone::EmailTaken)?;
+pub async fn register(
+    tx: &mut Transaction,
+    cause: &Cause,
+    new: &NewUser,
+) -> Result<User, UserError> {
+    let user = store::users::insert(tx, UserId::new(), new)
+        .await?
+        .ok_or(UserError::EmailTaken)?;
     let created = UserCreated {
         user_id: user.user_id(),
         email: user.email.clone(),
@@ -74,8 +80,8 @@ pub async fn update(
     cause: &Cause,
     id: UserId,
     change: Change,
-) -> Result<User, NotDone> {
-    let before = store::users::lock(tx, id).await?.ok_or(NotDone::Gone)?;
+) -> Result<User, UserError> {
+    let before = store::users::lock(tx, id).await?.ok_or(UserError::Gone)?;
     let mut after = before.clone();
     let mut changes = Vec::new();
     let mut set = |name: &str, field: &mut String, new: Option<String>| {
@@ -84,11 +90,29 @@ pub async fn update(
             changes.push(name.to_owned());
         }
     };
-    set("email", &mut after.email, change.email.map(|email| email.as_str().to_owned()));
-    set("first_name", &mut after.first_name, change.first_name.map(|name| name.as_str().to_owned()));
-    set("last_name", &mut after.last_name, change.last_name.map(|name| name.as_str().to_owned()));
-    set("locale", &mut after.locale, change.locale.map(|locale| locale.as_str().to_owned()));
-    let phone = change.phone.map(|phone| phone.map(|phone| phone.as_str().to_owned()));
+    set(
+        "email",
+        &mut after.email,
+        change.email.map(|email| email.as_str().to_owned()),
+    );
+    set(
+        "first_name",
+        &mut after.first_name,
+        change.first_name.map(|name| name.as_str().to_owned()),
+    );
+    set(
+        "last_name",
+        &mut after.last_name,
+        change.last_name.map(|name| name.as_str().to_owned()),
+    );
+    set(
+        "locale",
+        &mut after.locale,
+        change.locale.map(|locale| locale.as_str().to_owned()),
+    );
+    let phone = change
+        .phone
+        .map(|phone| phone.map(|phone| phone.as_str().to_owned()));
     if let Some(phone) = phone.filter(|phone| *phone != after.phone) {
         after.phone = phone;
         changes.push("phone".to_owned());
@@ -96,7 +120,9 @@ pub async fn update(
     if changes.is_empty() {
         return Ok(before);
     }
-    let (user, version) = store::users::update(tx, &after).await?.ok_or(NotDone::EmailTaken)?;
+    let (user, version) = store::users::update(tx, &after)
+        .await?
+        .ok_or(UserError::EmailTaken)?;
     let updated = UserUpdated {
         user_id: user.user_id(),
         email: user.email.clone(),
@@ -115,10 +141,11 @@ pub async fn update(
 ///
 /// # Errors
 /// When the account is gone already, or the database refuses.
-pub async fn delete(tx: &mut Transaction, cause: &Cause, id: UserId) -> Result<(), NotDone> {
-    let (email, version) = store::users::delete(tx, id).await?.ok_or(NotDone::Gone)?;
+pub async fn delete(tx: &mut Transaction, cause: &Cause, id: UserId) -> Result<(), UserError> {
+    let (email, version) = store::users::delete(tx, id).await?.ok_or(UserError::Gone)?;
     tx.erase(&[id.as_uuid()]).await?;
-    tx.enqueue(cause, version + 1, UserDeleted { user_id: id, email }).await?;
+    tx.enqueue(cause, version + 1, UserDeleted { user_id: id, email })
+        .await?;
     Ok(())
 }
 

@@ -19,8 +19,12 @@ impl Email {
     /// When it is no address, or longer than 254 characters.
     pub fn parse(text: &str) -> Result<Self, NotAnEmail> {
         let text = text.trim().to_lowercase();
-        let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
-        let plain = text.len() <= 254 && !text.contains(['"', '\\']) && !text.chars().any(char::is_control);
+        let options = Options::default()
+            .with_required_tld()
+            .without_display_text()
+            .without_domain_literal();
+        let plain =
+            text.len() <= 254 && !text.contains(['"', '\\']) && !text.chars().any(char::is_control);
         match EmailAddress::parse_with_options(&text, options) {
             Ok(_) if plain => Ok(Self(text)),
             _ => Err(NotAnEmail),
@@ -51,7 +55,10 @@ mod tests {
 
     #[test]
     fn addresses_are_trimmed_and_lowered() {
-        assert_eq!(Email::parse(" John.Doe@Example.COM ").unwrap().as_str(), "john.doe@example.com");
+        assert_eq!(
+            Email::parse(" John.Doe@Example.COM ").unwrap().as_str(),
+            "john.doe@example.com"
+        );
     }
 
     #[test]

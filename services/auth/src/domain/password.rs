@@ -34,7 +34,11 @@ impl Password {
     /// When it is too long to be one.
     pub fn claimed(text: &str) -> Result<Self, WeakPassword> {
         let text: String = text.nfc().collect();
-        if text.chars().count() > MAX_LENGTH { Err(WeakPassword::TooLong) } else { Ok(Self(text)) }
+        if text.chars().count() > MAX_LENGTH {
+            Err(WeakPassword::TooLong)
+        } else {
+            Ok(Self(text))
+        }
     }
 
     /// Takes a new password. `context` are words that a guesser of this user's password would try.
@@ -56,7 +60,11 @@ impl Password {
             .collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let guessable = zxcvbn(&password.0, &words).score() < Score::Two;
-        if guessable { Err(WeakPassword::Guessable) } else { Ok(password) }
+        if guessable {
+            Err(WeakPassword::Guessable)
+        } else {
+            Ok(password)
+        }
     }
 
     /// What is hashed.
@@ -91,7 +99,11 @@ mod tests {
             "konstantinopolis1",
             "iloveyou1234",
         ] {
-            assert_eq!(Password::chosen(weak, &CONTEXT).unwrap_err(), WeakPassword::Guessable, "{weak}");
+            assert_eq!(
+                Password::chosen(weak, &CONTEXT).unwrap_err(),
+                WeakPassword::Guessable,
+                "{weak}"
+            );
         }
         for fine in [
             "SecurePass123!",
@@ -105,8 +117,14 @@ mod tests {
 
     #[test]
     fn the_length_is_counted_in_characters() {
-        assert_eq!(Password::chosen("Tr0ub4dor&3", &[]).unwrap_err(), WeakPassword::TooShort);
-        assert_eq!(Password::claimed(&"é".repeat(257)).unwrap_err(), WeakPassword::TooLong);
+        assert_eq!(
+            Password::chosen("Tr0ub4dor&3", &[]).unwrap_err(),
+            WeakPassword::TooShort
+        );
+        assert_eq!(
+            Password::claimed(&"é".repeat(257)).unwrap_err(),
+            WeakPassword::TooLong
+        );
         assert!(Password::claimed(&"é".repeat(256)).is_ok());
     }
 

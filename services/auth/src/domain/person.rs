@@ -50,7 +50,10 @@ impl Phone {
         if text.chars().count() > 30 {
             return Err("Use at most 30 characters.");
         }
-        if !text.chars().all(|c| c.is_ascii_digit() || "+-./() ".contains(c)) {
+        if !text
+            .chars()
+            .all(|c| c.is_ascii_digit() || "+-./() ".contains(c))
+        {
             return Err("Use digits, spaces and + - . / ( ) only.");
         }
         Ok((!text.is_empty()).then(|| Self(text.to_owned())))
@@ -99,7 +102,10 @@ mod tests {
     #[test]
     fn an_empty_phone_is_none() {
         assert_eq!(Phone::parse(" "), Ok(None));
-        assert_eq!(Phone::parse("+33 (6) 12.34").unwrap().unwrap().as_str(), "+33 (6) 12.34");
+        assert_eq!(
+            Phone::parse("+33 (6) 12.34").unwrap().unwrap().as_str(),
+            "+33 (6) 12.34"
+        );
         assert!(Phone::parse("call me").is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     App,
-    answers::{LoggedIn, busy, locked, not_done, role_not_allowed, wrong_credentials},
+    answers::{LoggedIn, busy, locked, role_not_allowed, user_problem, wrong_credentials},
     bodies::{LogIn, Registration},
 };
 use crate::{
@@ -43,39 +43,59 @@ pub(super) async fn register(
         return Err(role_not_allowed(new.role));
     }
     new.password_hash = app.hasher.hash(password).await.map_err(busy)?;
-    let answer = detached(async move {
+    let response = detached(async move {
         let now = Utc::now();
         let mut tx = app.outbox.begin().await?;
-        let user =
-            actions::users::register(&mut tx, &Cause::root(request_id), &new).await.map_err(not_done)?;
-        let session = actions::sessions::open(&mut tx, user.user_id(), client_info(&headers), now).await?;
-        let answer = LoggedIn::new(&app.signer, user, session, now)?;
+        let user = actions::users::register(&mut tx, &Cause::root(request_id), &new)
+            .await
+            .map_err(user_problem)?;
+        let session =
+            actions::sessions::open(&mut tx, user.user_id(), client_info(&headers), now).await?;
+        let response = LoggedIn::new(&app.signer, user, session, now)?;
         tx.commit().await?;
-        Ok(answer)
+        Ok(response)
     })
     .await?;
-    Ok((StatusCode::CREATED, Json(answer)))
+    Ok((StatusCode::CREATED, Json(response)))
 }
 
 fn read_registration(mut fields: Fields) -> Result<(Password, NewUser), Problem> {
     let email = fields.required("email", Email::parse);
-    let first_name = fields.optional("first_name", PersonName::parse).unwrap_or_default();
-    let last_name = fields.optional("last_name", PersonName::parse).unwrap_or_default();
+    let first_name = fields
+        .optional("first_name", PersonName::parse)
+        .unwrap_or_default();
+    let last_name = fields
+        .optional("last_name", PersonName::parse)
+        .unwrap_or_default();
     let local_part = email.as_ref().map_or("", Email::local_part);
     let context = [local_part, first_name.as_str(), last_name.as_str()];
     let password = fields.required("password", |text| Password::chosen(text, &context));
     let phone = fields.optional("phone", Phone::parse).flatten();
     let locale = fields.optional("locale", Locale::parse).unwrap_or_default();
     let role = fields.optional("role", |text| {
-        text.parse::<Role>().map_err(|_| "Unknown role; use one of: student, encadrant.")
+        text.parse::<Role>()
+            .map_err(|_| "Unknown role; use one of: student, encadrant.")
     });
     fields.finish()?;
     let (Some(email), Some(password)) = (email, password) else {
-        return Err(Problem::internal("a required field was neither read nor refused"));
+        return Err(Problem::internal(
+            "a required field was neither read nor refused",
+        ));
     };
     let role = role.unwrap_or(Role::Student);
     let password_hash = String::new();
-    Ok((password, NewUser { email, password_hash, first_name, last_name, phone, role, locale }))
+    Ok((
+        password,
+        NewUser {
+            email,
+            password_hash,
+            first_name,
+            last_name,
+            phone,
+            role,
+            locale,
+        },
+    ))
 }
 
 /// Logs a user in.
@@ -96,7 +116,9 @@ pub(super) async fn login(
     let password = fields.required("password", Password::claimed);
     fields.finish()?;
     let (Some(email), Some(password)) = (email, password) else {
-        return Err(Problem::internal("a required field was neither read nor refused"));
+        return Err(Problem::internal(
+            "a required field was neither read nor refused",
+        ));
     };
     let attempt = actions::sessions::attempt(&email, client);
     let mut connection = app.pool.acquire().await?;
@@ -111,7 +133,9 @@ pub(super) async fn login(
     drop(connection);
     let hash = known.as_ref().map(|(_, hash)| hash.clone());
     let matches = app.hasher.verify(password, hash).await.map_err(busy)?;
-    let user = known.map(|(user, _)| user).filter(|user| matches && user.is_active);
+    let user = known
+        .map(|(user, _)| user)
+        .filter(|user| matches && user.is_active);
     detached(async move {
         let mut tx = app.outbox.begin().await?;
         let Some(user) = user else {
@@ -121,15 +145,19 @@ pub(super) async fn login(
         };
         let now = Utc::now();
         store::logins::succeeded(&mut tx, &attempt).await?;
-        let session = actions::sessions::open(&mut tx, user.user_id(), client_info(&headers), now).await?;
-        let answer = LoggedIn::new(&app.signer, user, session, now)?;
+        let session =
+            actions::sessions::open(&mut tx, user.user_id(), client_info(&headers), now).await?;
+        let response = LoggedIn::new(&app.signer, user, session, now)?;
         tx.commit().await?;
-        Ok(Json(answer))
+        Ok(Json(response))
     })
     .await
 }
 
 fn client_info(headers: &HeaderMap) -> Value {
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     json!({"user_agent": agent.chars().take(256).collect::<String>()})
 }

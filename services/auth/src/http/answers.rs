@@ -1,7 +1,7 @@
 //! What is answered, and how this service's errors meet status codes.
 
 use crate::{
-    actions::{sessions::Opened, users::NotDone},
+    actions::{sessions::Opened, users::UserError},
     passwords::Busy,
     store::users::User,
     tokens::{self, Signer},
@@ -34,23 +34,31 @@ impl LoggedIn {
         session: Opened,
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
-        let access_token = signer.sign(&user, session.id, now).map_err(Problem::internal)?;
+        let access_token = signer
+            .sign(&user, session.id, now)
+            .map_err(Problem::internal)?;
         let refresh_token = session.refresh_token;
-        Ok(Self { access_token, refresh_token, token_type: "Bearer", expires_in: tokens::LIFE, user })
+        Ok(Self {
+            access_token,
+            refresh_token,
+            token_type: "Bearer",
+            expires_in: tokens::ACCESS_TOKEN_TTL,
+            user,
+        })
     }
 }
 
-pub(super) fn not_done(error: NotDone) -> Problem {
+pub(super) fn user_problem(error: UserError) -> Problem {
     match error {
-        NotDone::EmailTaken => Problem::new(
+        UserError::EmailTaken => Problem::new(
             StatusCode::CONFLICT,
             "EMAIL_TAKEN",
             "email: There is an account with this e-mail already.",
         )
         .hint("Log in, or use another e-mail."),
-        NotDone::Gone => gone(),
-        NotDone::Database(error) => error.into(),
-        NotDone::Enqueue(error) => Problem::internal(error),
+        UserError::Gone => gone(),
+        UserError::Database(error) => error.into(),
+        UserError::Enqueue(error) => Problem::internal(error),
     }
 }
 
@@ -60,7 +68,13 @@ pub(super) fn gone() -> Problem {
 
 /// Not 401: the token is good, and clients log the user out at any 401.
 pub(super) fn wrong_password(field: &str) -> Problem {
-    Problem::validation([(field.to_owned(), vec!["This is not the account's password.".to_owned()])].into())
+    Problem::validation(
+        [(
+            field.to_owned(),
+            vec!["This is not the account's password.".to_owned()],
+        )]
+        .into(),
+    )
 }
 
 pub(super) fn busy(_: Busy) -> Problem {
@@ -79,7 +93,11 @@ pub(super) fn role_not_allowed(role: Role) -> Problem {
 
 /// The same for an unknown address, a disabled account and a wrong password.
 pub(super) fn wrong_credentials() -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "INVALID_CREDENTIALS", "The e-mail or the password is wrong.")
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "INVALID_CREDENTIALS",
+        "The e-mail or the password is wrong.",
+    )
 }
 
 pub(super) fn locked(seconds: u64) -> Problem {

@@ -2,7 +2,7 @@
 
 use super::{
     App,
-    answers::{busy, gone, locked, not_done, wrong_password},
+    answers::{busy, gone, locked, user_problem, wrong_password},
     bodies::{AccountChange, Confirmation, EmailChange},
 };
 use crate::{
@@ -24,7 +24,10 @@ use service_kit::http::{ClientAddress, CurrentUser, Fields, Problem, RequestId, 
 )]
 pub(super) async fn show(user: CurrentUser, State(app): State<App>) -> Result<Json<User>, Problem> {
     let mut connection = app.pool.acquire().await?;
-    store::users::by_id(&mut connection, user.id).await?.map(Json).ok_or_else(gone)
+    store::users::by_id(&mut connection, user.id)
+        .await?
+        .map(Json)
+        .ok_or_else(gone)
 }
 
 /// Changes what is given.
@@ -77,7 +80,16 @@ pub(super) async fn change_email(
     let password = fields.required("current_password", Password::claimed);
     fields.finish()?;
     check_password(&app, &user, client, password).await?;
-    apply(app, user, Cause::root(request_id), Change { email, ..Change::default() }).await
+    apply(
+        app,
+        user,
+        Cause::root(request_id),
+        Change {
+            email,
+            ..Change::default()
+        },
+    )
+    .await
 }
 
 /// Deletes the account.
@@ -103,17 +115,26 @@ pub(super) async fn delete(
     check_password(&app, &user, client, password).await?;
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        actions::users::delete(&mut tx, &Cause::root(request_id), user.id).await.map_err(not_done)?;
+        actions::users::delete(&mut tx, &Cause::root(request_id), user.id)
+            .await
+            .map_err(user_problem)?;
         tx.commit().await?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await
 }
 
-async fn apply(app: App, user: CurrentUser, cause: Cause, change: Change) -> Result<Json<User>, Problem> {
+async fn apply(
+    app: App,
+    user: CurrentUser,
+    cause: Cause,
+    change: Change,
+) -> Result<Json<User>, Problem> {
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let user = actions::users::update(&mut tx, &cause, user.id, change).await.map_err(not_done)?;
+        let user = actions::users::update(&mut tx, &cause, user.id, change)
+            .await
+            .map_err(user_problem)?;
         tx.commit().await?;
         Ok(Json(user))
     })
@@ -127,16 +148,23 @@ async fn check_password(
     ClientAddress(client): ClientAddress,
     password: Option<Password>,
 ) -> Result<(), Problem> {
-    let password =
-        password.ok_or_else(|| Problem::internal("a required field was neither read nor refused"))?;
+    let password = password
+        .ok_or_else(|| Problem::internal("a required field was neither read nor refused"))?;
     let mut connection = app.pool.acquire().await?;
-    let (email, hash) = store::users::password_of(&mut connection, user.id).await?.ok_or_else(gone)?;
+    let (email, hash) = store::users::password_of(&mut connection, user.id)
+        .await?
+        .ok_or_else(gone)?;
     let attempt = actions::sessions::attempt(&email, client);
     if let Some(seconds) = store::logins::locked_for(&mut connection, &attempt).await? {
         return Err(locked(seconds));
     }
     drop(connection);
-    if app.hasher.verify(password, Some(hash)).await.map_err(busy)? {
+    if app
+        .hasher
+        .verify(password, Some(hash))
+        .await
+        .map_err(busy)?
+    {
         return Ok(());
     }
     let pool = app.pool.clone();

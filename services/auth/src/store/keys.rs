@@ -33,10 +33,18 @@ pub async fn published(connection: &mut PgConnection) -> sqlx::Result<Vec<Stored
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn insert(connection: &mut PgConnection, kid: &str, private_key: &[u8]) -> sqlx::Result<()> {
-    sqlx::query!("insert into users_signing_key (kid, private_key) values ($1, $2)", kid, private_key)
-        .execute(connection)
-        .await?;
+pub async fn insert(
+    connection: &mut PgConnection,
+    kid: &str,
+    private_key: &[u8],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into users_signing_key (kid, private_key) values ($1, $2)",
+        kid,
+        private_key
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -60,6 +68,8 @@ pub async fn retire_all_but(connection: &mut PgConnection, kid: &str) -> sqlx::R
 /// # Errors
 /// When the database refuses.
 pub async fn lock(connection: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("lock table users_signing_key in share row exclusive mode").execute(connection).await?;
+    sqlx::query!("lock table users_signing_key in share row exclusive mode")
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -16,7 +16,10 @@ pub struct Attempt {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn locked_for(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::Result<Option<u64>> {
+pub async fn locked_for(
+    connection: &mut PgConnection,
+    attempt: &Attempt,
+) -> sqlx::Result<Option<u64>> {
     let seconds = sqlx::query_scalar!(
         r#"select ceil(extract(epoch from max(until) - now()))::bigint as "seconds"
            from (select locked_until from users_login_failure where email_hash = $1
@@ -72,8 +75,11 @@ pub async fn failed(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::R
 /// # Errors
 /// When the database refuses.
 pub async fn succeeded(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::Result<()> {
-    sqlx::query!("delete from users_login_failure where email_hash = $1", attempt.email_hash)
-        .execute(connection)
-        .await?;
+    sqlx::query!(
+        "delete from users_login_failure where email_hash = $1",
+        attempt.email_hash
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -43,7 +43,9 @@ impl User {
 
     /// The account's role, typed.
     pub fn role(&self) -> Role {
-        self.role.parse().expect("a check constraint of the table allows no other")
+        self.role
+            .parse()
+            .expect("a check constraint of the table allows no other")
     }
 }
 
@@ -70,7 +72,11 @@ pub struct NewUser {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn insert(connection: &mut PgConnection, id: UserId, new: &NewUser) -> sqlx::Result<Option<User>> {
+pub async fn insert(
+    connection: &mut PgConnection,
+    id: UserId,
+    new: &NewUser,
+) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
         "insert into users_user (id, email, password_hash, first_name, last_name, phone, role, locale)
@@ -109,7 +115,10 @@ pub async fn by_id(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Op
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn by_email(connection: &mut PgConnection, email: &Email) -> sqlx::Result<Option<(User, String)>> {
+pub async fn by_email(
+    connection: &mut PgConnection,
+    email: &Email,
+) -> sqlx::Result<Option<(User, String)>> {
     let row = sqlx::query!(
         "select id, email, password_hash, first_name, last_name, phone, role, is_active, locale, profile_id,
                 created_at, updated_at
@@ -144,9 +153,12 @@ pub async fn password_of(
     connection: &mut PgConnection,
     id: UserId,
 ) -> sqlx::Result<Option<(String, String)>> {
-    let row = sqlx::query!("select email, password_hash from users_user where id = $1", id.as_uuid())
-        .fetch_optional(connection)
-        .await?;
+    let row = sqlx::query!(
+        "select email, password_hash from users_user where id = $1",
+        id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await?;
     Ok(row.map(|row| (row.email, row.password_hash)))
 }
 
@@ -169,7 +181,10 @@ pub async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Opt
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn update(connection: &mut PgConnection, user: &User) -> sqlx::Result<Option<(User, i64)>> {
+pub async fn update(
+    connection: &mut PgConnection,
+    user: &User,
+) -> sqlx::Result<Option<(User, i64)>> {
     let updated = sqlx::query!(
         "update users_user
          set email = $2, first_name = $3, last_name = $4, phone = $5, locale = $6,
@@ -186,7 +201,13 @@ pub async fn update(connection: &mut PgConnection, user: &User) -> sqlx::Result<
     .fetch_one(connection)
     .await;
     match updated {
-        Ok(row) => Ok(Some((User { updated_at: row.updated_at, ..user.clone() }, row.version))),
+        Ok(row) => Ok(Some((
+            User {
+                updated_at: row.updated_at,
+                ..user.clone()
+            },
+            row.version,
+        ))),
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
         Err(error) => Err(error),
     }
@@ -196,10 +217,16 @@ pub async fn update(connection: &mut PgConnection, user: &User) -> sqlx::Result<
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn delete(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<(String, i64)>> {
-    let row = sqlx::query!("delete from users_user where id = $1 returning email, version", id.as_uuid())
-        .fetch_optional(connection)
-        .await?;
+pub async fn delete(
+    connection: &mut PgConnection,
+    id: UserId,
+) -> sqlx::Result<Option<(String, i64)>> {
+    let row = sqlx::query!(
+        "delete from users_user where id = $1 returning email, version",
+        id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await?;
     Ok(row.map(|row| (row.email, row.version)))
 }
 
@@ -208,7 +235,10 @@ pub async fn delete(connection: &mut PgConnection, id: UserId) -> sqlx::Result<O
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn link_profiles(connection: &mut PgConnection, links: &[ProfileLink]) -> sqlx::Result<()> {
+pub async fn link_profiles(
+    connection: &mut PgConnection,
+    links: &[ProfileLink],
+) -> sqlx::Result<()> {
     let users: Vec<Uuid> = links.iter().map(|link| link.user_id.as_uuid()).collect();
     let profiles: Vec<Option<Uuid>> = links.iter().map(|link| link.profile_id).collect();
     let versions: Vec<i64> = links.iter().map(|link| link.version).collect();

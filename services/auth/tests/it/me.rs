@@ -8,7 +8,7 @@ use test_support::{
     Account, Stack, Unit,
     client::{Answer, PASSWORD},
     eventually,
-    stack::Edges,
+    stack::Links,
 };
 use uuid::Uuid;
 
@@ -16,13 +16,17 @@ const ME: &str = "/auth/api/v1/users/me";
 const SOON: Duration = Duration::from_secs(5);
 
 async fn auth() -> Stack {
-    let mut stack = Stack::prepare(Edges::Direct).await;
+    let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::Auth]).await;
     stack
 }
 
 async fn ask(stack: &Stack, method: Method, path: &str, account: &Account, body: Value) -> Answer {
-    stack.client.ask(method, path, Some(&account.token), Some(&body)).await.expect("auth-service answers")
+    stack
+        .client
+        .ask(method, path, Some(&account.token), Some(&body))
+        .await
+        .expect("auth-service answers")
 }
 
 #[tokio::test]
@@ -33,7 +37,12 @@ async fn one_change_of_many_fields_is_one_event_and_no_change_is_none() {
     let change = json!({"first_name": " Jo ", "last_name": null, "phone": "+33 1", "locale": "fr"});
     let changed = ask(&stack, Method::PATCH, ME, &account, change.clone()).await;
     assert_eq!(changed.status, 200, "{}", changed.body);
-    for (field, value) in [("first_name", "Jo"), ("last_name", ""), ("phone", "+33 1"), ("locale", "fr")] {
+    for (field, value) in [
+        ("first_name", "Jo"),
+        ("last_name", ""),
+        ("phone", "+33 1"),
+        ("locale", "fr"),
+    ] {
         assert_eq!(changed.body[field], value);
     }
     assert_eq!(stack.client.get(ME, &account).await.body, changed.body);
@@ -48,51 +57,103 @@ async fn one_change_of_many_fields_is_one_event_and_no_change_is_none() {
         tap.hear(|event| event.json()["_meta"]["aggregate_version"] == 2),
         tap.hear(|event| event.json()["_meta"]["aggregate_version"] == 3),
     );
-    let (first, second) = (first.await.json()["payload"].clone(), second.await.json()["payload"].clone());
+    let (first, second) = (
+        first.await.json()["payload"].clone(),
+        second.await.json()["payload"].clone(),
+    );
     assert_eq!(
         first,
         json!({"user_id": account.user_id, "email": account.email, "first_name": "Jo", "last_name": "",
                "phone": "+33 1", "role": "student", "locale": "fr",
                "changes": ["first_name", "last_name", "locale", "phone"]})
     );
-    assert_eq!((&second["phone"], &second["changes"]), (&json!(null), &json!(["phone"])));
-    assert_eq!(stack.auth.count("outbox where routing_key = 'auth.user.updated'").await, 2);
+    assert_eq!(
+        (&second["phone"], &second["changes"]),
+        (&json!(null), &json!(["phone"]))
+    );
+    assert_eq!(
+        stack
+            .auth
+            .count("outbox where routing_key = 'auth.user.updated'")
+            .await,
+        2
+    );
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_a_change_is_told_at_once_and_nothing_is_changed() {
     let stack = auth().await;
     let account = stack.client.register(Role::Student).await;
-    let bad =
-        json!({"first_name": 1, "locale": null, "role": "admin", "email": "a@b.org", "is_active": false});
+    let bad = json!({"first_name": 1, "locale": null, "role": "admin", "email": "a@b.org", "is_active": false});
     let refused = ask(&stack, Method::PATCH, ME, &account, bad).await;
     let fields: Vec<&String> = refused.body["errors"].as_object().unwrap().keys().collect();
-    assert_eq!(fields, ["email", "first_name", "is_active", "locale", "role"]);
-    assert_eq!(stack.client.get(ME, &account).await.body, account.body["user"]);
-    let nobody = stack.client.ask(Method::PATCH, ME, None, Some(&json!({"first_name": "x"}))).await.unwrap();
+    assert_eq!(
+        fields,
+        ["email", "first_name", "is_active", "locale", "role"]
+    );
+    assert_eq!(
+        stack.client.get(ME, &account).await.body,
+        account.body["user"]
+    );
+    let nobody = stack
+        .client
+        .ask(Method::PATCH, ME, None, Some(&json!({"first_name": "x"})))
+        .await
+        .unwrap();
     assert_eq!(nobody.status, 401);
 }
 
 #[tokio::test]
 async fn the_email_changes_with_the_password_only_and_stays_unique() {
     let stack = auth().await;
-    let (account, other) =
-        (stack.client.register(Role::Student).await, stack.client.register(Role::Student).await);
+    let (account, other) = (
+        stack.client.register(Role::Student).await,
+        stack.client.register(Role::Student).await,
+    );
     let path = &format!("{ME}/email");
-    let change = |email: &str, password: &str| json!({"email": email, "current_password": password});
-    let wrong =
-        ask(&stack, Method::POST, path, &account, change("new@example.com", "not the password")).await;
+    let change =
+        |email: &str, password: &str| json!({"email": email, "current_password": password});
+    let wrong = ask(
+        &stack,
+        Method::POST,
+        path,
+        &account,
+        change("new@example.com", "not the password"),
+    )
+    .await;
     assert_eq!(wrong.status, 400, "401 would log the user out");
     assert!(wrong.body["errors"]["current_password"].is_array());
-    let taken =
-        ask(&stack, Method::POST, path, &account, change(&other.email.to_uppercase(), PASSWORD)).await;
-    assert_eq!((taken.status, &taken.body["code"]), (409, &json!("EMAIL_TAKEN")));
-    let changed = ask(&stack, Method::POST, path, &account, change(" New@Example.com", PASSWORD)).await;
-    assert_eq!((changed.status, &changed.body["email"]), (200, &json!("new@example.com")));
+    let taken = ask(
+        &stack,
+        Method::POST,
+        path,
+        &account,
+        change(&other.email.to_uppercase(), PASSWORD),
+    )
+    .await;
+    assert_eq!(
+        (taken.status, &taken.body["code"]),
+        (409, &json!("EMAIL_TAKEN"))
+    );
+    let changed = ask(
+        &stack,
+        Method::POST,
+        path,
+        &account,
+        change(" New@Example.com", PASSWORD),
+    )
+    .await;
+    assert_eq!(
+        (changed.status, &changed.body["email"]),
+        (200, &json!("new@example.com"))
+    );
     let announced = "outbox where routing_key = 'auth.user.updated' and aggregate_version = 2";
     assert_eq!(stack.auth.count(announced).await, 1);
     let login = json!({"email": "new@example.com", "password": PASSWORD});
-    assert_eq!(stack.client.post("/auth/api/v1/login", &login).await.status, 200);
+    assert_eq!(
+        stack.client.post("/auth/api/v1/login", &login).await.status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -101,10 +162,18 @@ async fn whoever_finds_a_token_cannot_find_the_password_with_it() {
     let account = stack.client.register(Role::Student).await;
     let guess = json!({"current_password": "a guess at random"});
     for _ in 0..5 {
-        assert_eq!(ask(&stack, Method::DELETE, ME, &account, guess.clone()).await.status, 400);
+        assert_eq!(
+            ask(&stack, Method::DELETE, ME, &account, guess.clone())
+                .await
+                .status,
+            400
+        );
     }
     let locked = ask(&stack, Method::DELETE, ME, &account, guess).await;
-    assert_eq!((locked.status, &locked.body["code"]), (429, &json!("TOO_MANY_ATTEMPTS")));
+    assert_eq!(
+        (locked.status, &locked.body["code"]),
+        (429, &json!("TOO_MANY_ATTEMPTS"))
+    );
     assert_eq!(stack.auth.count("users_user").await, 1);
 }
 
@@ -119,22 +188,39 @@ async fn a_deleted_account_is_gone_and_announced() {
         (400, &json!("current_password: This field is required."))
     );
     let password = json!({"current_password": PASSWORD});
-    assert_eq!(ask(&stack, Method::DELETE, ME, &account, password.clone()).await.status, 204);
+    assert_eq!(
+        ask(&stack, Method::DELETE, ME, &account, password.clone())
+            .await
+            .status,
+        204
+    );
     let event = tap.hear(|_| true).await.json();
-    assert_eq!(event["payload"], json!({"user_id": account.user_id, "email": account.email}));
+    assert_eq!(
+        event["payload"],
+        json!({"user_id": account.user_id, "email": account.email})
+    );
     assert_eq!(event["_meta"]["aggregate_version"], 2);
     for table in ["users_user", "users_session"] {
         assert_eq!(stack.auth.count(table).await, 0, "{table}");
     }
-    for (method, body) in
-        [(Method::DELETE, password), (Method::PATCH, json!({"first_name": "x"})), (Method::GET, json!({}))]
-    {
+    for (method, body) in [
+        (Method::DELETE, password),
+        (Method::PATCH, json!({"first_name": "x"})),
+        (Method::GET, json!({})),
+    ] {
         assert_eq!(ask(&stack, method, ME, &account, body).await.status, 404);
     }
     let again = json!({"email": account.email, "password": PASSWORD});
-    assert_eq!(stack.client.post("/auth/api/v1/login", &again).await.status, 401);
     assert_eq!(
-        stack.client.post("/auth/api/v1/register", &again).await.status,
+        stack.client.post("/auth/api/v1/login", &again).await.status,
+        401
+    );
+    assert_eq!(
+        stack
+            .client
+            .post("/auth/api/v1/register", &again)
+            .await
+            .status,
         201,
         "the address is free again"
     );
@@ -158,7 +244,13 @@ async fn the_profile_is_linked_whatever_order_the_words_about_it_arrive_in() {
         (body["user"]["profile_id"] == student_id.to_string()).then_some(body)
     })
     .await;
-    let claims = linked["access_token"].as_str().unwrap().split('.').nth(1).unwrap().to_owned();
+    let claims = linked["access_token"]
+        .as_str()
+        .unwrap()
+        .split('.')
+        .nth(1)
+        .unwrap()
+        .to_owned();
     let claims: Value = serde_json::from_slice(
         &base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, claims).unwrap(),
     )
@@ -167,10 +259,18 @@ async fn the_profile_is_linked_whatever_order_the_words_about_it_arrive_in() {
 
     publish("student.deleted", 5).await;
     let known = |version: i64| {
-        format!("exists (select from users_user where profile_version = {version} and profile_id is null)")
+        format!(
+            "exists (select from users_user where profile_version = {version} and profile_id is null)"
+        )
     };
-    eventually(SOON, "the link is gone", async || stack.auth.is(&known(5)).await).await;
+    eventually(SOON, "the link is gone", async || {
+        stack.auth.is(&known(5)).await
+    })
+    .await;
     publish("student.created", 4).await;
     publish("student.deleted", 6).await;
-    eventually(SOON, "the late word changed nothing", async || stack.auth.is(&known(6)).await).await;
+    eventually(SOON, "the late word changed nothing", async || {
+        stack.auth.is(&known(6)).await
+    })
+    .await;
 }

@@ -1,12 +1,18 @@
 //! The OpenAPI document.
 
 use events::Role;
-use test_support::{Stack, Unit, openapi, stack::Edges};
+use test_support::{Stack, Unit, openapi, stack::Links};
 
 #[tokio::test]
 async fn the_openapi_document_is_true() {
-    let mut stack = Stack::prepare(Edges::Direct).await;
+    let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::Auth]).await;
     let account = stack.client.register(Role::Student).await;
-    openapi::assert_described(&stack.client, &account, "auth", &auth_service::http::openapi()).await;
+    openapi::assert_described(
+        &stack.client,
+        &account,
+        "auth",
+        &auth_service::http::openapi(),
+    )
+    .await;
 }

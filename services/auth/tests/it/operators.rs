@@ -3,10 +3,10 @@
 use events::Role;
 use serde_json::json;
 use std::time::Duration;
-use test_support::{Database, Process, Stack, Unit, client::PASSWORD, stack::Edges};
+use test_support::{Database, Process, Stack, Unit, client::PASSWORD, stack::Links};
 
 async fn auth() -> Stack {
-    let mut stack = Stack::prepare(Edges::Direct).await;
+    let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::Auth]).await;
     stack
 }
@@ -17,13 +17,24 @@ async fn an_administrator_is_made_on_the_server_and_announced() {
     let tap = stack.vhost.tap("auth.user.created").await;
     let file = std::env::temp_dir().join(format!("password-{}", uuid::Uuid::new_v4()));
     std::fs::write(&file, format!("{PASSWORD}\n")).unwrap();
-    let arguments =
-        ["create-admin", "--email", "root@example.com", "--password-file", file.to_str().unwrap()];
+    let arguments = [
+        "create-admin",
+        "--email",
+        "root@example.com",
+        "--password-file",
+        file.to_str().unwrap(),
+    ];
     let environment = [("DATABASE_URL", stack.auth.url.clone())];
     let said = Process::run("auth-service", &arguments, &environment).await;
-    assert!(said.iter().any(|line| line.contains("Administrator created")), "{said:?}");
     assert!(
-        !said.iter().any(|line| line.contains(PASSWORD) || line.contains("root@example.com")),
+        said.iter()
+            .any(|line| line.contains("Administrator created")),
+        "{said:?}"
+    );
+    assert!(
+        !said
+            .iter()
+            .any(|line| line.contains(PASSWORD) || line.contains("root@example.com")),
         "{said:?}"
     );
     let event = tap.hear(|_| true).await.json();
@@ -33,8 +44,13 @@ async fn an_administrator_is_made_on_the_server_and_announced() {
     assert_eq!(login.body["user"]["role"], "admin");
 
     let mut again = Process::start("auth-service", &arguments, &environment);
-    assert!(!again.exit(Duration::from_secs(10)).await.success(), "the e-mail is taken");
-    again.line("there is an account with this e-mail already").await;
+    assert!(
+        !again.exit(Duration::from_secs(10)).await.success(),
+        "the e-mail is taken"
+    );
+    again
+        .line("there is an account with this e-mail already")
+        .await;
     std::fs::remove_file(file).unwrap();
 }
 
@@ -42,16 +58,40 @@ async fn an_administrator_is_made_on_the_server_and_announced() {
 async fn rotating_the_keys_logs_nobody_out() {
     let stack = auth().await;
     let account = stack.client.register(Role::Student).await;
-    Process::run("auth-service", &["keys", "rotate"], &[("DATABASE_URL", stack.auth.url.clone())]).await;
-    assert_eq!(stack.auth.count("users_signing_key where retired_at is null").await, 1);
+    Process::run(
+        "auth-service",
+        &["keys", "rotate"],
+        &[("DATABASE_URL", stack.auth.url.clone())],
+    )
+    .await;
+    assert_eq!(
+        stack
+            .auth
+            .count("users_signing_key where retired_at is null")
+            .await,
+        1
+    );
     assert_eq!(stack.auth.count("users_signing_key").await, 2);
     let mut restarted = stack;
     restarted.kill(Unit::Auth).await;
     restarted.start_units(&[Unit::Auth]).await;
-    assert_eq!(restarted.client.get("/auth/api/v1/users/me", &account).await.status, 200);
-    let keys = restarted.client.post("/auth/.well-known/jwks.json", &json!({})).await;
+    assert_eq!(
+        restarted
+            .client
+            .get("/auth/api/v1/users/me", &account)
+            .await
+            .status,
+        200
+    );
+    let keys = restarted
+        .client
+        .post("/auth/.well-known/jwks.json", &json!({}))
+        .await;
     assert_eq!(keys.status, 405);
-    let keys = restarted.client.get("/auth/.well-known/jwks.json", &account).await;
+    let keys = restarted
+        .client
+        .get("/auth/.well-known/jwks.json", &account)
+        .await;
     assert_eq!(keys.body["keys"].as_array().unwrap().len(), 2);
     assert!(!keys.body.to_string().contains("\"d\""), "no private part");
 }
@@ -59,8 +99,10 @@ async fn rotating_the_keys_logs_nobody_out() {
 #[tokio::test]
 async fn migrating_twice_is_harmless_and_an_old_schema_is_refused() {
     let database = Database::empty().await;
-    let environment =
-        [("DATABASE_URL", database.url.clone()), ("AMQP_URL", "amqp://127.0.0.1:1/%2f".to_owned())];
+    let environment = [
+        ("DATABASE_URL", database.url.clone()),
+        ("AMQP_URL", "amqp://127.0.0.1:1/%2f".to_owned()),
+    ];
     let mut refused = Process::start("auth-service", &["serve"], &environment);
     assert!(!refused.exit(Duration::from_secs(10)).await.success());
     refused.line("try: auth-service migrate").await;
@@ -73,5 +115,7 @@ async fn migrating_twice_is_harmless_and_an_old_schema_is_refused() {
 async fn a_missing_address_is_said_with_the_next_step() {
     let mut process = Process::start("auth-service", &["serve"], &[]);
     assert!(!process.exit(Duration::from_secs(10)).await.success());
-    process.line("DATABASE_URL is missing; set DATABASE_URL or DATABASE_URL_FILE").await;
+    process
+        .line("DATABASE_URL is missing; set DATABASE_URL or DATABASE_URL_FILE")
+        .await;
 }

@@ -5,8 +5,8 @@ use super::Notice;
 use events::{
     Event, StudentId,
     internships::{
-        EvaluationCreated, EvaluationUpdated, GradeAssigned, StageAccepted, StageCancelled, StageCompleted,
-        StageCreated, StageRejected, StageStarted,
+        EvaluationCreated, EvaluationUpdated, GradeAssigned, StageAccepted, StageCancelled,
+        StageCompleted, StageCreated, StageRejected, StageStarted,
     },
 };
 use serde_json::json;
@@ -29,7 +29,8 @@ impl AboutStudent for StageCreated {
         Notice {
             kind: Self::KEY,
             title: "New Stage Assignment",
-            content: "A new internship stage has been created for you. Waiting for acceptance.".into(),
+            content: "A new internship stage has been created for you. Waiting for acceptance."
+                .into(),
             related_object_type: "stage",
             related_object_id: self.stage_id.as_uuid(),
             metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "offer_id": self.offer_id, "event": Self::KEY}),
@@ -192,14 +193,30 @@ mod tests {
 
     #[test]
     fn a_missing_date_leaves_no_hole() {
-        let accepted = |start_date| StageAccepted { start_date, ..StageAccepted::sample() }.notice().content;
+        let accepted = |start_date| {
+            StageAccepted {
+                start_date,
+                ..StageAccepted::sample()
+            }
+            .notice()
+            .content
+        };
         assert_eq!(
             accepted(StageAccepted::sample().start_date),
             "Congratulations! Your internship stage has been accepted and will begin on 2026-01-12."
         );
-        assert_eq!(accepted(None), "Congratulations! Your internship stage has been accepted.");
-        let completed =
-            |completion_date| StageCompleted { completion_date, ..StageCompleted::sample() }.notice().content;
+        assert_eq!(
+            accepted(None),
+            "Congratulations! Your internship stage has been accepted."
+        );
+        let completed = |completion_date| {
+            StageCompleted {
+                completion_date,
+                ..StageCompleted::sample()
+            }
+            .notice()
+            .content
+        };
         assert_eq!(
             completed(StageCompleted::sample().completion_date),
             "Your internship stage has been marked as completed on 2026-03-27. Please wait for your evaluation."
@@ -215,7 +232,10 @@ mod tests {
             GradeAssigned::sample().notice(),
         ] {
             let text = format!("{} {} {}", notice.title, notice.content, notice.metadata);
-            assert!(!text.contains("85") && !text.contains("17.1") && !text.contains("score"), "{text}");
+            assert!(
+                !text.contains("85") && !text.contains("17.1") && !text.contains("score"),
+                "{text}"
+            );
         }
     }
 }

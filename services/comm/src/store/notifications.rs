@@ -56,13 +56,21 @@ pub async fn insert(
 ) -> sqlx::Result<HashSet<Uuid>> {
     let ids: Vec<Uuid> = notifications.iter().map(|(id, _)| *id).collect();
     let column = |get: fn(&NewNotification) -> Uuid| -> Vec<Uuid> {
-        notifications.iter().map(|(_, notification)| get(notification)).collect()
+        notifications
+            .iter()
+            .map(|(_, notification)| get(notification))
+            .collect()
     };
     let text = |get: fn(&NewNotification) -> &str| -> Vec<String> {
-        notifications.iter().map(|(_, notification)| get(notification).to_owned()).collect()
+        notifications
+            .iter()
+            .map(|(_, notification)| get(notification).to_owned())
+            .collect()
     };
-    let metadata: Vec<Value> =
-        notifications.iter().map(|(_, notification)| notification.notice.metadata.clone()).collect();
+    let metadata: Vec<Value> = notifications
+        .iter()
+        .map(|(_, notification)| notification.notice.metadata.clone())
+        .collect();
     let written = sqlx::query_scalar!(
         "insert into communications_notification
              (id, user_id, kind, source_event, type, title, content, related_object_type, related_object_id, metadata)
@@ -232,8 +240,11 @@ pub async fn latest_of_students(
 /// When the database refuses.
 pub async fn erase(connection: &mut PgConnection, user_ids: &[UserId]) -> sqlx::Result<()> {
     let user_ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
-    sqlx::query!("delete from communications_notification where user_id = any($1)", &user_ids)
-        .execute(connection)
-        .await?;
+    sqlx::query!(
+        "delete from communications_notification where user_id = any($1)",
+        &user_ids
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

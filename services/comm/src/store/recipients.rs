@@ -11,7 +11,10 @@ use uuid::Uuid;
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn admit(connection: &mut PgConnection, recipients: &[Recipient]) -> sqlx::Result<HashSet<UserId>> {
+pub async fn admit(
+    connection: &mut PgConnection,
+    recipients: &[Recipient],
+) -> sqlx::Result<HashSet<UserId>> {
     let (user_ids, student_ids) = columns(recipients);
     let known = sqlx::query!(
         "insert into communications_recipient as known (user_id, student_id)
@@ -23,7 +26,11 @@ pub async fn admit(connection: &mut PgConnection, recipients: &[Recipient]) -> s
     )
     .fetch_all(connection)
     .await?;
-    Ok(known.into_iter().filter(|row| !row.erased).map(|row| row.user_id.into()).collect())
+    Ok(known
+        .into_iter()
+        .filter(|row| !row.erased)
+        .map(|row| row.user_id.into())
+        .collect())
 }
 
 /// The users of students, `None` for those who were deleted, locked until the transaction ends. Students that
@@ -44,7 +51,10 @@ pub async fn of_students(
     .fetch_all(connection)
     .await?;
     let user = |user_id: Uuid, erased: bool| (!erased).then(|| user_id.into());
-    Ok(rows.into_iter().map(|row| (row.student_id.into(), user(row.user_id, row.erased))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.student_id.into(), user(row.user_id, row.erased)))
+        .collect())
 }
 
 /// Takes note that users were deleted.
@@ -71,5 +81,8 @@ fn columns(recipients: &[Recipient]) -> (Vec<Uuid>, Vec<Option<Uuid>>) {
     let mut sorted = recipients.to_vec();
     sorted.sort_by_key(|(user_id, _)| *user_id);
     sorted.dedup_by_key(|(user_id, _)| *user_id);
-    sorted.into_iter().map(|(user, student)| (user.as_uuid(), student.map(StudentId::as_uuid))).unzip()
+    sorted
+        .into_iter()
+        .map(|(user, student)| (user.as_uuid(), student.map(StudentId::as_uuid)))
+        .unzip()
 }

@@ -23,10 +23,19 @@ pub async fn lock(
     )
     .fetch_all(connection)
     .await?;
-    let account = |version, changed_at, erased| Account { version, changed_at, erased };
+    let account = |version, changed_at, erased| Account {
+        version,
+        changed_at,
+        erased,
+    };
     Ok(rows
         .into_iter()
-        .map(|row| (row.user_id.into(), account(row.version, row.changed_at, row.erased)))
+        .map(|row| {
+            (
+                row.user_id.into(),
+                account(row.version, row.changed_at, row.erased),
+            )
+        })
         .collect())
 }
 
@@ -58,7 +67,10 @@ pub async fn admit(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn put(connection: &mut PgConnection, accounts: &[(UserId, Account)]) -> sqlx::Result<()> {
+pub async fn put(
+    connection: &mut PgConnection,
+    accounts: &[(UserId, Account)],
+) -> sqlx::Result<()> {
     let columns = Columns::of(accounts);
     sqlx::query!(
         "insert into profiles_account as known (user_id, version, changed_at, erased)
@@ -87,8 +99,14 @@ impl Columns {
     fn of(accounts: &[(UserId, Account)]) -> Self {
         Self {
             user_ids: accounts.iter().map(|(id, _)| id.as_uuid()).collect(),
-            versions: accounts.iter().map(|(_, account)| account.version).collect(),
-            changed_at: accounts.iter().map(|(_, account)| account.changed_at).collect(),
+            versions: accounts
+                .iter()
+                .map(|(_, account)| account.version)
+                .collect(),
+            changed_at: accounts
+                .iter()
+                .map(|(_, account)| account.changed_at)
+                .collect(),
             erased: accounts.iter().map(|(_, account)| account.erased).collect(),
         }
     }

@@ -35,7 +35,10 @@ pub struct Encadrant {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn by_user(connection: &mut PgConnection, user_id: UserId) -> sqlx::Result<Option<Encadrant>> {
+pub async fn by_user(
+    connection: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Option<Encadrant>> {
     sqlx::query_as!(
         Encadrant,
         "select id, user_id, email, first_name, last_name, phone, speciality, created_at, updated_at
@@ -61,5 +64,8 @@ pub async fn specialities(
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.speciality)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, row.speciality))
+        .collect())
 }

@@ -32,7 +32,10 @@ pub struct Student {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn by_user(connection: &mut PgConnection, user_id: UserId) -> sqlx::Result<Option<Student>> {
+pub async fn by_user(
+    connection: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Option<Student>> {
     sqlx::query_as!(
         Student,
         "select id, user_id, email, first_name, last_name, phone, created_at, updated_at

@@ -3,25 +3,30 @@
 use events::Role;
 use serde_json::json;
 use std::time::Duration;
-use test_support::{Stack, Unit, eventually, openapi, stack::Edges};
+use test_support::{Stack, Unit, eventually, openapi, stack::Links};
 
 const ME: &str = "/profile/api/me";
 
 #[tokio::test]
 async fn ones_own_profile_follows_the_registration() {
-    let mut stack = Stack::prepare(Edges::Direct).await;
+    let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::Auth, Unit::Profile]).await;
-    let (student, encadrant) =
-        (stack.client.register(Role::Student).await, stack.client.register(Role::Encadrant).await);
+    let (student, encadrant) = (
+        stack.client.register(Role::Student).await,
+        stack.client.register(Role::Encadrant).await,
+    );
     let early = stack.client.get(ME, &student).await;
-    assert_eq!((early.status, &early.body["code"]), (404, &json!("NOT_FOUND")));
+    assert_eq!(
+        (early.status, &early.body["code"]),
+        (404, &json!("NOT_FOUND"))
+    );
     assert!(early.body["hint"].is_string(), "{}", early.body);
 
     stack.start_units(&[Unit::ProfileConsumer]).await;
     for account in [student, encadrant] {
         let profile = eventually(Duration::from_secs(5), "a profile", async || {
-            let answer = stack.client.get(ME, &account).await;
-            (answer.status == 200).then_some(answer.body)
+            let response = stack.client.get(ME, &account).await;
+            (response.status == 200).then_some(response.body)
         })
         .await;
         assert_eq!(profile["user_id"], account.user_id.to_string());
@@ -30,13 +35,19 @@ async fn ones_own_profile_follows_the_registration() {
         }
     }
     let anonymous = stack.client.ask(reqwest::Method::GET, ME, None, None).await;
-    assert_eq!(anonymous.map(|answer| answer.status).ok(), Some(401));
+    assert_eq!(anonymous.map(|response| response.status).ok(), Some(401));
 }
 
 #[tokio::test]
 async fn the_openapi_document_is_true() {
-    let mut stack = Stack::prepare(Edges::Direct).await;
+    let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::Auth, Unit::Profile]).await;
     let account = stack.client.register(Role::Student).await;
-    openapi::assert_described(&stack.client, &account, "profile", &profile_service::http::openapi()).await;
+    openapi::assert_described(
+        &stack.client,
+        &account,
+        "profile",
+        &profile_service::http::openapi(),
+    )
+    .await;
 }

@@ -38,12 +38,18 @@ fn token(key: &EncodingKey, kid: &str) -> String {
         "role": "student", "jti": Uuid::now_v7(), "sid": Uuid::now_v7(), "type": "access",
         "iat": now, "nbf": now, "exp": now + 900,
     });
-    let header = Header { kid: Some(kid.into()), ..Header::new(Algorithm::EdDSA) };
+    let header = Header {
+        kid: Some(kid.into()),
+        ..Header::new(Algorithm::EdDSA)
+    };
     jsonwebtoken::encode(&header, &claims, key).unwrap()
 }
 
 fn tokens() -> TokenConfig {
-    TokenConfig { token_issuer: "auth-service".into(), token_audience: "medtrack".into() }
+    TokenConfig {
+        token_issuer: "auth-service".into(),
+        token_audience: "medtrack".into(),
+    }
 }
 
 /// auth-service, as far as the others see it.
@@ -56,7 +62,11 @@ struct Auth {
 
 impl Auth {
     fn new(keys: &[(&EncodingKey, &str)]) -> Self {
-        let auth = Self { address: port::free(), keys: Arc::default(), asked: Arc::default() };
+        let auth = Self {
+            address: port::free(),
+            keys: Arc::default(),
+            asked: Arc::default(),
+        };
         auth.publish(keys);
         auth
     }
@@ -67,13 +77,17 @@ impl Auth {
 
     async fn start(&self) {
         let auth = self.clone();
-        let answer = async move || {
+        let response = async move || {
             auth.asked.fetch_add(1, Ordering::Relaxed);
             Json(auth.keys.lock().unwrap().clone())
         };
         let listener = TcpListener::bind(self.address).await.unwrap();
-        let router = Router::new().route("/jwks", get(answer));
-        tokio::spawn(crate::http::server::serve(listener, router, CancellationToken::new()));
+        let router = Router::new().route("/jwks", get(response));
+        tokio::spawn(crate::http::server::serve(
+            listener,
+            router,
+            CancellationToken::new(),
+        ));
     }
 
     fn asked(&self) -> usize {
@@ -81,14 +95,21 @@ impl Auth {
     }
 
     fn verifier(&self) -> Verifier {
-        let jwks = JwksConfig { jwks_url: format!("http://{}/jwks", self.address), jwks_file: None };
+        let jwks = JwksConfig {
+            jwks_url: format!("http://{}/jwks", self.address),
+            jwks_file: None,
+        };
         Verifier::remote(&tokens(), &jwks).unwrap()
     }
 }
 
 /// The status of the refusal; nothing when the token is believed.
 async fn refusal(verifier: &Verifier, token: &str) -> Option<u16> {
-    verifier.verify(token).await.err().map(|problem| problem.into_response().status().as_u16())
+    verifier
+        .verify(token)
+        .await
+        .err()
+        .map(|problem| problem.into_response().status().as_u16())
 }
 
 #[tokio::test]
@@ -120,11 +141,17 @@ async fn without_keys_the_answer_is_try_again_and_it_comes_at_once() {
     let began = Instant::now();
     let refusals = join_all((0..50).map(|_| refusal(&verifier, &token))).await;
     assert_eq!(refusals, [Some(503); 50]);
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
     auth.start().await;
-    eventually(Duration::from_secs(4), "the token is believed", async || {
-        refusal(&verifier, &token).await.is_none()
-    })
+    eventually(
+        Duration::from_secs(4),
+        "the token is believed",
+        async || refusal(&verifier, &token).await.is_none(),
+    )
     .await;
     assert_eq!(auth.asked(), 1);
 }
@@ -135,18 +162,29 @@ async fn keys_are_fetched_ahead_and_withdrawn_ones_are_forgotten() {
     let auth = Auth::new(&[(&old, "old")]);
     let verifier = auth.verifier();
     let stop = CancellationToken::new();
-    let fresh = tokio::spawn(verifier.clone().keep_fresh(Duration::from_millis(50), stop.clone()));
+    let fresh = tokio::spawn(
+        verifier
+            .clone()
+            .keep_fresh(Duration::from_millis(50), stop.clone()),
+    );
     auth.start().await;
-    eventually(Duration::from_secs(4), "the keys are fetched", async || auth.asked() > 0).await;
-    let token = token(&old, "old");
-    eventually(Duration::from_secs(1), "the token is believed", async || {
-        refusal(&verifier, &token).await.is_none()
+    eventually(Duration::from_secs(4), "the keys are fetched", async || {
+        auth.asked() > 0
     })
     .await;
+    let token = token(&old, "old");
+    eventually(
+        Duration::from_secs(1),
+        "the token is believed",
+        async || refusal(&verifier, &token).await.is_none(),
+    )
+    .await;
     auth.publish(&[(&new, "new")]);
-    eventually(Duration::from_secs(2), "the withdrawn key is forgotten", async || {
-        refusal(&verifier, &token).await.is_some()
-    })
+    eventually(
+        Duration::from_secs(2),
+        "the withdrawn key is forgotten",
+        async || refusal(&verifier, &token).await.is_some(),
+    )
     .await;
     stop.cancel();
     fresh.await.unwrap();
@@ -157,7 +195,10 @@ async fn keys_may_come_from_a_file() {
     let key = new_key();
     let file = std::env::temp_dir().join(format!("jwks-{}.json", Uuid::now_v7()));
     std::fs::write(&file, key_set(&[(&key, "k")]).to_string()).unwrap();
-    let jwks = JwksConfig { jwks_url: "http://nowhere.invalid".into(), jwks_file: Some(file.clone()) };
+    let jwks = JwksConfig {
+        jwks_url: "http://nowhere.invalid".into(),
+        jwks_file: Some(file.clone()),
+    };
     let verifier = Verifier::remote(&tokens(), &jwks).unwrap();
     let token = token(&key, "k");
     assert_eq!(refusal(&verifier, &token).await, None);

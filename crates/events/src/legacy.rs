@@ -1,0 +1,125 @@
+//! Messages of the Django services that this system replaces, for the time when both run: read, never written.
+//!
+//! Four shapes are understood: the original document's own (`payload`, `_meta`), fields side by side, `payload` with
+//! `service` and `timestamp` beside it, and `data` with `event_id` and `source` beside it. What a message is called is
+//! the routing key's word, not the body's.
+
+use crate::{
+    Envelope, Meta, RawMessage, Refusal,
+    catalogue::EVENTS,
+    envelope::{lenient_time, read},
+    key,
+    topology::{EXCHANGE, Queue},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, value::RawValue};
+use uuid::Uuid;
+
+/// What the Django services called some of our events.
+const ALIASES: [(&str, &str); 3] = [
+    ("user.created", "auth.user.created"),
+    ("user.updated", "auth.user.updated"),
+    ("user.deleted", "auth.user.deleted"),
+];
+
+/// Whether a message came from an exchange that is not ours. One that was put into a queue by hand has none.
+pub fn is_foreign(exchange: &str) -> bool {
+    exchange != EXCHANGE && !exchange.is_empty()
+}
+
+/// The old keys of the events that a queue wants: exactly these are bound, so that nothing else arrives.
+pub fn keys(queue: &Queue) -> impl Iterator<Item = &'static str> {
+    let old = EVENTS
+        .iter()
+        .map(|entry| (entry.key, entry.key))
+        .chain(ALIASES);
+    old.filter(|(_, ours)| {
+        queue
+            .patterns
+            .iter()
+            .any(|pattern| key::matches(pattern, ours))
+    })
+    .map(|(old, _)| old)
+}
+
+/// Reads a message of an old publisher.
+///
+/// # Errors
+/// A [`Refusal`] that says why this can never be an event of ours.
+pub fn decode<'a>(raw: &RawMessage<'a>) -> Result<Envelope<'a>, Refusal> {
+    let wire: Wire<'a> = read(raw.body)?;
+    let payload = match (wire.payload, wire.data) {
+        (Some(payload), _) | (None, Some(payload)) => payload,
+        // Side by side: what is not of the payload is unknown to it, and ignored.
+        (None, None) => read(raw.body)?,
+    };
+    if !payload.get().starts_with('{') {
+        return Err(Refusal::new(
+            "bad_payload",
+            "the payload is not a JSON object",
+        ));
+    }
+    let alias = ALIASES.iter().find(|(old, _)| *old == raw.routing_key);
+    let inner = wire.meta.unwrap_or_default();
+    let event_id = id(inner.event_id.as_ref())
+        .or(id(wire.event_id.as_ref()))
+        .map_or_else(|| raw.fallback_id(), Into::into);
+    let meta = Meta {
+        event_id,
+        timestamp: inner
+            .timestamp
+            .or(wire.timestamp)
+            .unwrap_or(DateTime::UNIX_EPOCH),
+        routing_key: alias.map_or(raw.routing_key, |(_, ours)| ours).to_owned(),
+        source: [inner.source, wire.service, wire.source]
+            .into_iter()
+            .flatten()
+            .find_map(|source| source.as_str().map(str::to_owned))
+            .unwrap_or_default(),
+        correlation_id: id(wire.correlation_id.as_ref()).unwrap_or(event_id.as_uuid()),
+        causation_id: None,
+        aggregate_id: None,
+        aggregate_version: None,
+        schema_version: 1,
+        traceparent: None,
+    };
+    Ok(Envelope { meta, payload })
+}
+
+/// An id that is no UUID is nobody's.
+fn id(value: Option<&Value>) -> Option<Uuid> {
+    value
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse().ok())
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(rename = "_meta")]
+    meta: Option<OldMeta>,
+    event_id: Option<Value>,
+    correlation_id: Option<Value>,
+    service: Option<Value>,
+    source: Option<Value>,
+    #[serde(default, deserialize_with = "any_time")]
+    timestamp: Option<DateTime<Utc>>,
+}
+
+#[derive(Default, Deserialize)]
+struct OldMeta {
+    event_id: Option<Value>,
+    source: Option<Value>,
+    #[serde(default, deserialize_with = "any_time")]
+    timestamp: Option<DateTime<Utc>>,
+}
+
+/// A time that cannot be read is none: it only orders changes.
+fn any_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(lenient_time(value).unwrap_or_default())
+}

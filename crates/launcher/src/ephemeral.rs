@@ -1,0 +1,262 @@
+//! A PostgreSQL and a RabbitMQ that live as long as one command: for tests, for the bench, for `ephemeral exec`.
+
+use crate::{
+    command_spec::{CommandSpec, StopSignal},
+    install,
+    ports::{self, Ports},
+    postgres::{self, Postgres},
+    processes,
+    rabbitmq::{LOGIN, RabbitMq, RabbitPorts},
+    stack::target_dir,
+    workspace::{Workspace, create_private},
+};
+use anyhow::{Context as _, anyhow, bail};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{ExitCode, Stdio},
+    time::Duration,
+};
+use tokio::{
+    process::Child,
+    signal::unix::{SignalKind, signal},
+};
+use uuid::Uuid;
+
+/// PostgreSQL, and RabbitMQ where it is wanted, in a directory of their own.
+pub(crate) struct Ephemeral {
+    dir: PathBuf,
+    pub(crate) postgres: Postgres,
+    rabbitmq: Option<RabbitMq>,
+}
+
+/// The processes of such servers.
+type Children = Vec<(Child, StopSignal)>;
+
+impl Ephemeral {
+    async fn start(
+        dir: &Path,
+        with_rabbitmq: bool,
+        children: &mut Children,
+    ) -> anyhow::Result<Self> {
+        let mut taken = Ports::new();
+        let mut port = |name: &str| -> anyhow::Result<u16> {
+            let port = ports::any_free(&taken)?;
+            taken.insert(name.to_owned(), port);
+            Ok(port)
+        };
+        let mut spawn = |name: &str, program: &CommandSpec| -> anyhow::Result<()> {
+            let log = File::create(dir.join(format!("{name}.log")))?;
+            let child = program.spawn(Stdio::from(log.try_clone()?), Stdio::from(log));
+            children.push((
+                child.with_context(|| format!("cannot start {name}"))?,
+                program.stop_signal,
+            ));
+            Ok(())
+        };
+        let mut rabbitmq = None;
+        if with_rabbitmq {
+            let ports = RabbitPorts {
+                amqp: port("amqp")?,
+                management: port("management")?,
+                prometheus: port("prometheus")?,
+                distribution: port("distribution")?,
+                epmd: port("epmd")?,
+            };
+            let broker = RabbitMq::prepare(dir, ports)?;
+            spawn("epmd", &broker.epmd())?;
+            broker.wait_for_epmd().await?;
+            spawn("rabbitmq", &broker.server())?;
+            rabbitmq = Some(broker);
+        }
+        let postgres = Postgres::prepare(dir, "medtrack", port("postgres")?).await?;
+        spawn("postgres", &postgres.server())?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            postgres,
+            rabbitmq,
+        })
+    }
+
+    async fn wait(&self) -> anyhow::Result<()> {
+        self.postgres
+            .wait()
+            .await
+            .with_context(|| self.log("postgres"))?;
+        match &self.rabbitmq {
+            Some(rabbitmq) => rabbitmq.wait().await.with_context(|| self.log("rabbitmq")),
+            None => Ok(()),
+        }
+    }
+
+    fn log(&self, server: &str) -> String {
+        let text =
+            std::fs::read_to_string(self.dir.join(format!("{server}.log"))).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(10)..].join("\n")
+    }
+
+    /// The servers' addresses, under the names that the tests know.
+    fn addresses(&self, program: CommandSpec) -> CommandSpec {
+        let program = program.env("MEDTRACK_TEST_DATABASE_URL", self.postgres.url("postgres"));
+        let Some(rabbitmq) = &self.rabbitmq else {
+            return program;
+        };
+        let (user, password) = LOGIN;
+        let management = rabbitmq
+            .management_url()
+            .replace("://", &format!("://{user}:{password}@"));
+        program
+            .env("MEDTRACK_TEST_AMQP_URL", rabbitmq.amqp_url())
+            .env("MEDTRACK_TEST_MANAGEMENT_URL", management)
+    }
+
+    /// Runs commands one after the other; the first failure ends it.
+    async fn run(&self, commands: &[CommandSpec]) -> anyhow::Result<ExitCode> {
+        let mut code = 0;
+        for (index, command) in commands.iter().enumerate() {
+            // The servers start while the build goes on.
+            if index + 1 == commands.len() {
+                self.wait().await?;
+            }
+            let mut command = self.addresses(command.clone()).with_parent_death_signal();
+            let status = command
+                .stdin(Stdio::inherit())
+                .status()
+                .await
+                .context("cannot run the command")?;
+            code = status.code().unwrap_or(1);
+            if code != 0 {
+                break;
+            }
+        }
+        Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+    }
+}
+
+/// Ephemeral while `work` goes on. However it ends, by itself, by a failure or by a signal, nothing is left.
+async fn with_servers<T>(
+    with_rabbitmq: bool,
+    work: impl AsyncFnOnce(&Ephemeral) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let dir = std::env::temp_dir().join(format!("medtrack-{}", Uuid::new_v4()));
+    create_private(&dir)?;
+    let mut children = Children::new();
+    let outcome = tokio::select! {
+        outcome = async { work(&Ephemeral::start(&dir, with_rabbitmq, &mut children).await?).await } => outcome,
+        _ = terminate.recv() => Err(anyhow!("told to stop")),
+        _ = interrupt.recv() => Err(anyhow!("told to stop")),
+    };
+    stop(children).await;
+    postgres::forget(&dir);
+    let _ = std::fs::remove_dir_all(&dir);
+    outcome
+}
+
+async fn stop(mut children: Children) {
+    let pid = |child: &Child| {
+        child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .map(Pid::from_raw)
+    };
+    let servers: Vec<Pid> = children
+        .iter()
+        .filter_map(|(child, _)| pid(child))
+        .collect();
+    let left = processes::descendants(&servers);
+    processes::tell(&left, Signal::SIGTERM);
+    processes::gone(&left, Duration::from_secs(2)).await;
+    for (child, stop_signal) in &children {
+        if let Some(pid) = pid(child) {
+            // Nothing of RabbitMQ's is kept: it need not close its stores for seconds.
+            let signal = if *stop_signal == StopSignal::Int {
+                Signal::SIGINT
+            } else {
+                Signal::SIGKILL
+            };
+            let _ = kill(pid, signal);
+        }
+    }
+    for (child, _) in &mut children {
+        if tokio::time::timeout(Duration::from_secs(5), child.wait())
+            .await
+            .is_err()
+        {
+            let _ = child.kill().await;
+        }
+    }
+}
+
+/// All tests.
+pub(crate) async fn test(
+    workspace: &Workspace,
+    arguments: Vec<String>,
+) -> anyhow::Result<ExitCode> {
+    install::ensure(true, true).await?;
+    let build = cargo(workspace).args(["build", "--workspace", "--bins", "--locked", "--quiet"]);
+    // Without `--workspace`, which would overrule a `-p` among the arguments; it is what cargo does here anyway.
+    let test = cargo(workspace)
+        .args(["test", "--locked"])
+        .args(arguments)
+        .env("MEDTRACK_TEST_BIN_DIR", target_dir(workspace).join("debug"));
+    with_servers(true, async |servers| servers.run(&[build, test]).await).await
+}
+
+/// The bench: optimised binaries.
+pub(crate) async fn bench(workspace: &Workspace, json: bool) -> anyhow::Result<ExitCode> {
+    install::ensure(false, true).await?;
+    let build = cargo(workspace).args(["build", "--workspace", "--bins", "--release", "--locked"]);
+    let bench = cargo(workspace)
+        .args([
+            "bench",
+            "--locked",
+            "-p",
+            "system-tests",
+            "--bench",
+            "chain",
+            "--",
+        ])
+        .args(json.then_some("--json"))
+        .env(
+            "MEDTRACK_TEST_BIN_DIR",
+            target_dir(workspace).join("release"),
+        );
+    with_servers(true, async |servers| servers.run(&[build, bench]).await).await
+}
+
+/// Any command.
+pub(crate) async fn exec(workspace: &Workspace, command: Vec<String>) -> anyhow::Result<ExitCode> {
+    install::ensure(false, true).await?;
+    let Some((program, arguments)) = command.split_first() else {
+        bail!("name a command")
+    };
+    let binaries = std::env::var_os("MEDTRACK_TEST_BIN_DIR");
+    let binaries = binaries.unwrap_or_else(|| target_dir(workspace).join("debug").into());
+    let command = CommandSpec::new(program)
+        .args(arguments)
+        .env("MEDTRACK_TEST_BIN_DIR", binaries);
+    with_servers(true, async |servers| servers.run(&[command]).await).await
+}
+
+/// A PostgreSQL alone, while `work` goes on.
+pub(crate) async fn with_postgres<T>(
+    work: impl AsyncFnOnce(&Postgres) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    install::ensure(false, true).await?;
+    with_servers(false, async |servers| {
+        servers.wait().await?;
+        work(&servers.postgres).await
+    })
+    .await
+}
+
+fn cargo(workspace: &Workspace) -> CommandSpec {
+    CommandSpec::new("cargo").dir(&workspace.repository)
+}

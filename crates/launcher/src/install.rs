@@ -1,0 +1,137 @@
+//! What has to be on the machine: PostgreSQL, RabbitMQ and Caddy, as Debian packages.
+
+use crate::command_spec::CommandSpec;
+use anyhow::{Context as _, bail};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// PostgreSQL's programs, the highest version there is.
+pub(crate) fn postgres_bin() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+    let version = |path: &Path| {
+        path.file_name()
+            .and_then(|name| name.to_str()?.parse::<u32>().ok())
+    };
+    let installed = versions
+        .map(|entry| entry.path())
+        .filter(|path| path.join("bin/postgres").exists());
+    installed
+        .max_by_key(|path| version(path))
+        .map(|path| path.join("bin"))
+}
+
+/// RabbitMQ's own start script; Debian's wrapper insists on the system's directories.
+pub(crate) fn rabbitmq_script() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/rabbitmq/lib").ok()?.flatten();
+    versions
+        .map(|entry| entry.path().join("sbin/rabbitmq-server"))
+        .filter(|path| path.exists())
+        .max()
+}
+
+/// Finds out what is missing, and installs it where that is allowed.
+pub(crate) async fn ensure(gateway: bool, allowed: bool) -> anyhow::Result<()> {
+    let mut missing = Vec::new();
+    if postgres_bin().is_none() {
+        missing.push("postgresql");
+    }
+    if rabbitmq_script().is_none() {
+        missing.push("rabbitmq-server");
+    }
+    if gateway && !on_path("caddy") {
+        missing.push("caddy");
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    let by_hand =
+        format!("sudo apt-get update && sudo apt-get install -y --no-install-recommends {list}");
+    if !allowed || !nix::unistd::geteuid().is_root() || !on_path("apt-get") {
+        bail!("missing on this machine: {list}; try: {by_hand}");
+    }
+    say!("Installing {list} from this system's packages (their own services are not started)");
+    // From here on a signal does not end this process on the spot: what keeps the packages quiet has to go again.
+    // A Ctrl-C reaches apt-get by itself.
+    let _interrupt = signal(SignalKind::interrupt())?;
+    let _terminate = signal(SignalKind::terminate())?;
+    let _quiet = Quiet::new(missing.contains(&"postgresql"))?;
+    apt(&["update"]).await?;
+    let install = ["install", "-y", "--no-install-recommends"]
+        .into_iter()
+        .chain(missing.iter().copied());
+    apt(&install.collect::<Vec<_>>()).await
+}
+
+async fn apt(arguments: &[&str]) -> anyhow::Result<()> {
+    let command = CommandSpec::new("apt-get")
+        .arg("-q")
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    let output = command
+        .command()
+        .output()
+        .await
+        .context("cannot run apt-get")?;
+    if !output.status.success() {
+        bail!(
+            "apt-get {} failed: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(())
+}
+
+/// Keeps the packages from starting their own servers, for as long as it lives.
+struct Quiet {
+    made: Vec<PathBuf>,
+}
+
+impl Quiet {
+    fn new(postgres: bool) -> anyhow::Result<Self> {
+        let mut quiet = Self { made: Vec::new() };
+        quiet.make("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)?;
+        if postgres {
+            quiet.make(
+                "/etc/postgresql-common/createcluster.conf",
+                "create_main_cluster = false\n",
+                0o644,
+            )?;
+        }
+        Ok(quiet)
+    }
+
+    fn make(&mut self, path: &str, text: &str, mode: u32) -> anyhow::Result<()> {
+        let path = PathBuf::from(path);
+        if path.exists() {
+            return Ok(());
+        }
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        fs::write(&path, text)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        self.made.push(path);
+        Ok(())
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        for path in &self.made {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|dir| dir.join(program).exists())
+}

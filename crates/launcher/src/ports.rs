@@ -1,0 +1,102 @@
+//! Ports on loopback: the usual ones where they are free, others where they are not, and the same ones next time.
+
+use crate::workspace::Workspace;
+use anyhow::Context as _;
+use std::{collections::BTreeMap, fs, net::TcpListener};
+
+/// Below the range that the system hands out to clients, so that nobody gets one by chance.
+const RANGE: std::ops::Range<u16> = 20_000..32_000;
+
+/// Name → port.
+pub(crate) type Ports = BTreeMap<String, u16>;
+
+/// Ports for `wanted` (name and the usual port): the usual ones, else those of the last time, else any.
+pub(crate) fn choose(
+    workspace: &Workspace,
+    wanted: &[(&str, Option<u16>)],
+) -> anyhow::Result<Ports> {
+    let path = workspace.path("ports.json");
+    let known: Ports = fs::read_to_string(&path)
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
+    let ports = pick(&known, wanted, is_free)?;
+    fs::write(&path, serde_json::to_string_pretty(&ports)?)?;
+    Ok(ports)
+}
+
+/// A free port that is not among `taken`.
+pub(crate) fn any_free(taken: &Ports) -> anyhow::Result<u16> {
+    any(taken, is_free)
+}
+
+fn pick(
+    known: &Ports,
+    wanted: &[(&str, Option<u16>)],
+    is_free: impl Fn(u16) -> bool,
+) -> anyhow::Result<Ports> {
+    let mut ports = Ports::new();
+    for (name, usual) in wanted {
+        let mut candidates = usual.iter().copied().chain(known.get(*name).copied());
+        let port = match candidates
+            .find(|port| !ports.values().any(|taken| taken == port) && is_free(*port))
+        {
+            Some(port) => port,
+            None => any(&ports, &is_free)?,
+        };
+        ports.insert((*name).to_owned(), port);
+    }
+    Ok(ports)
+}
+
+fn any(taken: &Ports, is_free: impl Fn(u16) -> bool) -> anyhow::Result<u16> {
+    // Another launcher may be choosing at the same moment: start at different endpoints.
+    let start = uuid::Uuid::new_v4().as_u128() % RANGE.len() as u128;
+    let ports = RANGE
+        .cycle()
+        .skip(usize::try_from(start)?)
+        .take(RANGE.len());
+    let mut free =
+        ports.filter(|port| !taken.values().any(|taken| taken == port) && is_free(*port));
+    free.next().context("no port is free on this machine")
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_remembered_and_a_taken_one_is_replaced() {
+        let first = pick(&Ports::new(), &[("a", Some(80)), ("b", None)], |port| {
+            port != 80
+        })
+        .unwrap();
+        assert!(
+            RANGE.contains(&first["a"]) && RANGE.contains(&first["b"]) && first["a"] != first["b"]
+        );
+        assert_eq!(
+            pick(&first, &[("a", Some(80)), ("b", None)], |port| port != 80).unwrap(),
+            first
+        );
+        let second = pick(&first, &[("a", Some(80)), ("b", None)], |port| {
+            port != first["b"]
+        })
+        .unwrap();
+        assert_eq!(
+            second["a"], 80,
+            "the usual port again as soon as it is free"
+        );
+        assert_ne!(second["b"], first["b"]);
+    }
+
+    #[test]
+    fn no_port_is_given_twice() {
+        let ports = pick(&Ports::new(), &[("a", Some(80)), ("b", Some(80))], |_| true).unwrap();
+        assert_ne!(ports["a"], ports["b"]);
+        assert!(pick(&ports, &[("a", None)], |_| false).is_err());
+    }
+}

@@ -1,0 +1,360 @@
+//! Keeps the units running: starts them, notices their ends, starts them again, and stops them in order.
+
+use crate::{
+    logs,
+    processes::{self, Known},
+    units::{self, Ready, Tier, Unit},
+    workspace::Workspace,
+};
+use anyhow::{Context as _, bail};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    collections::VecDeque,
+    fs,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+use tokio::{sync::mpsc, time::Instant};
+
+/// So many ends within so long are a crash loop: the next starts come slowly, and loudly.
+const CRASHES: usize = 5;
+const CRASH_WINDOW: Duration = Duration::from_secs(20);
+const SLOW_START: Duration = Duration::from_secs(5);
+
+pub(crate) struct Supervisor {
+    workspace: Workspace,
+    /// Whether the units' lines go to the terminal.
+    shown: bool,
+    units: Vec<Supervised>,
+    ended: mpsc::Sender<Ended>,
+    ends: mpsc::Receiver<Ended>,
+}
+
+struct Supervised {
+    unit: Unit,
+    pid: Option<Pid>,
+    /// Counts starts, so that a late word about an earlier process is not mistaken for this one.
+    life: u32,
+    since: Instant,
+    wanted: bool,
+    ends: VecDeque<Instant>,
+    start_at: Option<Instant>,
+}
+
+/// A child has ended.
+pub(crate) struct Ended {
+    index: usize,
+    life: u32,
+    status: Option<ExitStatus>,
+}
+
+impl Supervisor {
+    pub(crate) fn new(workspace: &Workspace, shown: bool) -> Self {
+        let (ended, ends) = mpsc::channel(32);
+        Self {
+            workspace: workspace.clone(),
+            shown,
+            units: Vec::new(),
+            ended,
+            ends,
+        }
+    }
+
+    /// Starts a unit, and keeps it running from now on.
+    pub(crate) fn add(&mut self, unit: Unit) -> anyhow::Result<()> {
+        let now = Instant::now();
+        let supervised = Supervised {
+            unit,
+            pid: None,
+            life: 0,
+            since: now,
+            wanted: true,
+            ends: VecDeque::new(),
+            start_at: None,
+        };
+        self.units.push(supervised);
+        self.start(self.units.len() - 1)
+    }
+
+    fn start(&mut self, index: usize) -> anyhow::Result<()> {
+        let this = &mut self.units[index];
+        let name = this.unit.name.clone();
+        let spawned = this.unit.program.spawn(Stdio::piped(), Stdio::piped());
+        let mut child = spawned.with_context(|| format!("{name} cannot be started"))?;
+        this.pid = child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .map(Pid::from_raw);
+        this.life += 1;
+        this.since = Instant::now();
+        this.start_at = None;
+        if let Some(output) = child.stdout.take() {
+            tokio::spawn(logs::pump(
+                output,
+                self.workspace.clone(),
+                name.clone(),
+                self.shown,
+            ));
+        }
+        if let Some(errors) = child.stderr.take() {
+            tokio::spawn(logs::pump(errors, self.workspace.clone(), name, self.shown));
+        }
+        let (ended, life) = (self.ended.clone(), this.life);
+        tokio::spawn(async move {
+            let status = child.wait().await.ok();
+            let _ = ended
+                .send(Ended {
+                    index,
+                    life,
+                    status,
+                })
+                .await;
+        });
+        self.note_children()
+    }
+
+    /// Waits until the units named are ready; fails when one of them goes on ending instead.
+    pub(crate) async fn wait_ready(
+        &mut self,
+        names: &[String],
+        limit: Duration,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + limit;
+        for name in names {
+            let index = self.index(name)?;
+            while !units::is_ready(self.units[index].unit.ready).await
+                || self.units[index].pid.is_none()
+            {
+                while let Ok(ended) = self.ends.try_recv() {
+                    self.note_end(&ended);
+                }
+                self.start_due();
+                if self.units[index].ends.len() >= 3 || Instant::now() > deadline {
+                    bail!(
+                        "{name} does not become ready; its last lines:\n{}\ntry: ./medtrack logs {name}",
+                        logs::last_lines(&self.workspace, name, 12)
+                    );
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next thing to happen to a child.
+    pub(crate) async fn next_end(&mut self) -> Option<Ended> {
+        let next_start = self.units.iter().filter_map(|this| this.start_at).min();
+        tokio::select! {
+            ended = self.ends.recv() => ended,
+            () = sleep_until(next_start) => None,
+        }
+    }
+
+    /// Takes note of an end, and plans the next start: at once, unless it goes on ending.
+    pub(crate) fn note_end(&mut self, ended: &Ended) {
+        let this = &mut self.units[ended.index];
+        if this.life != ended.life {
+            return;
+        }
+        this.pid = None;
+        if !this.wanted {
+            return;
+        }
+        let now = Instant::now();
+        this.ends.push_back(now);
+        while this
+            .ends
+            .front()
+            .is_some_and(|end| now - *end > CRASH_WINDOW)
+        {
+            this.ends.pop_front();
+        }
+        let name = &this.unit.name;
+        let status = ended
+            .status
+            .map_or_else(|| "in an unknown way".into(), |status| status.to_string());
+        let pause = if this.ends.len() < CRASHES {
+            eprintln!("{name} has ended ({status}); starting it again");
+            // A port may take a moment to become free.
+            Duration::from_millis(200) * u32::try_from(this.ends.len() - 1).unwrap_or(1)
+        } else {
+            let last = logs::last_lines(&self.workspace, name, 5);
+            eprintln!(
+                "{name} has ended {CRASHES} times within {} s ({status}); its last lines:\n{last}\n\
+                 trying again every {} s; try: ./medtrack logs {name}",
+                CRASH_WINDOW.as_secs(),
+                SLOW_START.as_secs()
+            );
+            SLOW_START
+        };
+        this.start_at = Some(now + pause);
+    }
+
+    /// Starts what is due.
+    pub(crate) fn start_due(&mut self) {
+        for index in 0..self.units.len() {
+            let this = &self.units[index];
+            let due = this.wanted
+                && this.pid.is_none()
+                && this.start_at.is_some_and(|at| at <= Instant::now());
+            if due && let Err(error) = self.start(index) {
+                eprintln!("{error:#}");
+                self.units[index].start_at = Some(Instant::now() + SLOW_START);
+            }
+        }
+    }
+
+    /// The table of units.
+    pub(crate) fn table(&self) -> String {
+        let mut table = format!(
+            "{:<27}{:>8}  {:<9}{:>9}{:>10}{:>7}",
+            "UNIT", "PID", "STATE", "SINCE", "RESTARTS", "PORT"
+        );
+        for this in &self.units {
+            let pid = this.pid.map_or_else(|| "-".into(), |pid| pid.to_string());
+            let state = match (this.pid, this.wanted) {
+                (Some(_), _) => "running",
+                (None, true) => "crashed",
+                (None, false) => "stopped",
+            };
+            let since = if this.pid.is_some() {
+                format!("{} s", this.since.elapsed().as_secs())
+            } else {
+                "-".into()
+            };
+            let restarts = this.life.saturating_sub(1);
+            let (name, port) = (&this.unit.name, this.unit.port);
+            table += &format!("\n{name:<27}{pid:>8}  {state:<9}{since:>9}{restarts:>10}{port:>7}");
+        }
+        table
+    }
+
+    pub(crate) fn names(&self, tier: Tier) -> Vec<String> {
+        self.units
+            .iter()
+            .filter(|this| this.unit.tier == tier)
+            .map(|this| this.unit.name.clone())
+            .collect()
+    }
+
+    /// Stops units, and leaves them stopped.
+    pub(crate) async fn stop(&mut self, names: &[String]) -> anyhow::Result<()> {
+        let indexes = names
+            .iter()
+            .map(|name| self.index(name))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        for &index in &indexes {
+            let this = &mut self.units[index];
+            this.wanted = false;
+            this.start_at = None;
+            if let Some(pid) = this.pid {
+                let _ = kill(pid, this.unit.program.stop_signal.signal());
+            }
+        }
+        let asked = Instant::now();
+        while indexes.iter().any(|index| self.units[*index].pid.is_some()) {
+            for &index in &indexes {
+                let this = &self.units[index];
+                if let Some(pid) = this.pid
+                    && asked.elapsed() > patience(&this.unit.name)
+                {
+                    let _ = kill(pid, Signal::SIGKILL);
+                }
+            }
+            if let Ok(Some(ended)) =
+                tokio::time::timeout(Duration::from_millis(100), self.ends.recv()).await
+            {
+                self.note_end(&ended);
+            }
+        }
+        self.note_children()
+    }
+
+    /// Restarts units; a stopped one is started. Tells when each will be ready.
+    pub(crate) async fn restart(
+        &mut self,
+        names: &[String],
+    ) -> anyhow::Result<Vec<(String, Ready)>> {
+        self.stop(names).await?;
+        let mut started = Vec::new();
+        for name in names {
+            let index = self.index(name)?;
+            // Named twice, it is started once.
+            if !self.units[index].wanted {
+                self.units[index].wanted = true;
+                self.start(index)?;
+                started.push((
+                    self.units[index].unit.name.clone(),
+                    self.units[index].unit.ready,
+                ));
+            }
+        }
+        Ok(started)
+    }
+
+    /// Kills everything at once, and waits until it is gone.
+    pub(crate) async fn kill_all(&mut self) {
+        let pids = self.units.iter().filter_map(|this| this.pid);
+        let alive: Vec<Known> = pids.filter_map(Known::of).collect();
+        processes::gone(&alive, Duration::ZERO).await;
+    }
+
+    fn index(&self, name: &str) -> anyhow::Result<usize> {
+        let full = units::full_name(name);
+        self.units
+            .iter()
+            .position(|this| this.unit.name == full)
+            .with_context(|| {
+                let known: Vec<&str> = self
+                    .units
+                    .iter()
+                    .map(|this| this.unit.name.as_str())
+                    .collect();
+                format!("there is no unit {name:?}; there are: {}", known.join(", "))
+            })
+    }
+
+    /// Writes down which processes are ours, for a launcher that finds them after this one was killed.
+    fn note_children(&self) -> anyhow::Result<()> {
+        let line = |this: &Supervised| {
+            Some(format!(
+                "{} {}",
+                Known::of(this.pid?)?.to_line(),
+                this.unit.name
+            ))
+        };
+        let lines: Vec<String> = self.units.iter().filter_map(line).collect();
+        fs::write(self.workspace.path("children"), lines.join("\n"))
+            .context("cannot write the list of children")
+    }
+}
+
+/// How long a unit may take to end before it is killed. RabbitMQ closes its stores within a moment and then idles
+/// for seconds.
+fn patience(unit: &str) -> Duration {
+    match unit {
+        "rabbitmq" => Duration::from_secs(3),
+        _ => Duration::from_secs(16),
+    }
+}
+
+/// Ends the processes that a killed launcher left; they have been told already, by its death.
+pub(crate) async fn end_leftovers(workspace: &Workspace) {
+    let list = fs::read_to_string(workspace.path("children")).unwrap_or_default();
+    let left = list.lines().filter_map(|line| line.rsplit_once(' '));
+    let end = left.filter_map(|(process, unit)| Some((Known::from_line(process)?, patience(unit))));
+    futures_util::future::join_all(
+        end.map(async |(known, patience)| processes::gone(&[known], patience).await),
+    )
+    .await;
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

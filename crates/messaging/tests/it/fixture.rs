@@ -1,0 +1,228 @@
+//! A post fixture of one test: a database, a virtual host, and handlers that do what an event's e-mail says.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a table of the test's own, unknown to the checked queries"
+)]
+
+use events::{Event, EventId, Role, UserId, auth::UserCreated, topology::PROFILE};
+use messaging::{
+    Broker, BrokerConfig, Cause, Consumer, Failure, Handlers, Message, Outbox, Transaction,
+};
+use sqlx::PgPool;
+use std::{collections::HashSet, net::SocketAddr, sync::Mutex, time::Duration};
+use test_support::{Database, Proxy, Vhost, eventually};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How long anything may take that takes milliseconds when all is well.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+pub(crate) struct Fixture {
+    pub(crate) database: Database,
+    pub(crate) vhost: Vhost,
+    /// Between the fixture and RabbitMQ.
+    pub(crate) to_broker: Proxy,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Fixture {
+    pub(crate) async fn new() -> Self {
+        let database = Database::migrated(&[&messaging::MIGRATOR]).await;
+        sqlx::query("create table effect (event_id uuid, user_id uuid, email text, at serial)")
+            .execute(&database.pool)
+            .await
+            .unwrap();
+        let vhost = Vhost::new().await;
+        let to_broker = Proxy::to(address_of(&vhost.amqp_url)).await;
+        Self {
+            database,
+            vhost,
+            to_broker,
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// The broker, through the proxy.
+    pub(crate) fn broker(&self) -> Broker {
+        broker(&self.vhost.amqp_url, self.to_broker.address)
+    }
+
+    pub(crate) fn outbox_without_relay(&self) -> Outbox {
+        Outbox::without_relay(self.database.pool.clone(), "auth-service")
+    }
+
+    /// Starts a relay; its task ends after [`Fixture::stop`].
+    pub(crate) fn start_relay(&self) -> (Outbox, JoinHandle<()>) {
+        let (outbox, relay) = messaging::outbox(self.database.pool.clone(), self.broker());
+        (outbox, tokio::spawn(relay.run(self.stop.clone())))
+    }
+
+    /// Starts a consumer of `profile.events`, and waits until it hears.
+    pub(crate) async fn start_consumer(&self) -> JoinHandle<()> {
+        self.start_consumer_with(self.database.pool.clone()).await
+    }
+
+    pub(crate) async fn start_consumer_with(&self, pool: PgPool) -> JoinHandle<()> {
+        self.start_consumer_at(pool, self.broker()).await
+    }
+
+    pub(crate) async fn start_consumer_at(&self, pool: PgPool, broker: Broker) -> JoinHandle<()> {
+        let outbox = Outbox::without_relay(pool, "profile-service");
+        let consumer = Consumer::new(
+            broker,
+            outbox,
+            &PROFILE,
+            Handlers::new().on(on_user_created),
+        );
+        let status = consumer.status();
+        let task = tokio::spawn(consumer.run(self.stop.clone()));
+        eventually(SOON, "the consumer hears", async || status.check().is_ok()).await;
+        task
+    }
+
+    /// Publishes an event as another process of the system does, by hand.
+    pub(crate) async fn send(&self, event: &UserCreated) -> EventId {
+        let event_id = EventId::new();
+        self.vhost
+            .publish(UserCreated::KEY, bare_envelope(event, event_id))
+            .await;
+        event_id
+    }
+
+    pub(crate) async fn effects(&self) -> i64 {
+        self.database.count("effect").await
+    }
+
+    pub(crate) async fn has_effect(&self, event: &UserCreated) {
+        let condition = format!(
+            "exists (select from effect where user_id = '{}')",
+            event.user_id
+        );
+        eventually(SOON, "the event's effect", async || {
+            self.database.is(&condition).await
+        })
+        .await;
+    }
+
+    /// Something that is sent now has its effect: the fixture works.
+    pub(crate) async fn proof_of_life(&self) {
+        let event = user("life");
+        self.send(&event).await;
+        self.has_effect(&event).await;
+    }
+
+    pub(crate) async fn parked(&self, what: &str) {
+        let condition = format!("exists (select from parked_event where {what})");
+        eventually(SOON, &condition, async || {
+            self.database.is(&condition).await
+        })
+        .await;
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// An event; what its handler does stands in the e-mail.
+pub(crate) fn user(email: &str) -> UserCreated {
+    UserCreated {
+        user_id: UserId::new(),
+        email: email.into(),
+        role: Role::Student,
+        ..UserCreated::sample()
+    }
+}
+
+/// The envelope of the original system, plus an id.
+pub(crate) fn bare_envelope(event: &UserCreated, event_id: EventId) -> String {
+    let payload = serde_json::to_value(event).unwrap();
+    serde_json::json!({"payload": payload, "_meta": {"event_id": event_id, "routing_key": UserCreated::KEY}})
+        .to_string()
+}
+
+pub(crate) async fn commit(outbox: &Outbox, event: UserCreated) {
+    let mut tx = outbox.begin().await.unwrap();
+    tx.enqueue(&Cause::root(Uuid::now_v7()), 1, event)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// A broker that also reads what the services publish that are being replaced.
+pub(crate) fn compat_broker(url: &str, exchange: &str) -> Broker {
+    let (amqp_url, compat_exchange) = (Some(url.to_owned().into()), Some(exchange.to_owned()));
+    Broker::new(
+        &BrokerConfig {
+            amqp_url,
+            amqp_url_file: None,
+            compat_exchange,
+        },
+        "auth-service",
+    )
+    .unwrap()
+}
+
+pub(crate) fn broker(url: &str, through: SocketAddr) -> Broker {
+    let url = url.replace(&address_of(url).to_string(), &through.to_string());
+    let config = BrokerConfig {
+        amqp_url: Some(url.into()),
+        amqp_url_file: None,
+        compat_exchange: None,
+    };
+    Broker::new(&config, "auth-service").unwrap()
+}
+
+fn address_of(url: &str) -> SocketAddr {
+    let authority = url.split('@').nth(1).unwrap().split('/').next().unwrap();
+    authority.parse().unwrap()
+}
+
+static FAILED_ONCE: Mutex<Option<HashSet<UserId>>> = Mutex::new(None);
+
+async fn on_user_created(
+    tx: &mut Transaction,
+    events: &[Message<UserCreated>],
+) -> Result<(), Failure> {
+    for event in events {
+        let user = &event.payload;
+        match user.email.as_str() {
+            "reject" => return Err(Failure::Reject("the test says so".into())),
+            "panic" => panic!("the test says so"),
+            "flaky"
+                if FAILED_ONCE
+                    .lock()
+                    .unwrap()
+                    .get_or_insert_default()
+                    .insert(user.user_id) =>
+            {
+                return Err(Failure::Database(sqlx::Error::RowNotFound));
+            }
+            "needs the gate" => {
+                let open: i64 =
+                    sqlx::query_scalar("select count(*) from effect where email = 'gate'")
+                        .fetch_one(&mut **tx)
+                        .await?;
+                if open == 0 {
+                    tx.wait(&event.meta, "gate".into());
+                    continue;
+                }
+            }
+            "gate" => tx.release(&["gate".to_owned()]).await?,
+            "slow" => {
+                sqlx::query("select pg_sleep(5)").execute(&mut **tx).await?;
+            }
+            _ => {}
+        }
+        sqlx::query("insert into effect (event_id, user_id, email) values ($1, $2, $3)")
+            .bind(event.meta.event_id.as_uuid())
+            .bind(user.user_id.as_uuid())
+            .bind(&user.email)
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
