@@ -1,7 +1,7 @@
 //! The documented chain, seen from outside: a registration becomes a profile and one welcome.
 
 use chrono::{DateTime, Utc};
-use events::{Role, UserId, topology::QUEUES};
+use events::{Role, UserId, topology::queues};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use test_support::{
@@ -382,7 +382,7 @@ async fn what_is_nobodys_business_has_no_effect() {
         3,
         "the admin's event was taken"
     );
-    for queue in QUEUES {
+    for queue in queues() {
         eventually(SOON, "queues are empty", async || {
             stack.vhost.depth(queue.name).await == Some(0)
         })

@@ -3,7 +3,7 @@
 use events::{
     Event as _,
     profile::StudentCreated,
-    topology::{EXCHANGE, QUEUES},
+    topology::{EXCHANGE, queues},
 };
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind,
@@ -159,7 +159,7 @@ async fn nobody_publishes_anothers_events_reads_anothers_queue_or_changes_the_to
         );
     }
     for service in ["auth", "profile", "comm"] {
-        for queue in QUEUES {
+        for queue in queues() {
             let own = queue.name.starts_with(service);
             assert_eq!(
                 production.may_read(service, queue.name).await,

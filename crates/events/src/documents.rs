@@ -4,7 +4,7 @@ use crate::{
     Meta,
     catalogue::{self, EVENTS, Entry},
     key,
-    topology::{EXCHANGE, QUEUES},
+    topology::{EXCHANGE, queues},
 };
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -33,8 +33,7 @@ fn consumers(entry: &Entry) -> Vec<&'static str> {
             .iter()
             .any(|pattern| key::matches(pattern, entry.key))
     };
-    QUEUES
-        .iter()
+    queues()
         .filter(|queue| wants(queue.patterns))
         .map(|queue| queue.name)
         .collect()

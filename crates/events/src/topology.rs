@@ -12,7 +12,22 @@ pub const EXCHANGE: &str = "events.topic";
 /// the queue's `.crashed` replica. The default of RabbitMQ 4.x, named so that 3.x behaves alike.
 pub const DELIVERY_LIMIT: u32 = 20;
 
-/// A queue: one per consuming service.
+/// One of MedTrack's services. Every name that is derived from its short name stands here.
+#[derive(Debug)]
+pub struct Service {
+    /// The short name: `auth`. The prefix of its HTTP paths and of its units.
+    pub short: &'static str,
+    /// The name of its program, its API process and its events' `_meta.source`: `auth-service`.
+    pub name: &'static str,
+    /// Its PostgreSQL database: `auth_db`.
+    pub database: &'static str,
+    /// The PostgreSQL role that owns the database: `auth_service`.
+    pub role: &'static str,
+    /// The queue that its consumer reads.
+    pub queue: Queue,
+}
+
+/// The queue of a service.
 #[derive(Debug)]
 pub struct Queue {
     /// The queue's name on the broker.
@@ -23,46 +38,60 @@ pub struct Queue {
     pub patterns: &'static [&'static str],
 }
 
-/// What auth-service hears: the profile that was made for a user.
-pub static AUTH: Queue = Queue {
-    name: "auth.events",
-    crashed: "auth.events.crashed",
-    patterns: &[
+macro_rules! service {
+    ($short:literal, $patterns:expr) => {
+        Service {
+            short: $short,
+            name: concat!($short, "-service"),
+            database: concat!($short, "_db"),
+            role: concat!($short, "_service"),
+            queue: Queue {
+                name: concat!($short, ".events"),
+                crashed: concat!($short, ".events.crashed"),
+                patterns: $patterns,
+            },
+        }
+    };
+}
+
+/// auth-service; it receives the profile that was created for a user.
+pub static AUTH: Service = service!(
+    "auth",
+    &[
         "student.created",
         "student.deleted",
         "encadrant.created",
-        "encadrant.deleted",
-    ],
-};
+        "encadrant.deleted"
+    ]
+);
 
-/// What profile-service hears: everything about users.
-pub static PROFILE: Queue = Queue {
-    name: "profile.events",
-    crashed: "profile.events.crashed",
-    patterns: &["auth.user.*"],
-};
+/// profile-service; it receives every event about users.
+pub static PROFILE: Service = service!("profile", &["auth.user.*"]);
 
-/// What comm-service hears: everything that somebody may want to be told.
-pub static COMM: Queue = Queue {
-    name: "comm.events",
-    crashed: "comm.events.crashed",
-    patterns: &[
+/// comm-service; it receives every event that may become a notification.
+pub static COMM: Service = service!(
+    "comm",
+    &[
         "student.*",
         "encadrant.*",
         "stage.*",
         "evaluation.*",
         "grade.*",
-        "auth.user.deleted",
-    ],
-};
+        "auth.user.deleted"
+    ]
+);
+
+/// Every service of the system. What is named after a service elsewhere derives from this list.
+pub static SERVICES: [&Service; 3] = [&AUTH, &PROFILE, &COMM];
 
 /// Every queue of the system.
-pub static QUEUES: [&Queue; 3] = [&AUTH, &PROFILE, &COMM];
+pub fn queues() -> impl Iterator<Item = &'static Queue> {
+    SERVICES.iter().map(|service| &service.queue)
+}
 
 /// Whether some queue wants events with this routing key.
 pub fn is_routed(routing_key: &str) -> bool {
-    QUEUES
-        .iter()
+    queues()
         .flat_map(|queue| queue.patterns)
         .any(|pattern| key::matches(pattern, routing_key))
 }

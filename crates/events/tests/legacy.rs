@@ -180,7 +180,7 @@ fn what_an_event_needs_must_be_there() {
 
 #[test]
 fn only_known_keys_are_bound() {
-    let keys: Vec<_> = legacy::keys(&topology::PROFILE).collect();
+    let keys: Vec<_> = legacy::keys(&topology::PROFILE.queue).collect();
     assert_eq!(
         keys,
         [
@@ -192,8 +192,9 @@ fn only_known_keys_are_bound() {
             "user.deleted"
         ]
     );
-    assert!(legacy::keys(&topology::COMM).any(|key| key == "user.deleted"));
+    assert!(legacy::keys(&topology::COMM.queue).any(|key| key == "user.deleted"));
     assert!(
-        legacy::keys(&topology::COMM).all(|key| !key.contains('*') && !key.starts_with("core."))
+        legacy::keys(&topology::COMM.queue)
+            .all(|key| !key.contains('*') && !key.starts_with("core."))
     );
 }

@@ -6,7 +6,7 @@
 use crate::broker::{self, Broker, BrokerError, CALL, within};
 use events::{
     legacy,
-    topology::{DELIVERY_LIMIT, EXCHANGE, QUEUES, Queue},
+    topology::{DELIVERY_LIMIT, EXCHANGE, Queue, queues},
 };
 use lapin::{
     Channel, Connection, ExchangeKind,
@@ -53,7 +53,7 @@ async fn declare_all(channel: &Channel, broker: &Broker) -> Result<(), BrokerErr
         durable: true,
         ..Default::default()
     };
-    for queue in QUEUES {
+    for queue in queues() {
         declare_queue(channel, queue.crashed, durable, table(&crashed_arguments())).await?;
         declare_queue(channel, queue.name, durable, table(&arguments(queue))).await?;
         for pattern in queue.patterns {
@@ -72,7 +72,7 @@ async fn declare_all(channel: &Channel, broker: &Broker) -> Result<(), BrokerErr
         },
     )
     .await?;
-    for queue in QUEUES {
+    for queue in queues() {
         for key in legacy::keys(queue) {
             bind(channel, queue, old, key).await?;
         }
@@ -110,7 +110,7 @@ async fn check_all(channel: &Channel) -> Result<(), BrokerError> {
         passive: true,
         ..Default::default()
     };
-    for queue in QUEUES {
+    for queue in queues() {
         declare_queue(channel, queue.crashed, passive, FieldTable::default()).await?;
         declare_queue(channel, queue.name, passive, FieldTable::default()).await?;
     }
@@ -192,13 +192,13 @@ fn table(arguments: &Value) -> FieldTable {
 /// declare.
 pub fn definitions(vhost: &str) -> Value {
     let queue = |name: &str, arguments: Value| json!({"name": name, "vhost": vhost, "durable": true, "auto_delete": false, "arguments": arguments});
-    let queues = QUEUES.iter().flat_map(|wanted| {
+    let declared = queues().flat_map(|wanted| {
         [
             queue(wanted.name, arguments(wanted)),
             queue(wanted.crashed, crashed_arguments()),
         ]
     });
-    let bindings = QUEUES.iter().flat_map(|queue| {
+    let bindings = queues().flat_map(|queue| {
         queue.patterns.iter().map(|pattern| {
             json!({"source": EXCHANGE, "vhost": vhost, "destination": queue.name, "destination_type": "queue",
                    "routing_key": pattern, "arguments": {}})
@@ -207,7 +207,7 @@ pub fn definitions(vhost: &str) -> Value {
     json!({
         "exchanges": [{"name": EXCHANGE, "vhost": vhost, "type": "topic", "durable": true, "auto_delete": false,
                        "internal": false, "arguments": {}}],
-        "queues": queues.collect::<Vec<_>>(),
+        "queues": declared.collect::<Vec<_>>(),
         "bindings": bindings.collect::<Vec<_>>(),
     })
 }

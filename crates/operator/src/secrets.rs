@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 /// A service: its name, its word in databases and roles, and its queue.
 const SERVICES: [(&str, &str, &Queue); 3] = [
-    ("auth-service", "auth", &topology::AUTH),
-    ("profile-service", "profile", &topology::PROFILE),
-    ("comm-service", "comm", &topology::COMM),
+    ("auth-service", "auth", &topology::AUTH.queue),
+    ("profile-service", "profile", &topology::PROFILE.queue),
+    ("comm-service", "comm", &topology::COMM.queue),
 ];
 
 /// Who may look at the broker; the services' own logins may not.

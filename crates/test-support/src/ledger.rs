@@ -281,9 +281,9 @@ async fn is_drained(stack: &Stack) -> bool {
         events.extend(rows(database, "select event_id, routing_key from outbox").await);
     }
     let consumers = [
-        (&topology::AUTH, &stack.auth),
-        (&topology::PROFILE, &stack.profile),
-        (&topology::COMM, &stack.comm),
+        (&topology::AUTH.queue, &stack.auth),
+        (&topology::PROFILE.queue, &stack.profile),
+        (&topology::COMM.queue, &stack.comm),
     ];
     for (queue, database) in consumers {
         let taken: Vec<(Uuid, String)> =

@@ -74,7 +74,7 @@ pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::
     database::ensure_current(&pool, &MIGRATORS, NAME).await?;
     let broker = Broker::new(&config.broker, NAME)?;
     let (outbox, relay) = messaging::outbox(pool.clone(), broker.clone());
-    let consumer = Consumer::new(broker, outbox, &topology::COMM, consumer::handlers());
+    let consumer = Consumer::new(broker, outbox, &topology::COMM.queue, consumer::handlers());
 
     let heard = consumer.status();
     let health = Health::new()

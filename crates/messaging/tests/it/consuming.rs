@@ -122,7 +122,7 @@ async fn an_event_without_a_handler_is_acknowledged() {
     fixture.proof_of_life().await;
     assert_eq!(fixture.database.count("parked_event").await, 0);
     eventually(SOON, "the queue is empty", async || {
-        fixture.vhost.depth(PROFILE.name).await == Some(0)
+        fixture.vhost.depth(PROFILE.queue.name).await == Some(0)
     })
     .await;
 }
@@ -301,11 +301,11 @@ async fn a_deleted_queue_is_made_anew() {
     fixture.start_consumer().await;
     let channel = fixture.vhost.channel().await;
     channel
-        .queue_delete(PROFILE.name.into(), QueueDeleteOptions::default())
+        .queue_delete(PROFILE.queue.name.into(), QueueDeleteOptions::default())
         .await
         .unwrap();
     eventually(SOON, "the queue is back", async || {
-        fixture.vhost.depth(PROFILE.name).await.is_some()
+        fixture.vhost.depth(PROFILE.queue.name).await.is_some()
     })
     .await;
     eventually(SOON, "an event is heard again", async || {
@@ -323,7 +323,7 @@ async fn what_crashed_its_consumer_again_and_again_is_parked_as_dead() {
     let channel = fixture.vhost.channel().await;
     eventually(SOON, "the broker sets it aside", async || {
         if let Some(message) = channel
-            .basic_get(PROFILE.name.into(), BasicGetOptions::default())
+            .basic_get(PROFILE.queue.name.into(), BasicGetOptions::default())
             .await
             .unwrap()
         {
@@ -335,7 +335,7 @@ async fn what_crashed_its_consumer_again_and_again_is_parked_as_dead() {
                 .await
                 .unwrap();
         }
-        fixture.vhost.depth(PROFILE.crashed).await == Some(1)
+        fixture.vhost.depth(PROFILE.queue.crashed).await == Some(1)
     })
     .await;
     fixture.start_consumer().await;
@@ -345,7 +345,7 @@ async fn what_crashed_its_consumer_again_and_again_is_parked_as_dead() {
     );
     fixture.parked(&dead).await;
     eventually(SOON, "it is moved", async || {
-        fixture.vhost.depth(PROFILE.crashed).await == Some(0)
+        fixture.vhost.depth(PROFILE.queue.crashed).await == Some(0)
     })
     .await;
     fixture.proof_of_life().await;
@@ -368,7 +368,11 @@ async fn told_to_stop_a_consumer_ends_and_loses_nothing() {
         SOON,
         "what was not handled is back in the queue",
         async || {
-            let left = fixture.vhost.depth(PROFILE.name).await.unwrap_or_default();
+            let left = fixture
+                .vhost
+                .depth(PROFILE.queue.name)
+                .await
+                .unwrap_or_default();
             i64::from(left) + fixture.effects().await >= 200
         },
     )
@@ -413,7 +417,7 @@ async fn a_login_that_may_not_declare_consumes_all_the_same() {
     let consumer = messaging::Consumer::new(
         broker(&url, fixture.to_broker.address),
         outbox,
-        &PROFILE,
+        &PROFILE.queue,
         messaging::Handlers::new(),
     );
     let status = consumer.status();
@@ -421,7 +425,7 @@ async fn a_login_that_may_not_declare_consumes_all_the_same() {
     eventually(SOON, "the consumer hears", async || status.check().is_ok()).await;
     fixture.send(&user("heard")).await;
     eventually(SOON, "the queue is empty", async || {
-        fixture.vhost.depth(PROFILE.name).await == Some(0)
+        fixture.vhost.depth(PROFILE.queue.name).await == Some(0)
     })
     .await;
     task.abort();

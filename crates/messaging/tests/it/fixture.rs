@@ -72,7 +72,7 @@ impl Fixture {
         let consumer = Consumer::new(
             broker,
             outbox,
-            &PROFILE,
+            &PROFILE.queue,
             Handlers::new().on(on_user_created),
         );
         let status = consumer.status();

@@ -334,7 +334,7 @@ impl Doctor {
     async fn queues(&self) -> anyhow::Result<Vec<Finding>> {
         let found = queues::ask(&self.endpoints).await?;
         let mut findings = Vec::new();
-        for wanted in events::topology::QUEUES {
+        for wanted in events::topology::queues() {
             let Some(queue) = found.iter().find(|queue| queue.name == wanted.name) else {
                 findings.push(broken(
                     format!("the queue {} is missing", wanted.name),

@@ -10,7 +10,7 @@ use events::{
     EventId, RawMessage,
     catalogue::{self, EVENTS, Entry, Validation},
     key,
-    topology::{EXCHANGE, QUEUES},
+    topology::{self, EXCHANGE},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -90,8 +90,7 @@ fn queues(routing_key: &str) -> Vec<&'static str> {
             .iter()
             .any(|pattern| key::matches(pattern, routing_key))
     };
-    QUEUES
-        .iter()
+    topology::queues()
         .filter(|queue| wants(queue.patterns))
         .map(|queue| queue.name)
         .collect()

@@ -4,7 +4,7 @@ use super::list;
 use crate::broker;
 use crate::endpoints::{Endpoints, PATIENCE};
 use anyhow::Context as _;
-use events::topology::QUEUES;
+use events::topology;
 use messaging::admin;
 use serde::Serialize;
 use serde_json::Value;
@@ -63,8 +63,7 @@ pub(super) async fn ask(endpoints: &Endpoints) -> anyhow::Result<Vec<Row>> {
             .find(|queue| queue["name"] == name)
     };
     let number = |queue: &Value, field: &str| queue[field].as_u64().unwrap_or_default();
-    let names: Vec<_> = QUEUES
-        .iter()
+    let names: Vec<_> = topology::queues()
         .flat_map(|queue| [queue.name, queue.crashed])
         .collect();
     let depths = admin::depths(&broker::of(endpoints)?, &names).await;
@@ -75,7 +74,7 @@ pub(super) async fn ask(endpoints: &Endpoints) -> anyhow::Result<Vec<Row>> {
             .position(|known| *known == name)
             .and_then(|i| depths[i])
     };
-    let rows = QUEUES.iter().filter_map(|wanted| {
+    let rows = topology::queues().filter_map(|wanted| {
         let ((ready, consumers), queue) = (depth(wanted.name)?, found(wanted.name));
         let keys = bindings.as_array().into_iter().flatten();
         let keys =

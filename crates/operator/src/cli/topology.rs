@@ -2,7 +2,7 @@
 
 use crate::endpoints::Endpoints;
 use anyhow::Context as _;
-use events::topology::{EXCHANGE, QUEUES};
+use events::topology::{EXCHANGE, queues};
 
 pub(crate) async fn apply(endpoints: &Endpoints) -> anyhow::Result<()> {
     let broker = crate::broker::of(endpoints)?;
@@ -11,7 +11,7 @@ pub(crate) async fn apply(endpoints: &Endpoints) -> anyhow::Result<()> {
          empty it, delete it in the management UI, and apply again",
     )?;
     say!("The exchange {EXCHANGE} is there, and with it:");
-    for queue in QUEUES {
+    for queue in queues() {
         say!("  {:<15} {}", queue.name, queue.patterns.join(" "));
     }
     Ok(())

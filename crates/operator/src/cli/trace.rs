@@ -9,7 +9,7 @@ use super::list;
 use crate::endpoints::{Endpoints, SERVICES};
 use anyhow::bail;
 use chrono::{DateTime, Utc};
-use events::{key, topology::QUEUES};
+use events::{key, topology::queues};
 use serde::Serialize;
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
@@ -185,7 +185,7 @@ async fn hops(correlation_id: Uuid, databases: &mut Databases) -> anyhow::Result
             if event.published_at.is_none() {
                 continue;
             }
-            for queue in QUEUES.iter().filter(|queue| {
+            for queue in queues().filter(|queue| {
                 queue
                     .patterns
                     .iter()
