@@ -4,6 +4,8 @@
 //! is published before a consumer's first start is kept for it.
 
 use crate::key;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 /// The durable topic exchange that every event is published to.
 pub const EXCHANGE: &str = "events.topic";
@@ -94,4 +96,52 @@ pub fn is_routed(routing_key: &str) -> bool {
     queues()
         .flat_map(|queue| queue.patterns)
         .any(|pattern| key::matches(pattern, routing_key))
+}
+
+/// One process of a stack that the launcher runs. The launcher writes the list of them to `.medtrack/units.json`,
+/// and the operator's command reads it there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// The name of the process: `comm-service-consumer-2`, `rabbitmq`.
+    pub unit: String,
+    /// Its process id, while it runs.
+    pub pid: Option<u32>,
+    /// Whether it runs.
+    pub state: UnitState,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// When it was started again, oldest first; at most the last [`Unit::RESTARTS`] times.
+    pub restarted_at: Vec<DateTime<Utc>>,
+    /// Where it listens, as host and port.
+    pub address: String,
+    /// Where a service's process answers about its health and its metrics, as host and port.
+    pub internal_address: Option<String>,
+}
+
+impl Unit {
+    /// How many times of restarts are kept.
+    pub const RESTARTS: usize = 20;
+}
+
+/// Whether a unit runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitState {
+    /// The process is alive.
+    Running,
+    /// The process has ended, and the launcher starts it again.
+    Crashed,
+    /// A person has stopped it.
+    Stopped,
+}
+
+impl UnitState {
+    /// The state as it is written: `running`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            UnitState::Running => "running",
+            UnitState::Crashed => "crashed",
+            UnitState::Stopped => "stopped",
+        }
+    }
 }

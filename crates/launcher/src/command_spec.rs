@@ -1,9 +1,9 @@
-//! A program to be run as a child, described before it is started.
+//! A program to run as a child, described before it starts.
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, process::Stdio};
 use tokio::process::{Child, Command};
 
-/// How a child is told that it should end.
+/// The signal that stops a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopSignal {
     /// SIGTERM.
@@ -66,7 +66,7 @@ impl CommandSpec {
         self
     }
 
-    /// Runs inside another program, such as `unshare … --`.
+    /// Runs the program by another one, such as `unshare … --`.
     pub(crate) fn inside(mut self, outer: &[&str]) -> Self {
         self.outer = outer.iter().map(Into::into).collect();
         self
@@ -77,7 +77,7 @@ impl CommandSpec {
         self
     }
 
-    /// Starts with nothing of our environment but the search path.
+    /// Passes nothing of this process's environment on but the search path.
     pub(crate) fn clean(mut self) -> Self {
         self.inherit = false;
         self
@@ -93,20 +93,21 @@ impl CommandSpec {
         self
     }
 
-    /// Killed when this process dies: its log goes nowhere then, and whether it can still end well is its own affair.
+    /// Makes the kernel kill the program, instead of stopping it, when this process dies: it may lose its output then, and
+    /// a program without output could wait for ever.
     pub(crate) fn kill_with_parent(mut self) -> Self {
         self.kill_with_parent = true;
         self
     }
 
-    /// The command as it is.
+    /// The command without a parent-death signal.
     pub(crate) fn command(&self) -> Command {
         self.command_of(self.outer.iter().chain(&self.words))
     }
 
-    /// The command as a child that is told when this process dies, whatever it dies of.
+    /// The command as a child that the kernel signals when this process dies, for whatever reason.
     pub(crate) fn with_parent_death_signal(&self) -> Command {
-        // Innermost: a change of user makes the kernel forget it.
+        // Innermost, because a change of user clears the signal in the kernel.
         let signal = if self.kill_with_parent {
             "KILL"
         } else {
@@ -135,7 +136,8 @@ impl CommandSpec {
         command
     }
 
-    /// Starts it with_parent_death_signal, and so that a Ctrl-C in the terminal does not reach it.
+    /// Starts the program with a parent-death signal, in a process group of its own, which Ctrl-C in the terminal does not
+    /// reach.
     pub(crate) fn spawn(&self, output: Stdio, errors: Stdio) -> std::io::Result<Child> {
         self.with_parent_death_signal()
             .stdout(output)

@@ -1,6 +1,8 @@
-//! What can be asked of the launcher.
+//! The launcher's verbs.
 
-use crate::{control, ephemeral, logs, prepare, stack, up, workspace::Workspace};
+use crate::{
+    control, end, ephemeral, help, logs, prepare, tests_and_bench, up, workspace::Workspace,
+};
 use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -9,11 +11,8 @@ use std::process::ExitCode;
 #[command(
     name = "medtrack",
     version,
-    after_help = "Examples:\n  \
-    medtrack up                         start everything, logs in this terminal, Ctrl-C stops\n  \
-    medtrack up --detach                start everything in the background\n  \
-    medtrack logs -f comm-consumer      follow one unit\n  \
-    medtrack test -p messaging          run the tests of one crate"
+    subcommand_help_heading = "Run the system on this machine",
+    after_help = help::EXAMPLES
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -24,7 +23,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start PostgreSQL, RabbitMQ, the six processes and the gateway.
     Up(Up),
-    /// Stop everything, or only some units; data stay.
+    /// Stop everything, or only some units; the data stay.
     Stop { units: Vec<String> },
     /// Restart units, or start stopped ones.
     Restart {
@@ -33,14 +32,14 @@ pub(crate) enum Command {
     },
     /// List the units: process, state, since when, restarts.
     Ps,
-    /// Show logs, of all units or of one.
+    /// Show the logs of all units or of one.
     Logs {
         /// Go on as lines are written.
         #[arg(short, long)]
         follow: bool,
         unit: Option<String>,
     },
-    /// Stop everything and forget all data.
+    /// Stop everything and remove all data.
     Reset {
         /// Do not ask.
         #[arg(long)]
@@ -52,18 +51,18 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Measure the chain beside this machine's floor, on an idle machine.
+    /// Measure the event chain and the limits of this machine; the machine must be idle.
     Bench {
-        /// For programs.
+        /// Print JSON, for programs.
         #[arg(long)]
         json: bool,
     },
-    /// A PostgreSQL and a RabbitMQ for one command.
+    /// Run one command with a PostgreSQL and a RabbitMQ of its own.
     #[command(subcommand)]
     Ephemeral(Ephemeral),
-    /// Refresh what is generated: `.sqlx/` after a change of SQL or of a migration, `docs/` after one of an event.
+    /// Refresh generated files: `.sqlx/` after a change of SQL or of a migration, `docs/` after one of an event.
     Prepare {
-        /// Change nothing; fail when something is stale.
+        /// Change nothing; fail when a file is stale.
         #[arg(long)]
         check: bool,
     },
@@ -74,17 +73,24 @@ pub(crate) struct Up {
     /// Return when everything is ready, and leave it running.
     #[arg(long)]
     pub(crate) detach: bool,
-    /// Install nothing; say what is missing.
+    /// Install nothing; name what is missing.
     #[arg(long)]
     pub(crate) no_install: bool,
-    /// Processes of a consumer, such as `comm-consumer=3`.
+    /// Number of processes of a consumer, such as `comm-consumer=3`.
     #[arg(long, value_name = "UNIT=N", value_parser = scale)]
-    pub(crate) scale: Vec<(String, u32)>,
+    pub(crate) scale: Vec<Scale>,
+}
+
+/// How many processes a consumer has.
+#[derive(Clone, Debug)]
+pub(crate) struct Scale {
+    pub(crate) unit: String,
+    pub(crate) processes: u32,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ephemeral {
-    /// Run a command with MEDTRACK_TEST_DATABASE_URL, …_AMQP_URL and …_MANAGEMENT_URL set; all is gone afterwards.
+    /// Run a command with MEDTRACK_TEST_DATABASE_URL, …_AMQP_URL and …_MANAGEMENT_URL set; remove the servers afterwards.
     #[command(after_help = "Example:\n  medtrack ephemeral exec -- cargo test -p messaging")]
     Exec {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -98,20 +104,22 @@ impl Command {
         match self {
             Command::Up(options) if options.detach => up::detached(&workspace, &options).await?,
             Command::Up(options) => up::foreground(&workspace, &options).await?,
-            Command::Stop { units } if units.is_empty() => stack::stop(&workspace).await?,
+            Command::Stop { units } if units.is_empty() => end::stop(&workspace).await?,
             Command::Stop { units } => {
-                control::tell(&workspace, &control::Request::Stop(units)).await?
+                control::send(&workspace, &control::Request::Stop(units)).await?;
             }
             Command::Restart { units } => {
-                control::tell(&workspace, &control::Request::Restart(units)).await?
+                control::send(&workspace, &control::Request::Restart(units)).await?;
             }
-            Command::Ps => control::tell(&workspace, &control::Request::Ps).await?,
+            Command::Ps => control::send(&workspace, &control::Request::Ps).await?,
             Command::Logs { follow, unit } => {
-                logs::show(&workspace, unit.as_deref(), follow).await?
+                logs::show(&workspace, unit.as_deref(), follow).await?;
             }
-            Command::Reset { yes } => stack::reset(&workspace, yes).await?,
-            Command::Test { arguments } => return ephemeral::test(&workspace, arguments).await,
-            Command::Bench { json } => return ephemeral::bench(&workspace, json).await,
+            Command::Reset { yes } => end::reset(&workspace, yes).await?,
+            Command::Test { arguments } => {
+                return tests_and_bench::test(&workspace, arguments).await;
+            }
+            Command::Bench { json } => return tests_and_bench::bench(&workspace, json).await,
             Command::Ephemeral(Ephemeral::Exec { command }) => {
                 return ephemeral::exec(&workspace, command).await;
             }
@@ -121,12 +129,15 @@ impl Command {
     }
 }
 
-fn scale(text: &str) -> Result<(String, u32), String> {
+fn scale(text: &str) -> Result<Scale, String> {
     let (unit, number) = text
         .split_once('=')
         .ok_or("write it as UNIT=N, such as comm-consumer=3")?;
     match number.parse() {
-        Ok(number @ 1..=9) => Ok((unit.to_owned(), number)),
+        Ok(processes @ 1..=9) => Ok(Scale {
+            unit: unit.to_owned(),
+            processes,
+        }),
         _ => Err("N is a number from 1 to 9".into()),
     }
 }

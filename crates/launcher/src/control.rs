@@ -1,7 +1,7 @@
-//! The line between a running `up` and the commands of another terminal: one request, one answer, in JSON, over a
-//! Unix socket that only the owner of the state directory reaches.
+//! The connection between a running `up` and the commands of other terminals: one request and one response, in JSON,
+//! over a Unix socket that only the owner of the state directory can open.
 
-use crate::workspace::Workspace;
+use crate::{output::say, workspace::Workspace};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -10,12 +10,12 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-/// What can be asked of a running stack.
+/// A request to a running stack.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// The table of units.
+    /// Return the table of units.
     Ps,
-    /// The box of addresses, once all is ready.
+    /// Return the box of addresses, once everything is ready.
     Ready,
     /// Stop these units.
     Stop(Vec<String>),
@@ -25,32 +25,32 @@ pub(crate) enum Request {
     Shutdown,
 }
 
-/// The answer: text for a person.
-pub(crate) type Answer = Result<String, String>;
+/// The response: text for a person.
+pub(crate) type Response = Result<String, String>;
 
-/// The way back to who asked.
-pub(crate) type Reply = oneshot::Sender<Answer>;
+/// Where the response goes.
+pub(crate) type Reply = oneshot::Sender<Response>;
 
-/// A request.
+/// A request, and where its response goes.
 pub(crate) type Call = (Request, Reply);
 
-/// Listens for requests.
+/// Listens for requests, and passes them on.
 pub(crate) fn listen(workspace: &Workspace) -> anyhow::Result<mpsc::Receiver<Call>> {
     let path = workspace.socket();
-    // A socket that a killed launcher left; the lock says that nobody listens there.
+    // A killed launcher leaves its socket. No process listens on it: this one holds the lock.
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path)
         .with_context(|| format!("cannot listen on {}", path.display()))?;
     let (calls, received) = mpsc::channel(8);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(response(stream, calls.clone()));
+            tokio::spawn(serve(stream, calls.clone()));
         }
     });
     Ok(received)
 }
 
-async fn response(mut stream: UnixStream, calls: mpsc::Sender<Call>) -> anyhow::Result<()> {
+async fn serve(mut stream: UnixStream, calls: mpsc::Sender<Call>) -> anyhow::Result<()> {
     let mut request = Vec::new();
     (&mut stream).take(65_536).read_to_end(&mut request).await?;
     let (reply, replied) = oneshot::channel();
@@ -63,13 +63,13 @@ async fn response(mut stream: UnixStream, calls: mpsc::Sender<Call>) -> anyhow::
     Ok(())
 }
 
-/// Asks a running stack; `None` when none is running, or it dies over the question.
-pub(crate) async fn ask(
+/// Sends a request to a running stack; `None` when none is running, or it ends before it responds.
+pub(crate) async fn call(
     workspace: &Workspace,
     request: &Request,
-) -> anyhow::Result<Option<Answer>> {
+) -> anyhow::Result<Option<Response>> {
     let request = serde_json::to_vec(request)?;
-    let asking = async {
+    let exchange = async {
         let mut stream = UnixStream::connect(workspace.socket()).await?;
         stream.write_all(&request).await?;
         stream.shutdown().await?;
@@ -77,16 +77,16 @@ pub(crate) async fn ask(
         stream.read_to_end(&mut response).await?;
         std::io::Result::Ok(response)
     };
-    match asking.await {
+    match exchange.await {
         Ok(response) if !response.is_empty() => Ok(Some(serde_json::from_slice(&response)?)),
         _ => Ok(None),
     }
 }
 
-/// Asks a running stack and prints its answer.
-pub(crate) async fn tell(workspace: &Workspace, request: &Request) -> anyhow::Result<()> {
-    match ask(workspace, request).await? {
-        Some(Ok(text)) => say!("{text}"),
+/// Sends a request to a running stack and prints the response.
+pub(crate) async fn send(workspace: &Workspace, request: &Request) -> anyhow::Result<()> {
+    match call(workspace, request).await? {
+        Some(Ok(text)) => say(&text),
         Some(Err(text)) => bail!("{text}"),
         None => bail!("nothing is running here; try: ./medtrack up"),
     }

@@ -1,4 +1,4 @@
-//! A PostgreSQL and a RabbitMQ that live as long as one command: for tests, for the bench, for `ephemeral exec`.
+//! A PostgreSQL and a RabbitMQ that live as long as one command: for `test`, `bench`, `prepare` and `ephemeral exec`.
 
 use crate::{
     command_spec::{CommandSpec, StopSignal},
@@ -7,7 +7,6 @@ use crate::{
     postgres::{self, Postgres},
     processes,
     rabbitmq::{LOGIN, RabbitMq, RabbitPorts},
-    stack::target_dir,
     workspace::{Workspace, create_private},
 };
 use anyhow::{Context as _, anyhow, bail};
@@ -27,14 +26,17 @@ use tokio::{
 };
 use uuid::Uuid;
 
-/// PostgreSQL, and RabbitMQ where it is wanted, in a directory of their own.
+/// The variable that names the directory of the programs under test.
+pub(crate) const BIN_DIR: &str = "MEDTRACK_TEST_BIN_DIR";
+
+/// PostgreSQL, and RabbitMQ where the command needs it, in a directory of their own.
 pub(crate) struct Ephemeral {
     dir: PathBuf,
     pub(crate) postgres: Postgres,
     rabbitmq: Option<RabbitMq>,
 }
 
-/// The processes of such servers.
+/// The servers' processes, and how each is stopped.
 type Children = Vec<(Child, StopSignal)>;
 
 impl Ephemeral {
@@ -100,7 +102,7 @@ impl Ephemeral {
         lines[lines.len().saturating_sub(10)..].join("\n")
     }
 
-    /// The servers' addresses, under the names that the tests know.
+    /// Adds the servers' addresses, under the names that the tests read.
     fn addresses(&self, program: CommandSpec) -> CommandSpec {
         let program = program.env("MEDTRACK_TEST_DATABASE_URL", self.postgres.url("postgres"));
         let Some(rabbitmq) = &self.rabbitmq else {
@@ -115,11 +117,11 @@ impl Ephemeral {
             .env("MEDTRACK_TEST_MANAGEMENT_URL", management)
     }
 
-    /// Runs commands one after the other; the first failure ends it.
-    async fn run(&self, commands: &[CommandSpec]) -> anyhow::Result<ExitCode> {
+    /// Runs commands one after the other, until one fails.
+    pub(crate) async fn run(&self, commands: &[CommandSpec]) -> anyhow::Result<ExitCode> {
         let mut code = 0;
         for (index, command) in commands.iter().enumerate() {
-            // The servers start while the build goes on.
+            // The servers start while the build runs; only the last command needs them.
             if index + 1 == commands.len() {
                 self.wait().await?;
             }
@@ -138,8 +140,9 @@ impl Ephemeral {
     }
 }
 
-/// Ephemeral while `work` goes on. However it ends, by itself, by a failure or by a signal, nothing is left.
-async fn with_servers<T>(
+/// Runs the servers while `work` runs. Stops them and removes their data however `work` ends: by itself, by a failure or
+/// by a signal.
+pub(crate) async fn with_servers<T>(
     with_rabbitmq: bool,
     work: impl AsyncFnOnce(&Ephemeral) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
@@ -150,11 +153,11 @@ async fn with_servers<T>(
     let mut children = Children::new();
     let outcome = tokio::select! {
         outcome = async { work(&Ephemeral::start(&dir, with_rabbitmq, &mut children).await?).await } => outcome,
-        _ = terminate.recv() => Err(anyhow!("told to stop")),
-        _ = interrupt.recv() => Err(anyhow!("told to stop")),
+        _ = terminate.recv() => Err(anyhow!("stopped by a signal")),
+        _ = interrupt.recv() => Err(anyhow!("stopped by a signal")),
     };
     stop(children).await;
-    postgres::forget(&dir);
+    postgres::remove_outside(&dir);
     let _ = std::fs::remove_dir_all(&dir);
     outcome
 }
@@ -170,12 +173,12 @@ async fn stop(mut children: Children) {
         .iter()
         .filter_map(|(child, _)| pid(child))
         .collect();
-    let left = processes::descendants(&servers);
-    processes::tell(&left, Signal::SIGTERM);
-    processes::gone(&left, Duration::from_secs(2)).await;
+    let others = processes::descendants(&servers);
+    processes::signal(&others, Signal::SIGTERM);
+    processes::wait_for_end(&others, Duration::from_secs(2)).await;
     for (child, stop_signal) in &children {
         if let Some(pid) = pid(child) {
-            // Nothing of RabbitMQ's is kept: it need not close its stores for seconds.
+            // RabbitMQ takes seconds to close its stores, and its data are removed anyway.
             let signal = if *stop_signal == StopSignal::Int {
                 Signal::SIGINT
             } else {
@@ -194,58 +197,21 @@ async fn stop(mut children: Children) {
     }
 }
 
-/// All tests.
-pub(crate) async fn test(
-    workspace: &Workspace,
-    arguments: Vec<String>,
-) -> anyhow::Result<ExitCode> {
-    install::ensure(true, true).await?;
-    let build = cargo(workspace).args(["build", "--workspace", "--bins", "--locked", "--quiet"]);
-    // Without `--workspace`, which would overrule a `-p` among the arguments; it is what cargo does here anyway.
-    let test = cargo(workspace)
-        .args(["test", "--locked"])
-        .args(arguments)
-        .env("MEDTRACK_TEST_BIN_DIR", target_dir(workspace).join("debug"));
-    with_servers(true, async |servers| servers.run(&[build, test]).await).await
-}
-
-/// The bench: optimised binaries.
-pub(crate) async fn bench(workspace: &Workspace, json: bool) -> anyhow::Result<ExitCode> {
-    install::ensure(false, true).await?;
-    let build = cargo(workspace).args(["build", "--workspace", "--bins", "--release", "--locked"]);
-    let bench = cargo(workspace)
-        .args([
-            "bench",
-            "--locked",
-            "-p",
-            "system-tests",
-            "--bench",
-            "chain",
-            "--",
-        ])
-        .args(json.then_some("--json"))
-        .env(
-            "MEDTRACK_TEST_BIN_DIR",
-            target_dir(workspace).join("release"),
-        );
-    with_servers(true, async |servers| servers.run(&[build, bench]).await).await
-}
-
-/// Any command.
+/// Runs a command.
 pub(crate) async fn exec(workspace: &Workspace, command: Vec<String>) -> anyhow::Result<ExitCode> {
     install::ensure(false, true).await?;
     let Some((program, arguments)) = command.split_first() else {
-        bail!("name a command")
+        bail!("no command is given")
     };
-    let binaries = std::env::var_os("MEDTRACK_TEST_BIN_DIR");
-    let binaries = binaries.unwrap_or_else(|| target_dir(workspace).join("debug").into());
+    let binaries = std::env::var_os(BIN_DIR);
+    let binaries = binaries.unwrap_or_else(|| workspace.target_dir().join("debug").into());
     let command = CommandSpec::new(program)
         .args(arguments)
-        .env("MEDTRACK_TEST_BIN_DIR", binaries);
+        .env(BIN_DIR, binaries);
     with_servers(true, async |servers| servers.run(&[command]).await).await
 }
 
-/// A PostgreSQL alone, while `work` goes on.
+/// Runs a PostgreSQL alone while `work` runs.
 pub(crate) async fn with_postgres<T>(
     work: impl AsyncFnOnce(&Postgres) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
@@ -255,8 +221,4 @@ pub(crate) async fn with_postgres<T>(
         work(&servers.postgres).await
     })
     .await
-}
-
-fn cargo(workspace: &Workspace) -> CommandSpec {
-    CommandSpec::new("cargo").dir(&workspace.repository)
 }

@@ -12,7 +12,7 @@ pub(crate) fn program(workspace: &Workspace, ports: &Ports) -> CommandSpec {
         .env("AUTH_UPSTREAM", upstream("auth-service"))
         .env("PROFILE_UPSTREAM", upstream("profile-service"))
         .env("COMM_UPSTREAM", upstream("comm-service"))
-        // Caddy would leave a directory in the workspace of whoever starts it.
+        // Without these, Caddy writes into the home directory of the user.
         .env("HOME", workspace.path("caddy"))
         .env("XDG_DATA_HOME", workspace.path("caddy"))
         .env("XDG_CONFIG_HOME", workspace.path("caddy"))

@@ -1,6 +1,6 @@
-//! What has to be on the machine: PostgreSQL, RabbitMQ and Caddy, as Debian packages.
+//! The programs that the machine must have: PostgreSQL, RabbitMQ and Caddy, as Debian packages.
 
-use crate::command_spec::CommandSpec;
+use crate::{command_spec::CommandSpec, output::say};
 use anyhow::{Context as _, bail};
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// PostgreSQL's programs, the highest version there is.
+/// The directory of PostgreSQL's programs, of the highest version that is installed.
 pub(crate) fn postgres_bin() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
     let version = |path: &Path| {
@@ -24,7 +24,7 @@ pub(crate) fn postgres_bin() -> Option<PathBuf> {
         .map(|path| path.join("bin"))
 }
 
-/// RabbitMQ's own start script; Debian's wrapper insists on the system's directories.
+/// RabbitMQ's own start script. Debian's wrapper only works with the system's directories.
 pub(crate) fn rabbitmq_script() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/rabbitmq/lib").ok()?.flatten();
     versions
@@ -33,7 +33,7 @@ pub(crate) fn rabbitmq_script() -> Option<PathBuf> {
         .max()
 }
 
-/// Finds out what is missing, and installs it where that is allowed.
+/// Installs the programs that are missing, where that is allowed; else names them.
 pub(crate) async fn ensure(gateway: bool, allowed: bool) -> anyhow::Result<()> {
     let mut missing = Vec::new();
     if postgres_bin().is_none() {
@@ -54,9 +54,11 @@ pub(crate) async fn ensure(gateway: bool, allowed: bool) -> anyhow::Result<()> {
     if !allowed || !nix::unistd::geteuid().is_root() || !on_path("apt-get") {
         bail!("missing on this machine: {list}; try: {by_hand}");
     }
-    say!("Installing {list} from this system's packages (their own services are not started)");
-    // From here on a signal does not end this process on the spot: what keeps the packages quiet has to go again.
-    // A Ctrl-C reaches apt-get by itself.
+    say(&format!(
+        "Installing {list} from this system's packages (their own services are not started)"
+    ));
+    // With these, a signal does not end this process at once: it has to remove its temporary files under /etc and /usr.
+    // Ctrl-C in the terminal also ends apt-get.
     let _interrupt = signal(SignalKind::interrupt())?;
     let _terminate = signal(SignalKind::terminate())?;
     let _quiet = Quiet::new(missing.contains(&"postgresql"))?;
@@ -87,17 +89,17 @@ async fn apt(arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Keeps the packages from starting their own servers, for as long as it lives.
+/// Keeps the packages from starting their own servers until it is dropped.
 struct Quiet {
-    made: Vec<PathBuf>,
+    files: Vec<PathBuf>,
 }
 
 impl Quiet {
     fn new(postgres: bool) -> anyhow::Result<Self> {
-        let mut quiet = Self { made: Vec::new() };
-        quiet.make("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)?;
+        let mut quiet = Self { files: Vec::new() };
+        quiet.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)?;
         if postgres {
-            quiet.make(
+            quiet.write(
                 "/etc/postgresql-common/createcluster.conf",
                 "create_main_cluster = false\n",
                 0o644,
@@ -106,7 +108,7 @@ impl Quiet {
         Ok(quiet)
     }
 
-    fn make(&mut self, path: &str, text: &str, mode: u32) -> anyhow::Result<()> {
+    fn write(&mut self, path: &str, text: &str, mode: u32) -> anyhow::Result<()> {
         let path = PathBuf::from(path);
         if path.exists() {
             return Ok(());
@@ -116,14 +118,14 @@ impl Quiet {
         }
         fs::write(&path, text)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
-        self.made.push(path);
+        self.files.push(path);
         Ok(())
     }
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        for path in &self.made {
+        for path in &self.files {
             let _ = fs::remove_file(path);
         }
     }

@@ -1,19 +1,19 @@
-//! Logs of the units: each in its own file, and in the terminal with the unit's name before each line.
+//! Logs of the units: each in its own file, and in the terminal with the name of the unit before each line.
 
-use crate::{units, workspace::Workspace};
+use crate::{output, units, workspace::Workspace};
 use anyhow::{Context as _, bail};
 use std::{
     fs::{self, File, OpenOptions},
-    io::{IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, ErrorKind, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 
-/// A larger log begins anew; one old one is kept.
+/// A log that is larger is renamed, and a new one begins. The renamed one replaces the one before.
 const LIMIT: u64 = 20 * 1024 * 1024;
 
-/// Writes what a unit says into its log, and into the terminal when `shown`.
+/// Writes the lines of a unit into its log, and to the terminal when `shown`.
 pub(crate) async fn pump(
     stream: impl AsyncRead + Unpin,
     workspace: Workspace,
@@ -26,8 +26,7 @@ pub(crate) async fn pump(
     while let Ok(Some(line)) = lines.next_segment().await {
         let text = String::from_utf8_lossy(&line);
         if shown {
-            // The stack goes on when its terminal is gone.
-            let _ = writeln!(std::io::stdout(), "{} {text}", prefix(&unit));
+            output::say(&format!("{} {text}", prefix(&unit)));
         }
         let _ = writeln!(file, "{text}");
         if file.metadata().is_ok_and(|metadata| metadata.len() > LIMIT) {
@@ -39,7 +38,7 @@ pub(crate) async fn pump(
     }
 }
 
-fn open(path: &Path) -> std::io::Result<File> {
+fn open(path: &Path) -> io::Result<File> {
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() > LIMIT) {
         fs::rename(path, path.with_extension("log.1"))?;
     }
@@ -70,8 +69,8 @@ pub(crate) fn last_lines(workspace: &Workspace, unit: &str, number: usize) -> St
     lines[lines.len().saturating_sub(number)..].join("\n")
 }
 
-/// The end of a file, and where it ends.
-fn tail(path: &Path) -> std::io::Result<(String, u64)> {
+/// The last part of a file, and the file's length.
+fn tail(path: &Path) -> io::Result<(String, u64)> {
     let mut file = File::open(path)?;
     let end = file.metadata()?.len();
     file.seek(SeekFrom::Start(end.saturating_sub(64 * 1024)))?;
@@ -80,12 +79,21 @@ fn tail(path: &Path) -> std::io::Result<(String, u64)> {
     Ok((String::from_utf8_lossy(&bytes).into_owned(), end))
 }
 
-/// Shows the last lines of one unit or of all, and goes on when told to follow.
+/// Prints the last lines of one unit or of all; with `follow` prints new lines for ever. A closed output ends it.
 pub(crate) async fn show(
     workspace: &Workspace,
     unit: Option<&str>,
     follow: bool,
 ) -> anyhow::Result<()> {
+    let files = files(workspace, unit)?;
+    match print(workspace, files, follow).await {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed?),
+    }
+}
+
+/// The logs of one unit or of all, by the names of the units.
+fn files(workspace: &Workspace, unit: Option<&str>) -> anyhow::Result<Vec<(String, PathBuf)>> {
     let mut files = Vec::new();
     let dir = workspace.path("logs");
     let entries = fs::read_dir(&dir).context("there are no logs yet; try: ./medtrack up")?;
@@ -110,12 +118,20 @@ pub(crate) async fn show(
             unit.unwrap_or_default()
         );
     }
+    Ok(files)
+}
+
+async fn print(
+    workspace: &Workspace,
+    files: Vec<(String, PathBuf)>,
+    follow: bool,
+) -> io::Result<()> {
     let alone = files.len() == 1;
     let mut followed: Vec<(String, PathBuf, u64)> = Vec::new();
     for (name, path) in files {
         let (_, end) = tail(&path)?;
         for line in last_lines(workspace, &name, if alone { 200 } else { 10 }).lines() {
-            print_line(&name, line, alone);
+            print_line(&name, line, alone)?;
         }
         followed.push((name, path, end));
     }
@@ -130,9 +146,9 @@ pub(crate) async fn show(
     }
 }
 
-fn print_new(name: &str, path: &Path, position: u64, alone: bool) -> std::io::Result<u64> {
+fn print_new(name: &str, path: &Path, position: u64, alone: bool) -> io::Result<u64> {
     let mut file = File::open(path)?;
-    // Shorter than before: it has begun anew.
+    // A file that is shorter than before is a new one.
     let start = if file.metadata()?.len() < position {
         0
     } else {
@@ -146,16 +162,16 @@ fn print_new(name: &str, path: &Path, position: u64, alone: bool) -> std::io::Re
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |last| last + 1);
     for line in String::from_utf8_lossy(&bytes[..whole]).lines() {
-        print_line(name, line, alone);
+        print_line(name, line, alone)?;
     }
     Ok(start + whole as u64)
 }
 
-fn print_line(name: &str, line: &str, alone: bool) {
+fn print_line(name: &str, line: &str, alone: bool) -> io::Result<()> {
     if alone {
-        say!("{line}")
+        output::line(line)
     } else {
-        say!("{} {line}", prefix(name))
+        output::line(&format!("{} {line}", prefix(name)))
     }
 }
 
@@ -188,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_log_that_grew_too_large_begins_anew() {
+    async fn a_log_that_is_too_large_is_renamed() {
         let workspace = workspace();
         fs::write(
             workspace.log("auth-service"),

@@ -1,26 +1,27 @@
-//! Ports on loopback: the usual ones where they are free, others where they are not, and the same ones next time.
+//! Ports on loopback: the usual ones where they are free, others where they are not. The file `ports.json` keeps the
+//! choice for the next start.
 
 use crate::workspace::Workspace;
 use anyhow::Context as _;
 use std::{collections::BTreeMap, fs, net::TcpListener};
 
-/// Below the range that the system hands out to clients, so that nobody gets one by chance.
+/// Below the range of ports that the system gives to clients, so that no client takes one by chance.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
 /// Name → port.
 pub(crate) type Ports = BTreeMap<String, u16>;
 
-/// Ports for `wanted` (name and the usual port): the usual ones, else those of the last time, else any.
+/// Chooses ports for `wanted` (the name and the usual port): the usual one, else that of the last start, else any.
 pub(crate) fn choose(
     workspace: &Workspace,
     wanted: &[(&str, Option<u16>)],
 ) -> anyhow::Result<Ports> {
     let path = workspace.path("ports.json");
-    let known: Ports = fs::read_to_string(&path)
+    let previous: Ports = fs::read_to_string(&path)
         .ok()
         .and_then(|text| serde_json::from_str(&text).ok())
         .unwrap_or_default();
-    let ports = pick(&known, wanted, is_free)?;
+    let ports = pick(&previous, wanted, is_free)?;
     fs::write(&path, serde_json::to_string_pretty(&ports)?)?;
     Ok(ports)
 }
@@ -31,13 +32,13 @@ pub(crate) fn any_free(taken: &Ports) -> anyhow::Result<u16> {
 }
 
 fn pick(
-    known: &Ports,
+    previous: &Ports,
     wanted: &[(&str, Option<u16>)],
     is_free: impl Fn(u16) -> bool,
 ) -> anyhow::Result<Ports> {
     let mut ports = Ports::new();
     for (name, usual) in wanted {
-        let mut candidates = usual.iter().copied().chain(known.get(*name).copied());
+        let mut candidates = usual.iter().copied().chain(previous.get(*name).copied());
         let port = match candidates
             .find(|port| !ports.values().any(|taken| taken == port) && is_free(*port))
         {
@@ -50,7 +51,7 @@ fn pick(
 }
 
 fn any(taken: &Ports, is_free: impl Fn(u16) -> bool) -> anyhow::Result<u16> {
-    // Another launcher may be choosing at the same moment: start at different endpoints.
+    // Another launcher may choose at the same moment, so each begins at a random port.
     let start = uuid::Uuid::new_v4().as_u128() % RANGE.len() as u128;
     let ports = RANGE
         .cycle()
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn no_port_is_given_twice() {
+    fn no_port_is_chosen_twice() {
         let ports = pick(&Ports::new(), &[("a", Some(80)), ("b", Some(80))], |_| true).unwrap();
         assert_ne!(ports["a"], ports["b"]);
         assert!(pick(&ports, &[("a", None)], |_| false).is_err());

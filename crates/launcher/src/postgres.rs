@@ -6,11 +6,13 @@ use crate::{
     workspace::{create_private, write_private},
 };
 use anyhow::{Context as _, bail};
+use events::topology::Service;
 use nix::unistd::{User, chown, geteuid};
 use std::{
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    process::Output,
     time::Duration,
 };
 use uuid::Uuid;
@@ -27,18 +29,18 @@ pub(crate) struct Postgres {
     account: Account,
 }
 
-/// Whose server it is. PostgreSQL refuses to run as root.
+/// The system user that runs the server. PostgreSQL refuses to run as root.
 enum Account {
-    /// Ours.
+    /// The user of this process.
     Own,
-    /// Ours, but a user namespace shows it as another: the files stay root's.
+    /// The user of this process, root, under another number in a user namespace; the files stay root's.
     Namespace,
-    /// The package's user, where there are no user namespaces.
+    /// The user of the Debian package, where there are no user namespaces.
     Package(User),
 }
 
 impl Postgres {
-    /// Its data live in `directory`; they are made when there are none.
+    /// Uses the data in `dir`; initialises them when there are none.
     pub(crate) async fn prepare(dir: &Path, password: &str, port: u16) -> anyhow::Result<Self> {
         let bin = install::postgres_bin().context("PostgreSQL is not installed")?;
         let account = account().await?;
@@ -62,7 +64,7 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// Beside its place, and then moved there: what is there is whole.
+    /// Initialises in a temporary directory, then renames it, so that a half-made cluster is never used.
     async fn initialise(&self) -> anyhow::Result<()> {
         let fresh = self.data.with_extension("new");
         if fresh.exists() {
@@ -100,11 +102,11 @@ impl Postgres {
                 String::from_utf8_lossy(&output.stderr).trim()
             );
         }
-        fs::rename(fresh, &self.data).context("cannot put the new PostgreSQL in its place")
+        fs::rename(fresh, &self.data).context("cannot move the new cluster to its directory")
     }
 
-    /// After a restart of the machine another process may have the pid of the server that died with it, and
-    /// PostgreSQL would take that one for a server.
+    /// Removes the pid file of a dead server. After a restart of the machine another process may have that pid, and
+    /// PostgreSQL would take that process for its server.
     fn forget_dead_server(&self) {
         let file = self.data.join("postmaster.pid");
         let Ok(text) = fs::read_to_string(&file) else {
@@ -132,7 +134,7 @@ impl Postgres {
                 "--",
             ],
         };
-        // That user may not be able to enter our working directory.
+        // The other user may not be able to enter the working directory of this process.
         program.inside(outer).dir("/")
     }
 
@@ -156,22 +158,23 @@ impl Postgres {
         url(SUPERUSER, &self.password, self.port, database)
     }
 
-    /// Whether it takes connections.
+    /// Whether the server accepts connections.
     pub(crate) async fn is_ready(&self) -> bool {
-        let ask = CommandSpec::new(self.bin.join("pg_isready")).args([
+        let check = CommandSpec::new(self.bin.join("pg_isready")).args([
             "-q",
             "-h",
             "127.0.0.1",
             "-p",
             &self.port.to_string(),
         ]);
-        ask.command()
+        check
+            .command()
             .status()
             .await
             .is_ok_and(|status| status.success())
     }
 
-    /// Waits until it takes connections. After a crash it syncs its whole directory first.
+    /// Waits until the server accepts connections. After a crash it syncs its whole directory first.
     pub(crate) async fn wait(&self) -> anyhow::Result<()> {
         for _ in 0..1_200 {
             if self.is_ready().await {
@@ -180,18 +183,20 @@ impl Postgres {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         bail!(
-            "PostgreSQL does not answer on port {} after a minute; try: ./medtrack logs postgres",
+            "PostgreSQL does not respond on port {} after a minute; try: ./medtrack logs postgres",
             self.port
         )
     }
 
-    /// Makes roles and databases that are missing: each database is its role's alone.
+    /// Creates the services' roles and databases that are missing, with these passwords. Only its own role may connect to
+    /// a database.
     pub(crate) async fn create_databases(
         &self,
-        databases: &[(&str, &str, String)],
+        logins: &[(&Service, String)],
     ) -> anyhow::Result<()> {
         let mut script = String::from("set client_min_messages = warning;\n");
-        for (database, role, password) in databases {
+        for (service, password) in logins {
+            let (database, role) = (service.database, service.role);
             script += &format!(
                 "select 'create role {role} login' where not exists (select from pg_roles where rolname = '{role}') \\gexec\n\
                  alter role {role} password '{password}';\n\
@@ -206,20 +211,7 @@ impl Postgres {
     /// Runs a script as the superuser.
     pub(crate) async fn psql(&self, script: &str) -> anyhow::Result<()> {
         use tokio::io::AsyncWriteExt as _;
-        let psql = CommandSpec::new(self.bin.join("psql"))
-            .args([
-                "-X",
-                "-q",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-h",
-                "127.0.0.1",
-                "-p",
-                &self.port.to_string(),
-            ])
-            .args(["-U", SUPERUSER, "-d", "postgres", "-f", "-"])
-            .env("PGPASSWORD", &self.password);
-        let mut command = psql.command();
+        let mut command = self.psql_command("postgres").args(["-f", "-"]).command();
         command
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::null())
@@ -228,15 +220,34 @@ impl Postgres {
         if let Some(mut input) = child.stdin.take() {
             input.write_all(script.as_bytes()).await?;
         }
-        let output = child.wait_with_output().await?;
-        if !output.status.success() {
-            bail!(
-                "psql failed: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
-        }
-        Ok(())
+        check_psql(&child.wait_with_output().await?)
     }
+
+    /// Runs the script of a file in one transaction, as the superuser.
+    pub(crate) async fn psql_file(&self, database: &str, file: &Path) -> anyhow::Result<()> {
+        let psql = self.psql_command(database).arg("-1").arg("-f").arg(file);
+        let output = psql.command().output().await.context("cannot run psql")?;
+        check_psql(&output)
+    }
+
+    fn psql_command(&self, database: &str) -> CommandSpec {
+        let port = self.port.to_string();
+        CommandSpec::new(self.bin.join("psql"))
+            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1"])
+            .args(["-h", "127.0.0.1", "-p", &port])
+            .args(["-U", SUPERUSER, "-d", database])
+            .env("PGPASSWORD", &self.password)
+    }
+}
+
+fn check_psql(output: &Output) -> anyhow::Result<()> {
+    if !output.status.success() {
+        bail!(
+            "psql failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(())
 }
 
 /// An address on loopback.
@@ -256,12 +267,12 @@ async fn account() -> anyhow::Result<Account> {
     if !geteuid().is_root() {
         return Ok(Account::Own);
     }
-    let tried = CommandSpec::new("true")
+    let outcome = CommandSpec::new("true")
         .inside(&NAMESPACE)
         .command()
         .output()
         .await;
-    if tried.is_ok_and(|output| output.status.success()) {
+    if outcome.is_ok_and(|output| output.status.success()) {
         return Ok(Account::Namespace);
     }
     let user = User::from_name("postgres")?
@@ -269,22 +280,22 @@ async fn account() -> anyhow::Result<Account> {
     Ok(Account::Package(user))
 }
 
-/// Where the package's user keeps what belongs to `directory`: it may not be able to enter that one.
-fn elsewhere(dir: &Path) -> PathBuf {
+/// Where the package's user keeps the data of `dir`, which it may not be able to enter.
+fn dir_outside(dir: &Path) -> PathBuf {
     let name = Uuid::new_v5(&Uuid::NAMESPACE_URL, dir.as_os_str().as_encoded_bytes());
     PathBuf::from(format!("/var/tmp/medtrack-{name}"))
 }
 
 fn dir_of_user(dir: &Path, user: &User) -> anyhow::Result<PathBuf> {
-    let place = elsewhere(dir);
+    let place = dir_outside(dir);
     if !place.exists() {
         create_private(&place)?;
         chown(&place, Some(user.uid), Some(user.gid))?;
     }
-    let found = fs::symlink_metadata(&place)?;
-    if !found.is_dir() || found.uid() != user.uid.as_raw() {
+    let metadata = fs::symlink_metadata(&place)?;
+    if !metadata.is_dir() || metadata.uid() != user.uid.as_raw() {
         bail!(
-            "{} is not the directory of the user {}; remove it and try again",
+            "{} does not belong to the user {}; remove it and try again",
             place.display(),
             user.name
         );
@@ -292,7 +303,7 @@ fn dir_of_user(dir: &Path, user: &User) -> anyhow::Result<PathBuf> {
     Ok(place)
 }
 
-/// Removes what belongs to `directory` and lies elsewhere.
-pub(crate) fn forget(dir: &Path) {
-    let _ = fs::remove_dir_all(elsewhere(dir));
+/// Removes the data of `dir` that lie outside of it.
+pub(crate) fn remove_outside(dir: &Path) {
+    let _ = fs::remove_dir_all(dir_outside(dir));
 }

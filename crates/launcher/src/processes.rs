@@ -1,4 +1,4 @@
-//! Processes as the kernel shows them: who lives, and whose children they are.
+//! Processes as the kernel lists them: whether one is alive, and which are the children of which.
 
 use nix::{
     errno::Errno,
@@ -11,43 +11,43 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A process, told from a later one with the same pid by when it was born.
+/// A process. Its start time distinguishes it from a later process with the same pid.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct Process {
     pid: Pid,
-    born: String,
+    started: String,
 }
 
-impl Known {
+impl Process {
     /// `None` when it is dead.
     pub(crate) fn of(pid: Pid) -> Option<Self> {
         stat(pid).map(|stat| Self {
             pid,
-            born: stat.born,
+            started: stat.started,
         })
     }
 
-    fn lives(&self) -> bool {
+    fn is_alive(&self) -> bool {
         Self::of(self.pid).as_ref() == Some(self)
     }
 
-    /// One line of a list of children.
+    /// The process as one line of the list of children.
     pub(crate) fn to_line(&self) -> String {
-        format!("{} {}", self.pid, self.born)
+        format!("{} {}", self.pid, self.started)
     }
 
-    /// What such a line says.
+    /// Reads such a line.
     pub(crate) fn from_line(line: &str) -> Option<Self> {
-        let (pid, born) = line.split_once(' ')?;
+        let (pid, started) = line.split_once(' ')?;
         Some(Self {
             pid: Pid::from_raw(pid.parse().ok()?),
-            born: born.to_owned(),
+            started: started.to_owned(),
         })
     }
 }
 
-/// All children of this process, and theirs, but for `kept` and theirs.
-pub(crate) fn descendants(kept: &[Pid]) -> Vec<Known> {
+/// All descendants of this process, without `kept` and their descendants.
+pub(crate) fn descendants(kept: &[Pid]) -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -67,27 +67,28 @@ pub(crate) fn descendants(kept: &[Pid]) -> Vec<Known> {
     family.remove(&Pid::this());
     let family = all.into_iter().filter(|(pid, _)| family.contains(pid));
     family
-        .map(|(pid, stat)| Known {
+        .map(|(pid, stat)| Process {
             pid,
-            born: stat.born,
+            started: stat.started,
         })
         .collect()
 }
 
-/// Sends a signal to those that still live.
-pub(crate) fn tell(processes: &[Known], signal: Signal) {
-    for process in processes.iter().filter(|process| process.lives()) {
+/// Sends a signal to the processes that are alive.
+pub(crate) fn signal(processes: &[Process], signal: Signal) {
+    for process in processes.iter().filter(|process| process.is_alive()) {
         let _ = kill(process.pid, signal);
     }
 }
 
-/// Waits until all are gone; kills what is not after `patience`.
-pub(crate) async fn gone(processes: &[Known], patience: Duration) {
+/// Waits until all processes have ended; kills those that have not after `patience`.
+pub(crate) async fn wait_for_end(processes: &[Process], patience: Duration) {
     let began = Instant::now();
-    while processes.iter().any(Known::lives) && began.elapsed() < patience + Duration::from_secs(4)
+    while processes.iter().any(Process::is_alive)
+        && began.elapsed() < patience + Duration::from_secs(4)
     {
         if began.elapsed() > patience {
-            tell(processes, Signal::SIGKILL);
+            signal(processes, Signal::SIGKILL);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -95,11 +96,11 @@ pub(crate) async fn gone(processes: &[Known], patience: Duration) {
 
 struct Stat {
     parent: Pid,
-    /// In the kernel's clock.
-    born: String,
+    /// In ticks since the start of the machine.
+    started: String,
 }
 
-/// `None` for a process that is dead, waited for or not.
+/// `None` for a process that has ended, also when its parent has not waited for it yet.
 fn stat(pid: Pid) -> Option<Stat> {
     if kill(pid, None) == Err(Errno::ESRCH) {
         return None;
@@ -108,8 +109,8 @@ fn stat(pid: Pid) -> Option<Stat> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
     let parent = Pid::from_raw(fields.next()?.parse().ok()?);
-    let born = fields.nth(17)?.to_owned();
-    (state != "Z").then_some(Stat { parent, born })
+    let started = fields.nth(17)?.to_owned();
+    (state != "Z").then_some(Stat { parent, started })
 }
 
 #[cfg(test)]
@@ -118,7 +119,7 @@ mod tests {
     use crate::command_spec::CommandSpec;
 
     #[tokio::test]
-    async fn what_is_left_is_found_and_ended() {
+    async fn descendants_are_listed_and_ended() {
         let script = "sleep 1000 & wait";
         let mut child = CommandSpec::new("sh")
             .args(["-c", script])
@@ -128,11 +129,11 @@ mod tests {
         let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap());
         let family = async {
             loop {
-                // Another test's children are not this one's to end.
-                let ours = |one: &Known| {
+                // The children of other tests go on.
+                let ours = |one: &Process| {
                     one.pid == pid || stat(one.pid).is_some_and(|one| one.parent == pid)
                 };
-                let family: Vec<Known> = descendants(&[]).into_iter().filter(ours).collect();
+                let family: Vec<Process> = descendants(&[]).into_iter().filter(ours).collect();
                 if family.len() == 2 {
                     return family;
                 }
@@ -144,13 +145,13 @@ mod tests {
             .unwrap();
         assert!(
             descendants(&[pid]).iter().all(|one| !family.contains(one)),
-            "a kept one with all of its own"
+            "a kept process keeps its children"
         );
         let line = family[0].to_line();
-        assert_eq!(Known::from_line(&line), Some(family[0].clone()));
-        tell(&family, Signal::SIGTERM);
-        gone(&family, Duration::from_secs(5)).await;
+        assert_eq!(Process::from_line(&line), Some(family[0].clone()));
+        signal(&family, Signal::SIGTERM);
+        wait_for_end(&family, Duration::from_secs(5)).await;
         child.wait().await.unwrap();
-        assert_eq!(Known::of(pid), None);
+        assert_eq!(Process::of(pid), None);
     }
 }

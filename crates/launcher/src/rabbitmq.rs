@@ -34,11 +34,11 @@ pub(crate) struct RabbitMq {
 }
 
 impl RabbitMq {
-    /// Its data live in `directory`.
+    /// Writes the configuration; the data live in `dir` too.
     pub(crate) fn prepare(dir: &Path, ports: RabbitPorts) -> anyhow::Result<Self> {
         let script = install::rabbitmq_script().context("RabbitMQ is not installed")?;
         let dir = dir.join("rabbitmq");
-        create_private(&dir.join("workspace"))?;
+        create_private(&dir.join("home"))?;
         let (user, password) = LOGIN;
         let RabbitPorts {
             amqp,
@@ -54,7 +54,7 @@ impl RabbitMq {
              log.console = true\nlog.file = false\n"
         );
         fs::write(dir.join("rabbitmq.conf"), settings)?;
-        // Else Debian's file with the system's settings is read.
+        // Without this file, RabbitMQ reads Debian's, which has the settings of the system's broker.
         fs::write(dir.join("rabbitmq-env.conf"), "")?;
         fs::write(
             dir.join("enabled_plugins"),
@@ -63,7 +63,7 @@ impl RabbitMq {
         Ok(Self { script, dir, ports })
     }
 
-    /// Erlang's name server. Started by us: Erlang would leave one behind that outlives the stack.
+    /// Erlang's name server. The launcher starts it, because one that Erlang starts would outlive the stack.
     pub(crate) fn epmd(&self) -> CommandSpec {
         CommandSpec::new("epmd")
             .args([
@@ -75,7 +75,7 @@ impl RabbitMq {
             .clean()
     }
 
-    /// Waits until epmd listens: a broker that finds none does not start.
+    /// Waits until epmd listens: a broker does not start without it.
     pub(crate) async fn wait_for_epmd(&self) -> anyhow::Result<()> {
         for _ in 0..500 {
             if units::is_ready(Ready::Listening(self.ports.epmd)).await {
@@ -86,13 +86,13 @@ impl RabbitMq {
         bail!("epmd does not listen on port {}", self.ports.epmd)
     }
 
-    /// The broker, to be run in the foreground. Its environment is clean: in debug mode it logs all of it.
+    /// The broker, to be run in the foreground. Its environment is clean, because in debug mode it logs all of it.
     pub(crate) fn server(&self) -> CommandSpec {
         let path = |name: &str| self.dir.join(name).into_os_string();
         CommandSpec::new(&self.script)
             .clean()
             .dir(&self.dir)
-            .env("HOME", path("workspace"))
+            .env("HOME", path("home"))
             .env("RABBITMQ_CONF_ENV_FILE", path("rabbitmq-env.conf"))
             .env("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf"))
             .env("RABBITMQ_ADVANCED_CONFIG_FILE", path("none.config"))
@@ -103,9 +103,9 @@ impl RabbitMq {
             .env("RABBITMQ_SCHEMA_DIR", path("schema"))
             .env("RABBITMQ_PID_FILE", path("pid"))
             .env("RABBITMQ_LOGS", "-")
-            // Under systemd the script becomes the broker, instead of waiting for it: our child is the broker.
+            // With this variable, as under systemd, the script replaces itself by the broker: the child is the broker.
             .env("NOTIFY_SOCKET", path("notify.sock"))
-            // The data are kept by node name: it must not change with the port.
+            // The data belong to the node name, so it must not change with the port.
             .env("RABBITMQ_NODENAME", "medtrack@localhost")
             .env("RABBITMQ_DIST_PORT", self.ports.distribution.to_string())
             .env(
@@ -114,7 +114,7 @@ impl RabbitMq {
             )
             .env("ERL_EPMD_PORT", self.ports.epmd.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-            // Else any Erlang that finds no epmd leaves one of its own behind.
+            // Without it, any Erlang program that finds no epmd starts one, which stays.
             .env("ERL_AFLAGS", "-start_epmd false")
     }
 
@@ -127,21 +127,21 @@ impl RabbitMq {
         format!("http://127.0.0.1:{}", self.ports.management)
     }
 
-    /// Whether the management API answers; by then AMQP does too.
+    /// Whether the management API responds; AMQP then does too.
     pub(crate) async fn is_ready(&self) -> bool {
         let (user, password) = LOGIN;
         let url = format!("{}/api/overview", self.management_url());
-        let asked = reqwest::Client::new()
+        let response = reqwest::Client::new()
             .get(url)
             .basic_auth(user, Some(password))
             .timeout(Duration::from_secs(2))
             .send();
-        asked
+        response
             .await
             .is_ok_and(|response| response.status().is_success())
     }
 
-    /// Waits until the management API answers.
+    /// Waits until the management API responds.
     pub(crate) async fn wait(&self) -> anyhow::Result<()> {
         for _ in 0..600 {
             if self.is_ready().await {
@@ -150,7 +150,7 @@ impl RabbitMq {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         bail!(
-            "RabbitMQ does not answer on port {} after a minute",
+            "RabbitMQ does not respond on port {} after a minute",
             self.ports.management
         )
     }

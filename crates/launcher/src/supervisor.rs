@@ -1,12 +1,16 @@
 //! Keeps the units running: starts them, notices their ends, starts them again, and stops them in order.
 
+mod report;
+
 use crate::{
-    logs,
-    processes::{self, Known},
+    logs, output,
+    processes::{self, Process},
     units::{self, Ready, Tier, Unit},
     workspace::Workspace,
 };
 use anyhow::{Context as _, bail};
+use chrono::{DateTime, Utc};
+use events::topology;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -19,14 +23,14 @@ use std::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-/// So many ends within so long are a crash loop: the next starts come slowly, and loudly.
+/// A unit that ends so often within the window is in a crash loop: it is started again slowly, with a warning.
 const CRASHES: usize = 5;
 const CRASH_WINDOW: Duration = Duration::from_secs(20);
 const SLOW_START: Duration = Duration::from_secs(5);
 
 pub(crate) struct Supervisor {
     workspace: Workspace,
-    /// Whether the units' lines go to the terminal.
+    /// Whether the units' lines are also printed to the terminal.
     shown: bool,
     units: Vec<Supervised>,
     ended: mpsc::Sender<Ended>,
@@ -36,19 +40,27 @@ pub(crate) struct Supervisor {
 struct Supervised {
     unit: Unit,
     pid: Option<Pid>,
-    /// Counts starts, so that a late word about an earlier process is not mistaken for this one.
+    /// Counts starts, so that the end of an earlier process is not taken for the end of this one.
     life: u32,
     since: Instant,
+    /// Whether it should run.
     wanted: bool,
     ends: VecDeque<Instant>,
+    restarted_at: VecDeque<DateTime<Utc>>,
     start_at: Option<Instant>,
 }
 
-/// A child has ended.
+/// The end of a child process.
 pub(crate) struct Ended {
     index: usize,
     life: u32,
     status: Option<ExitStatus>,
+}
+
+/// A unit that was just started, and when it is ready.
+pub(crate) struct Started {
+    pub(crate) name: String,
+    pub(crate) ready: Ready,
 }
 
 impl Supervisor {
@@ -73,6 +85,7 @@ impl Supervisor {
             since: now,
             wanted: true,
             ends: VecDeque::new(),
+            restarted_at: VecDeque::new(),
             start_at: None,
         };
         self.units.push(supervised);
@@ -88,6 +101,12 @@ impl Supervisor {
             .id()
             .and_then(|pid| i32::try_from(pid).ok())
             .map(Pid::from_raw);
+        if this.life > 0 {
+            this.restarted_at.push_back(Utc::now());
+            if this.restarted_at.len() > topology::Unit::RESTARTS {
+                this.restarted_at.pop_front();
+            }
+        }
         this.life += 1;
         this.since = Instant::now();
         this.start_at = None;
@@ -116,7 +135,7 @@ impl Supervisor {
         self.note_children()
     }
 
-    /// Waits until the units named are ready; fails when one of them goes on ending instead.
+    /// Waits until the units are ready; fails when one of them ends again and again instead.
     pub(crate) async fn wait_ready(
         &mut self,
         names: &[String],
@@ -144,7 +163,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// The next thing to happen to a child.
+    /// Waits for the end of a child, or until a unit is due to start.
     pub(crate) async fn next_end(&mut self) -> Option<Ended> {
         let next_start = self.units.iter().filter_map(|this| this.start_at).min();
         tokio::select! {
@@ -153,16 +172,21 @@ impl Supervisor {
         }
     }
 
-    /// Takes note of an end, and plans the next start: at once, unless it goes on ending.
+    /// Records the end of a child, and plans the next start: at once, or later in a crash loop.
     pub(crate) fn note_end(&mut self, ended: &Ended) {
         let this = &mut self.units[ended.index];
         if this.life != ended.life {
             return;
         }
         this.pid = None;
-        if !this.wanted {
-            return;
+        if this.wanted {
+            self.plan_start(ended);
         }
+        self.write_report();
+    }
+
+    fn plan_start(&mut self, ended: &Ended) {
+        let this = &mut self.units[ended.index];
         let now = Instant::now();
         this.ends.push_back(now);
         while this
@@ -177,23 +201,23 @@ impl Supervisor {
             .status
             .map_or_else(|| "in an unknown way".into(), |status| status.to_string());
         let pause = if this.ends.len() < CRASHES {
-            eprintln!("{name} has ended ({status}); starting it again");
-            // A port may take a moment to become free.
+            output::error(&format!("{name} has ended ({status}); starting it again"));
+            // Its port may take a moment to become free.
             Duration::from_millis(200) * u32::try_from(this.ends.len() - 1).unwrap_or(1)
         } else {
             let last = logs::last_lines(&self.workspace, name, 5);
-            eprintln!(
+            output::error(&format!(
                 "{name} has ended {CRASHES} times within {} s ({status}); its last lines:\n{last}\n\
                  trying again every {} s; try: ./medtrack logs {name}",
                 CRASH_WINDOW.as_secs(),
                 SLOW_START.as_secs()
-            );
+            ));
             SLOW_START
         };
         this.start_at = Some(now + pause);
     }
 
-    /// Starts what is due.
+    /// Starts the units that are due.
     pub(crate) fn start_due(&mut self) {
         for index in 0..self.units.len() {
             let this = &self.units[index];
@@ -201,35 +225,10 @@ impl Supervisor {
                 && this.pid.is_none()
                 && this.start_at.is_some_and(|at| at <= Instant::now());
             if due && let Err(error) = self.start(index) {
-                eprintln!("{error:#}");
+                output::error(&format!("{error:#}"));
                 self.units[index].start_at = Some(Instant::now() + SLOW_START);
             }
         }
-    }
-
-    /// The table of units.
-    pub(crate) fn table(&self) -> String {
-        let mut table = format!(
-            "{:<27}{:>8}  {:<9}{:>9}{:>10}{:>7}",
-            "UNIT", "PID", "STATE", "SINCE", "RESTARTS", "PORT"
-        );
-        for this in &self.units {
-            let pid = this.pid.map_or_else(|| "-".into(), |pid| pid.to_string());
-            let state = match (this.pid, this.wanted) {
-                (Some(_), _) => "running",
-                (None, true) => "crashed",
-                (None, false) => "stopped",
-            };
-            let since = if this.pid.is_some() {
-                format!("{} s", this.since.elapsed().as_secs())
-            } else {
-                "-".into()
-            };
-            let restarts = this.life.saturating_sub(1);
-            let (name, port) = (&this.unit.name, this.unit.port);
-            table += &format!("\n{name:<27}{pid:>8}  {state:<9}{since:>9}{restarts:>10}{port:>7}");
-        }
-        table
     }
 
     pub(crate) fn names(&self, tier: Tier) -> Vec<String> {
@@ -240,7 +239,7 @@ impl Supervisor {
             .collect()
     }
 
-    /// Stops units, and leaves them stopped.
+    /// Stops units, which then stay stopped.
     pub(crate) async fn stop(&mut self, names: &[String]) -> anyhow::Result<()> {
         let indexes = names
             .iter()
@@ -254,12 +253,12 @@ impl Supervisor {
                 let _ = kill(pid, this.unit.program.stop_signal.signal());
             }
         }
-        let asked = Instant::now();
+        let began = Instant::now();
         while indexes.iter().any(|index| self.units[*index].pid.is_some()) {
             for &index in &indexes {
                 let this = &self.units[index];
                 if let Some(pid) = this.pid
-                    && asked.elapsed() > patience(&this.unit.name)
+                    && began.elapsed() > patience(&this.unit.name)
                 {
                     let _ = kill(pid, Signal::SIGKILL);
                 }
@@ -273,33 +272,31 @@ impl Supervisor {
         self.note_children()
     }
 
-    /// Restarts units; a stopped one is started. Tells when each will be ready.
-    pub(crate) async fn restart(
-        &mut self,
-        names: &[String],
-    ) -> anyhow::Result<Vec<(String, Ready)>> {
+    /// Restarts units, or starts stopped ones; returns those that it started.
+    pub(crate) async fn restart(&mut self, names: &[String]) -> anyhow::Result<Vec<Started>> {
         self.stop(names).await?;
         let mut started = Vec::new();
         for name in names {
             let index = self.index(name)?;
-            // Named twice, it is started once.
+            // A name that is given twice starts its unit once.
             if !self.units[index].wanted {
                 self.units[index].wanted = true;
                 self.start(index)?;
-                started.push((
-                    self.units[index].unit.name.clone(),
-                    self.units[index].unit.ready,
-                ));
+                let unit = &self.units[index].unit;
+                started.push(Started {
+                    name: unit.name.clone(),
+                    ready: unit.ready,
+                });
             }
         }
         Ok(started)
     }
 
-    /// Kills everything at once, and waits until it is gone.
+    /// Kills all units at once, and waits until they have ended.
     pub(crate) async fn kill_all(&mut self) {
         let pids = self.units.iter().filter_map(|this| this.pid);
-        let alive: Vec<Known> = pids.filter_map(Known::of).collect();
-        processes::gone(&alive, Duration::ZERO).await;
+        let alive: Vec<Process> = pids.filter_map(Process::of).collect();
+        processes::wait_for_end(&alive, Duration::ZERO).await;
     }
 
     fn index(&self, name: &str) -> anyhow::Result<usize> {
@@ -308,32 +305,32 @@ impl Supervisor {
             .iter()
             .position(|this| this.unit.name == full)
             .with_context(|| {
-                let known: Vec<&str> = self
+                let names: Vec<&str> = self
                     .units
                     .iter()
                     .map(|this| this.unit.name.as_str())
                     .collect();
-                format!("there is no unit {name:?}; there are: {}", known.join(", "))
+                format!("there is no unit {name:?}; there are: {}", names.join(", "))
             })
     }
 
-    /// Writes down which processes are ours, for a launcher that finds them after this one was killed.
+    /// Writes the list of child processes, for the next launcher in case this one is killed, and the list of units.
     fn note_children(&self) -> anyhow::Result<()> {
         let line = |this: &Supervised| {
             Some(format!(
                 "{} {}",
-                Known::of(this.pid?)?.to_line(),
+                Process::of(this.pid?)?.to_line(),
                 this.unit.name
             ))
         };
+        self.write_report();
         let lines: Vec<String> = self.units.iter().filter_map(line).collect();
         fs::write(self.workspace.path("children"), lines.join("\n"))
             .context("cannot write the list of children")
     }
 }
 
-/// How long a unit may take to end before it is killed. RabbitMQ closes its stores within a moment and then idles
-/// for seconds.
+/// How long a unit may take to end before it is killed. RabbitMQ closes its stores at once and then idles for seconds.
 fn patience(unit: &str) -> Duration {
     match unit {
         "rabbitmq" => Duration::from_secs(3),
@@ -341,13 +338,15 @@ fn patience(unit: &str) -> Duration {
     }
 }
 
-/// Ends the processes that a killed launcher left; they have been told already, by its death.
+/// Ends the processes of a killed launcher. The kernel has signalled them already when it died.
 pub(crate) async fn end_leftovers(workspace: &Workspace) {
     let list = fs::read_to_string(workspace.path("children")).unwrap_or_default();
-    let left = list.lines().filter_map(|line| line.rsplit_once(' '));
-    let end = left.filter_map(|(process, unit)| Some((Known::from_line(process)?, patience(unit))));
+    let lines = list.lines().filter_map(|line| line.rsplit_once(' '));
+    let processes =
+        lines.filter_map(|(process, unit)| Some((Process::from_line(process)?, patience(unit))));
     futures_util::future::join_all(
-        end.map(async |(known, patience)| processes::gone(&[known], patience).await),
+        processes
+            .map(async |(process, patience)| processes::wait_for_end(&[process], patience).await),
     )
     .await;
 }

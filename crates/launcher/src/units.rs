@@ -8,38 +8,8 @@ use crate::{
     rabbitmq::RabbitMq,
     workspace::Workspace,
 };
+use events::topology::{AUTH, SERVICES, Service};
 use std::{collections::BTreeMap, net::Ipv4Addr, path::Path, time::Duration};
-
-/// A service: binary, database, role. Its processes are units.
-pub(crate) struct Service {
-    /// The binary, and the unit of its API.
-    pub(crate) name: &'static str,
-    pub(crate) database: &'static str,
-    pub(crate) role: &'static str,
-    /// The short word for its units: `comm-consumer` is `comm-service-consumer`.
-    short: &'static str,
-}
-
-pub(crate) const SERVICES: [Service; 3] = [
-    Service {
-        name: "auth-service",
-        database: "auth_db",
-        role: "auth_service",
-        short: "auth",
-    },
-    Service {
-        name: "profile-service",
-        database: "profile_db",
-        role: "profile_service",
-        short: "profile",
-    },
-    Service {
-        name: "comm-service",
-        database: "comm_db",
-        role: "comm_service",
-        short: "comm",
-    },
-];
 
 /// One child process of the launcher.
 #[derive(Clone)]
@@ -47,7 +17,7 @@ pub(crate) struct Unit {
     pub(crate) name: String,
     pub(crate) program: CommandSpec,
     pub(crate) ready: Ready,
-    /// Where it listens, for people.
+    /// The port that it listens on.
     pub(crate) port: u16,
     pub(crate) tier: Tier,
 }
@@ -55,13 +25,13 @@ pub(crate) struct Unit {
 /// When a unit counts as ready.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ready {
-    /// It takes TCP connections on this port.
+    /// It accepts TCP connections on this port.
     Listening(u16),
-    /// Its internal listener on this port says so.
+    /// Its internal listener on this port responds that it is ready.
     Healthy(u16),
 }
 
-/// What stops first and starts last.
+/// The order of start; the order of stopping is the reverse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Tier {
     /// PostgreSQL, RabbitMQ and what they need.
@@ -70,7 +40,7 @@ pub(crate) enum Tier {
     System,
 }
 
-/// The ports that a stack wants: name, and the usual one.
+/// The ports that a stack needs: the name, and the usual port where there is one.
 pub(crate) fn wanted_ports(scale: &BTreeMap<String, u32>) -> Vec<(String, Option<u16>)> {
     let mut wanted: Vec<(String, Option<u16>)> = [
         ("gateway", Some(8080)),
@@ -83,7 +53,7 @@ pub(crate) fn wanted_ports(scale: &BTreeMap<String, u32>) -> Vec<(String, Option
     ]
     .map(|(name, usual)| (name.to_owned(), usual))
     .into();
-    for service in &SERVICES {
+    for service in SERVICES {
         wanted.push((service.name.to_owned(), None));
         wanted.push((format!("{}-internal", service.name), None));
         for consumer in consumers(service, scale) {
@@ -93,9 +63,14 @@ pub(crate) fn wanted_ports(scale: &BTreeMap<String, u32>) -> Vec<(String, Option
     wanted
 }
 
-/// The names of a service's consumer processes.
+/// The unit of a service's first consumer process.
+pub(crate) fn consumer(service: &Service) -> String {
+    format!("{}-consumer", service.name)
+}
+
+/// The units of all consumer processes of a service.
 fn consumers(service: &Service, scale: &BTreeMap<String, u32>) -> Vec<String> {
-    let first = format!("{}-consumer", service.name);
+    let first = consumer(service);
     let more = scale.get(&first).copied().unwrap_or(1);
     std::iter::once(first.clone())
         .chain((2..=more).map(|i| format!("{first}-{i}")))
@@ -117,87 +92,89 @@ pub(crate) fn backing(postgres: &Postgres, rabbitmq: &RabbitMq, ports: &Ports) -
     ]
 }
 
-/// The six processes, more consumers where they were asked for, and the gateway.
-pub(crate) fn system(
-    workspace: &Workspace,
-    binaries: &Path,
-    ports: &Ports,
-    amqp_url: &str,
-    scale: &BTreeMap<String, u32>,
-) -> anyhow::Result<Vec<Unit>> {
-    let mut units = Vec::new();
-    for service in &SERVICES {
-        let program = |role: &str, unit: &str| -> anyhow::Result<CommandSpec> {
-            Ok(service_program(workspace, binaries, service, ports, role)?
-                .env("AMQP_URL", amqp_url)
-                .env("HTTP_ADDR", format!("127.0.0.1:{}", ports[service.name]))
-                .env(
-                    "INTERNAL_ADDR",
-                    format!("127.0.0.1:{}", ports[&format!("{unit}-internal")]),
-                )
-                .env(
-                    "JWKS_URL",
-                    format!(
-                        "http://127.0.0.1:{}/auth/.well-known/jwks.json",
-                        ports["auth-service"]
-                    ),
-                ))
-        };
-        units.push(Unit {
-            name: service.name.to_owned(),
-            program: program("serve", service.name)?,
-            ready: Ready::Healthy(ports[&format!("{}-internal", service.name)]),
-            port: ports[service.name],
-            tier: Tier::System,
-        });
-        for name in consumers(service, scale) {
-            let internal = ports[&format!("{name}-internal")];
-            let program = program("consume-events", &name)?;
-            units.push(Unit {
-                name,
-                program,
-                ready: Ready::Healthy(internal),
-                port: internal,
-                tier: Tier::System,
-            });
-        }
-    }
-    units.push(Unit {
-        name: "gateway".into(),
-        program: gateway::program(workspace, ports),
-        ready: Ready::Listening(ports["gateway"]),
-        port: ports["gateway"],
-        tier: Tier::System,
-    });
-    Ok(units)
+/// What the six processes and the gateway are started with.
+pub(crate) struct System<'a> {
+    pub(crate) workspace: &'a Workspace,
+    /// The directory of the services' programs.
+    pub(crate) binaries: &'a Path,
+    pub(crate) ports: &'a Ports,
+    pub(crate) amqp_url: &'a str,
+    /// Unit of a first consumer → number of its processes, where it is not one.
+    pub(crate) scale: &'a BTreeMap<String, u32>,
 }
 
-/// A service's binary in one of its roles, with the address of its database.
-pub(crate) fn service_program(
-    workspace: &Workspace,
-    binaries: &Path,
-    service: &Service,
-    ports: &Ports,
-    role: &str,
-) -> anyhow::Result<CommandSpec> {
-    let url = postgres::url(
-        service.role,
-        &workspace.secret(service.role)?,
-        ports["postgres"],
-        service.database,
-    );
-    // Away from the repository, so that a `.env` there does not reach into the stack.
-    let program = CommandSpec::new(binaries.join(service.name))
-        .arg(role)
-        .env("DATABASE_URL", url);
-    Ok(program.dir(&workspace.state_dir).kill_with_parent())
+impl System<'_> {
+    /// The six processes, the additional consumers of `scale`, and the gateway.
+    pub(crate) fn units(&self) -> anyhow::Result<Vec<Unit>> {
+        let mut units = Vec::new();
+        for service in SERVICES {
+            let api = service.name.to_owned();
+            units.push(self.process(service, "serve", api, self.ports[service.name])?);
+            for name in consumers(service, self.scale) {
+                let port = self.ports[&format!("{name}-internal")];
+                units.push(self.process(service, "consume-events", name, port)?);
+            }
+        }
+        let port = self.ports["gateway"];
+        units.push(Unit {
+            name: "gateway".into(),
+            program: gateway::program(self.workspace, self.ports),
+            ready: Ready::Listening(port),
+            port,
+            tier: Tier::System,
+        });
+        Ok(units)
+    }
+
+    fn process(
+        &self,
+        service: &Service,
+        role: &str,
+        name: String,
+        port: u16,
+    ) -> anyhow::Result<Unit> {
+        let address = |port: u16| format!("127.0.0.1:{port}");
+        let internal = self.ports[&format!("{name}-internal")];
+        let keys = format!(
+            "http://{}/auth/.well-known/jwks.json",
+            address(self.ports[AUTH.name])
+        );
+        let program = self
+            .program(service, role)?
+            .env("AMQP_URL", self.amqp_url)
+            .env("HTTP_ADDR", address(self.ports[service.name]))
+            .env("INTERNAL_ADDR", address(internal))
+            .env("JWKS_URL", keys);
+        Ok(Unit {
+            name,
+            program,
+            ready: Ready::Healthy(internal),
+            port,
+            tier: Tier::System,
+        })
+    }
+
+    /// A service's program in one of its roles, with the address of its database.
+    pub(crate) fn program(&self, service: &Service, role: &str) -> anyhow::Result<CommandSpec> {
+        let url = postgres::url(
+            service.role,
+            &self.workspace.secret(service.role)?,
+            self.ports["postgres"],
+            service.database,
+        );
+        // Outside of the repository, so that a `.env` there does not change the stack.
+        let program = CommandSpec::new(self.binaries.join(service.name))
+            .arg(role)
+            .env("DATABASE_URL", url);
+        Ok(program.dir(&self.workspace.state_dir).kill_with_parent())
+    }
 }
 
 /// The full name of a unit: `comm-consumer` is `comm-service-consumer`, `auth` is `auth-service`.
 pub(crate) fn full_name(name: &str) -> String {
-    for service in &SERVICES {
+    for service in SERVICES {
         match name.strip_prefix(service.short) {
-            Some("") | Some("-api") => return service.name.to_owned(),
+            Some("" | "-api") => return service.name.to_owned(),
             Some(rest) if rest.starts_with("-consumer") => {
                 return format!("{}{rest}", service.name);
             }
@@ -214,11 +191,11 @@ pub(crate) async fn is_ready(ready: Ready) -> bool {
             .await
             .is_ok(),
         Ready::Healthy(port) => {
-            let asked = reqwest::Client::new()
+            let response = reqwest::Client::new()
                 .get(format!("http://127.0.0.1:{port}/health/ready"))
                 .timeout(Duration::from_secs(3))
                 .send();
-            asked
+            response
                 .await
                 .is_ok_and(|response| response.status().is_success())
         }

@@ -1,4 +1,5 @@
-//! Where things are: the repository, and the directory `.medtrack/` in it that holds everything that runs.
+//! The directories: the repository, the directory `.medtrack/` in it that holds everything that runs, and those of the
+//! compiled programs.
 
 use anyhow::Context as _;
 use nix::fcntl::{Flock, FlockArg};
@@ -21,14 +22,9 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let given = |name: &str| {
-            std::env::var_os(name)
-                .filter(|path| !path.is_empty())
-                .map(PathBuf::from)
-        };
-        let repository = given("MEDTRACK_ROOT").map_or_else(std::env::current_dir, Ok)?;
-        let state_dir = given("MEDTRACK_HOME").unwrap_or_else(|| repository.join(".medtrack"));
-        // Children have working directories of their own.
+        let repository = variable("MEDTRACK_ROOT").map_or_else(std::env::current_dir, Ok)?;
+        let state_dir = variable("MEDTRACK_HOME").unwrap_or_else(|| repository.join(".medtrack"));
+        // Absolute, because children have working directories of their own.
         Ok(Self {
             repository: std::path::absolute(repository)?,
             state_dir: std::path::absolute(state_dir)?,
@@ -43,7 +39,7 @@ impl Workspace {
         self.state_dir.join("logs").join(format!("{unit}.log"))
     }
 
-    /// Makes the directory; only its owner may look into it.
+    /// Makes the state directory; only its owner may read it.
     pub(crate) fn create(&self) -> anyhow::Result<()> {
         create_private(&self.state_dir)?;
         for name in ["logs", "secrets"] {
@@ -52,7 +48,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// A secret that is made at its first use.
+    /// Returns a secret, which is generated at its first use.
     pub(crate) fn secret(&self, name: &str) -> anyhow::Result<String> {
         let path = self.path("secrets").join(name);
         if let Ok(secret) = fs::read_to_string(&path) {
@@ -63,7 +59,7 @@ impl Workspace {
         Ok(secret)
     }
 
-    /// The socket that a running `up` listens on. A socket's path has 107 bytes at most.
+    /// The socket that a running `up` listens on. A socket's path may have 107 bytes at most.
     pub(crate) fn socket(&self) -> PathBuf {
         let path = self.path("control.sock");
         if path.as_os_str().len() < 100 {
@@ -76,7 +72,7 @@ impl Workspace {
         std::env::temp_dir().join(format!("medtrack-{name}.sock"))
     }
 
-    /// Makes this process the one that runs the stack; `None` when another one is.
+    /// Makes this process the one that runs the stack; `None` when another process is.
     pub(crate) fn lock(&self) -> anyhow::Result<Option<Flock<File>>> {
         let path = self.path("lock");
         let file = OpenOptions::new()
@@ -96,12 +92,39 @@ impl Workspace {
         }
     }
 
+    /// The directory that cargo builds into.
+    pub(crate) fn target_dir(&self) -> PathBuf {
+        let dir = variable("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+        self.repository.join(dir)
+    }
+
+    /// `--release`, unless this launcher is a debug build: cargo then shares what it built together with this launcher.
+    pub(crate) fn release_flag(&self) -> Option<&'static str> {
+        (!cfg!(debug_assertions)).then_some("--release")
+    }
+
     /// The process that holds the lock.
     pub(crate) fn owner(&self) -> String {
         fs::read_to_string(self.path("lock")).unwrap_or_default()
     }
 }
 
+/// The directory of the compiled programs: MEDTRACK_BIN_DIR, else this launcher's own directory.
+pub(crate) fn binaries() -> anyhow::Result<PathBuf> {
+    if let Some(dir) = variable("MEDTRACK_BIN_DIR") {
+        return Ok(std::path::absolute(dir)?);
+    }
+    let launcher = std::env::current_exe().context("cannot find the launcher's own directory")?;
+    Ok(launcher.with_file_name(""))
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+/// Makes a directory that only its owner may read.
 pub(crate) fn create_private(path: &Path) -> anyhow::Result<()> {
     let created = fs::DirBuilder::new()
         .recursive(true)
@@ -115,6 +138,14 @@ pub(crate) fn create_private(path: &Path) -> anyhow::Result<()> {
     })
 }
 
+/// Replaces a file that only its owner may read, so that no reader ever sees a part of it.
+pub(crate) fn replace_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let fresh = path.with_extension("new");
+    write_private(&fresh, text)?;
+    fs::rename(&fresh, path).with_context(|| format!("cannot replace {}", path.display()))
+}
+
+/// Writes a file that only its owner may read.
 pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let file = OpenOptions::new()
         .create(true)

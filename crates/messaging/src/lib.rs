@@ -53,3 +53,6 @@ pub use status::Status;
 
 /// The tables of this crate. Every service database holds them, beside the service's own.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// `medtrack prepare` changes this variable, so that cargo compiles the crate and sqlx describes its queries.
+const _: Option<&str> = option_env!("MEDTRACK_PREPARE");

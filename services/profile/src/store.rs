@@ -4,3 +4,6 @@ pub mod accounts;
 pub mod encadrants;
 pub mod people;
 pub mod students;
+
+/// `medtrack prepare` changes this variable, so that cargo compiles the crate and sqlx describes its queries.
+const _: Option<&str> = option_env!("MEDTRACK_PREPARE");

@@ -1,0 +1,19 @@
+//! What the launcher prints. A closed terminal or pipe never ends a launcher that runs a stack, so a line that cannot
+//! be written is dropped. Only commands that print and do nothing else look at the error.
+
+use std::io::{self, Write as _};
+
+/// Prints a line, and drops it when the output is closed.
+pub(crate) fn say(text: &str) {
+    let _ = line(text);
+}
+
+/// Prints a line to standard error, and drops it when that is closed.
+pub(crate) fn error(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Prints a line; fails when the output is closed.
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
+}

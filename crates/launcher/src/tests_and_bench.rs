@@ -1,0 +1,40 @@
+//! `test` and `bench`: cargo's own commands, with a PostgreSQL and a RabbitMQ for one run.
+
+use crate::{
+    command_spec::CommandSpec,
+    ephemeral::{self, with_servers},
+    install,
+    workspace::Workspace,
+};
+use std::process::ExitCode;
+
+/// Runs all tests, or those that `arguments` name.
+pub(crate) async fn test(
+    workspace: &Workspace,
+    arguments: Vec<String>,
+) -> anyhow::Result<ExitCode> {
+    install::ensure(true, true).await?;
+    let build = cargo(workspace).args(["build", "--workspace", "--bins", "--locked"]);
+    // Without `--workspace`, which would overrule a `-p` among the arguments; it is cargo's default here.
+    let test = cargo(workspace)
+        .args(["test", "--locked"])
+        .args(arguments)
+        .env(ephemeral::BIN_DIR, workspace.target_dir().join("debug"));
+    with_servers(true, async |servers| servers.run(&[build, test]).await).await
+}
+
+/// Runs the bench, with optimised binaries.
+pub(crate) async fn bench(workspace: &Workspace, json: bool) -> anyhow::Result<ExitCode> {
+    install::ensure(false, true).await?;
+    let build = cargo(workspace).args(["build", "--release", "--locked", "--workspace", "--bins"]);
+    // With `--workspace`, cargo resolves the same features as for the binaries, and compiles the bench alone.
+    let bench = cargo(workspace)
+        .args(["bench", "--locked", "--workspace", "--bench", "chain", "--"])
+        .args(json.then_some("--json"))
+        .env(ephemeral::BIN_DIR, workspace.target_dir().join("release"));
+    with_servers(true, async |servers| servers.run(&[build, bench]).await).await
+}
+
+fn cargo(workspace: &Workspace) -> CommandSpec {
+    CommandSpec::new("cargo").dir(&workspace.repository)
+}

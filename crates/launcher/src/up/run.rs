@@ -1,0 +1,162 @@
+//! The loop of a running stack: restarts units that end, and responds to the commands of other terminals.
+
+use super::start;
+use crate::{
+    commands::Up,
+    control::{Call, Reply, Request},
+    logs,
+    output::{self, say},
+    supervisor::{Started, Supervisor},
+    units::{self, Tier},
+    workspace::Workspace,
+};
+use anyhow::bail;
+use std::time::{Duration, Instant};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+};
+
+/// How long `restart` waits until the started units are ready. A broker takes about 8 s.
+const RESTART: Duration = Duration::from_secs(30);
+
+/// Starts the stack and runs it until a signal or `stop` ends it.
+pub(super) async fn run(
+    workspace: &Workspace,
+    options: &Up,
+    supervisor: &mut Supervisor,
+    calls: &mut mpsc::Receiver<Call>,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut waiting = Vec::new();
+    let addresses = tokio::select! {
+        started = start::start(workspace, options, supervisor) => started?,
+        reply = until_shutdown(calls, &mut waiting) => {
+            supervisor.kill_all().await;
+            return finish(Some(reply), Ok("Stopped while starting".to_owned())).await;
+        }
+        _ = terminate.recv() => bail!("stopped by a signal while starting"),
+        _ = interrupt.recv() => bail!("stopped by a signal while starting"),
+    };
+    say(&addresses);
+    for reply in waiting {
+        let _ = reply.send(Ok(addresses.clone()));
+    }
+    let reply = loop {
+        tokio::select! {
+            _ = terminate.recv() => break None,
+            _ = interrupt.recv() => break None,
+            ended = supervisor.next_end() => {
+                if let Some(ended) = ended {
+                    supervisor.note_end(&ended);
+                }
+                supervisor.start_due();
+            }
+            Some((request, reply)) = calls.recv() => match request {
+                Request::Shutdown => break Some(reply),
+                request => respond(workspace, supervisor, &addresses, (request, reply)).await,
+            }
+        }
+    };
+    output::error("Stopping (Ctrl-C again kills)");
+    let stopped = stop_all(supervisor, &mut interrupt).await;
+    finish(reply, stopped.map(|()| "Stopped; data stay".to_owned())).await
+}
+
+/// Responds to a command of another terminal.
+async fn respond(
+    workspace: &Workspace,
+    supervisor: &mut Supervisor,
+    addresses: &str,
+    (request, reply): Call,
+) {
+    let response = match request {
+        Request::Ps => Ok(supervisor.table()),
+        Request::Ready | Request::Shutdown => Ok(addresses.to_owned()),
+        Request::Stop(names) => {
+            let stopped = supervisor.stop(&names).await;
+            stopped.map(|()| format!("stopped: {}", names.join(", ")))
+        }
+        Request::Restart(names) => match supervisor.restart(&names).await {
+            Ok(started) => {
+                // In a task, so that other commands need not wait until these units are ready.
+                tokio::spawn(respond_when_ready(workspace.clone(), started, reply));
+                return;
+            }
+            Err(error) => Err(error),
+        },
+    };
+    let _ = reply.send(response.map_err(|error| format!("{error:#}")));
+}
+
+/// Responds to the commands of other terminals while the stack starts: "ready" waits, all others fail. Returns when
+/// the stack has to stop.
+async fn until_shutdown(calls: &mut mpsc::Receiver<Call>, waiting: &mut Vec<Reply>) -> Reply {
+    loop {
+        match calls.recv().await {
+            Some((Request::Shutdown, reply)) => return reply,
+            Some((Request::Ready, reply)) => waiting.push(reply),
+            Some((_, reply)) => {
+                let _ = reply.send(Err(
+                    "the stack is still starting; try again when it is ready".into(),
+                ));
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn respond_when_ready(workspace: Workspace, started: Vec<Started>, reply: Reply) {
+    let deadline = Instant::now() + RESTART;
+    for unit in &started {
+        let name = &unit.name;
+        while !units::is_ready(unit.ready).await {
+            if Instant::now() > deadline {
+                let last = logs::last_lines(&workspace, name, 5);
+                let _ = reply.send(Err(format!(
+                    "{name} is started, and not ready after {} s; its last lines:\n{last}\n\
+                     try: ./medtrack ps, ./medtrack logs {name}",
+                    RESTART.as_secs()
+                )));
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    let names: Vec<String> = started.into_iter().map(|unit| unit.name).collect();
+    let _ = reply.send(Ok(format!("restarted: {}", names.join(", "))));
+}
+
+/// Stops the six processes and the gateway, then the servers that they use, then epmd, which RabbitMQ uses.
+async fn stop_all(supervisor: &mut Supervisor, interrupt: &mut Signal) -> anyhow::Result<()> {
+    let system = supervisor.names(Tier::System);
+    let (epmd, backing): (Vec<String>, Vec<String>) = supervisor
+        .names(Tier::Backing)
+        .into_iter()
+        .partition(|name| name == "epmd");
+    let stop = async {
+        supervisor.stop(&system).await?;
+        supervisor.stop(&backing).await?;
+        supervisor.stop(&epmd).await
+    };
+    let stopped = tokio::select! {
+        stopped = stop => stopped,
+        _ = interrupt.recv() => Err(anyhow::anyhow!("killed")),
+    };
+    if stopped.is_err() {
+        supervisor.kill_all().await;
+    }
+    stopped
+}
+
+/// Sends the last response of this process.
+async fn finish(reply: Option<Reply>, outcome: anyhow::Result<String>) -> anyhow::Result<()> {
+    if let Some(reply) = reply {
+        let response = outcome.as_ref().map(String::clone);
+        let _ = reply.send(response.map_err(|error| format!("{error:#}")));
+        // The response has to reach the other terminal before this process ends.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    outcome.map(drop)
+}

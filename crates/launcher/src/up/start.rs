@@ -1,0 +1,135 @@
+//! The start of a stack: ports, servers, databases, migrations, then the six processes and the gateway.
+
+use super::addresses;
+use crate::{
+    commands::{Scale, Up},
+    ports::{self, Ports},
+    postgres::Postgres,
+    rabbitmq::{RabbitMq, RabbitPorts},
+    supervisor::{Supervisor, end_leftovers},
+    units::{self, System},
+    workspace::{Workspace, binaries, write_private},
+};
+use anyhow::{Context as _, bail};
+use events::topology::SERVICES;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// How long PostgreSQL, or all of the system's processes together, may take until they are ready.
+const READY: Duration = Duration::from_secs(60);
+
+/// Starts everything; returns the box of addresses.
+pub(super) async fn start(
+    workspace: &Workspace,
+    options: &Up,
+    supervisor: &mut Supervisor,
+) -> anyhow::Result<String> {
+    let began = Instant::now();
+    end_leftovers(workspace).await;
+    let scale = processes_of_consumers(&options.scale)?;
+    let wanted = units::wanted_ports(&scale);
+    let wanted: Vec<(&str, Option<u16>)> = wanted
+        .iter()
+        .map(|(name, usual)| (name.as_str(), *usual))
+        .collect();
+    let ports = ports::choose(workspace, &wanted)?;
+
+    let superuser = workspace.secret("postgres-superuser")?;
+    let rabbitmq = RabbitMq::prepare(&workspace.state_dir, rabbit_ports(&ports))?;
+    let postgres = Postgres::prepare(&workspace.state_dir, &superuser, ports["postgres"]).await?;
+    // RabbitMQ takes longest: it starts first, and everything else happens meanwhile.
+    for unit in units::backing(&postgres, &rabbitmq, &ports) {
+        let is_epmd = unit.name == "epmd";
+        supervisor.add(unit)?;
+        if is_epmd {
+            rabbitmq.wait_for_epmd().await?;
+        }
+    }
+    // The supervisor starts PostgreSQL again where it ends: what a killed server held is not always free at once.
+    supervisor
+        .wait_ready(&["postgres".to_owned()], READY)
+        .await?;
+    postgres.wait().await?;
+
+    let system = System {
+        workspace,
+        binaries: &binaries()?,
+        ports: &ports,
+        amqp_url: &rabbitmq.amqp_url(),
+        scale: &scale,
+    };
+    create_databases(workspace, &postgres).await?;
+    write_private(
+        &workspace.path("env"),
+        &addresses::environment(workspace, &ports, system.amqp_url)?,
+    )?;
+    migrate(&system).await?;
+    let units = system.units()?;
+    let names: Vec<String> = units.iter().map(|unit| unit.name.clone()).collect();
+    for unit in units {
+        supervisor.add(unit)?;
+    }
+    supervisor.wait_ready(&names, READY).await?;
+    rabbitmq.wait().await?;
+    Ok(addresses::summary(&ports, began.elapsed()))
+}
+
+/// Unit of a first consumer → number of its processes.
+fn processes_of_consumers(scale: &[Scale]) -> anyhow::Result<BTreeMap<String, u32>> {
+    let mut processes = BTreeMap::new();
+    for scale in scale {
+        let name = units::full_name(&scale.unit);
+        if !SERVICES
+            .iter()
+            .any(|service| name == units::consumer(service))
+        {
+            let consumers: Vec<String> = SERVICES
+                .iter()
+                .map(|service| format!("{}-consumer", service.short))
+                .collect();
+            bail!(
+                "{} cannot be scaled; consumers can: {}",
+                scale.unit,
+                consumers.join(", ")
+            );
+        }
+        processes.insert(name, scale.processes);
+    }
+    Ok(processes)
+}
+
+fn rabbit_ports(ports: &Ports) -> RabbitPorts {
+    RabbitPorts {
+        amqp: ports["amqp"],
+        management: ports["management"],
+        prometheus: ports["prometheus"],
+        distribution: ports["distribution"],
+        epmd: ports["epmd"],
+    }
+}
+
+async fn create_databases(workspace: &Workspace, postgres: &Postgres) -> anyhow::Result<()> {
+    let mut logins = Vec::new();
+    for service in SERVICES {
+        logins.push((service, workspace.secret(service.role)?));
+    }
+    postgres.create_databases(&logins).await
+}
+
+async fn migrate(system: &System<'_>) -> anyhow::Result<()> {
+    for service in SERVICES {
+        let migrate = system.program(service, "migrate")?;
+        let output = migrate
+            .with_parent_death_signal()
+            .output()
+            .await
+            .with_context(|| format!("cannot run {}", service.name))?;
+        if !output.status.success() {
+            let lines = String::from_utf8_lossy(&output.stdout);
+            bail!("{} migrate failed:\n{}", service.name, lines.trim());
+        }
+    }
+    Ok(())
+}
