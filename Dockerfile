@@ -30,7 +30,7 @@ RUN find crates services -name '*.rs' -exec touch {} + \
     && strip --strip-debug -o /out/comm-service comm-service \
     && strip --strip-debug -o /out/medtrack medtrack
 
-FROM debian:bookworm-slim
+FROM debian:12.12-slim
 COPY --from=build /out/ /usr/local/bin/
 USER 10001:10001
 ENV HTTP_ADDR=0.0.0.0:8000 INTERNAL_ADDR=0.0.0.0:9000

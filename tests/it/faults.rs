@@ -14,6 +14,7 @@ const STOP: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn any_process_may_be_killed_or_stopped() {
+    let _turn = crate::alone().await;
     let mut stack = Stack::start().await;
     let ledger = Ledger::new(&stack.client);
     for unit in Unit::ALL {
@@ -56,6 +57,7 @@ async fn under_way(stack: &Stack) {
 
 #[tokio::test]
 async fn registration_does_not_need_the_broker() {
+    let _turn = crate::alone().await;
     let mut stack = Stack::prepare(Links::Proxied).await;
     let ledger = Ledger::new(&stack.client);
     // Not even for the start.
@@ -123,6 +125,7 @@ async fn noticed(stack: &Stack, mode: Mode) {
 
 #[tokio::test]
 async fn a_consumer_may_lose_its_database() {
+    let _turn = crate::alone().await;
     let mut stack = Stack::prepare(Links::Proxied).await;
     stack.start_units(&Unit::ALL).await;
     let ledger = Ledger::new(&stack.client);

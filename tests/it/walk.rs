@@ -73,7 +73,8 @@ fn fill(
 
 #[tokio::test]
 async fn the_walk_works_as_written() {
-    let file = include_str!("../http/medtrack.http");
+    let _turn = crate::beside_others().await;
+    let file = include_str!("../../http/medtrack.http");
     let (head, requests) = file.split_once("\n### ").expect("the file has requests");
     let variables: HashMap<String, String> = head
         .lines()

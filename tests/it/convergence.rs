@@ -175,6 +175,7 @@ async fn tell(messages: &[Message], distinct: (i64, i64)) -> Stack {
 
 #[tokio::test]
 async fn a_storm_ends_as_the_orderly_story_does() {
+    let _turn = crate::alone().await;
     let stories: Vec<Vec<Message>> = (0..STORIES)
         .flat_map(|i| [account(i), student(i)])
         .collect();

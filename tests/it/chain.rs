@@ -1,19 +1,15 @@
 //! The documented chain, seen from outside: a registration becomes a profile and one welcome.
 
 use chrono::{DateTime, Utc};
-use events::{Role, UserId, topology::queues};
+use events::Role;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use test_support::{
-    Account, Message, Process, Stack, Unit,
-    client::{PASSWORD, REGISTER, newcomer},
-    eventually,
-};
+use test_support::{Account, Message, Process, Stack, Unit, client::PASSWORD, eventually};
 use uuid::Uuid;
 
 const SOON: Duration = Duration::from_secs(5);
 
-/// The welcome of somebody, once it is there.
+/// Waits for the welcome of a user.
 async fn welcome(stack: &Stack, account: &Account) -> Value {
     let list = async || {
         let notifications = stack.client.notifications(account).await;
@@ -31,7 +27,7 @@ fn id(value: &Value) -> Uuid {
         .unwrap_or_else(|| panic!("not a UUID string: {value}"))
 }
 
-/// What holds for every event (features.md §4.3); returns its `_meta`.
+/// Checks the envelope and the AMQP properties of an event; returns its `_meta`.
 fn assert_envelope(message: &Message, source: &str) -> Value {
     let body = message.json();
     let fields: Vec<&String> = body.as_object().expect("an object").keys().collect();
@@ -78,53 +74,73 @@ fn assert_envelope(message: &Message, source: &str) -> Value {
 
 #[tokio::test]
 async fn a_student_and_an_encadrant_are_welcomed() {
+    let _turn = crate::beside_others().await;
     let stack = Stack::start().await;
     let tap = stack.vhost.tap("#").await;
 
     let student = stack.client.register(Role::Student).await;
-    let notice = welcome(&stack, &student).await;
-    let created = tap
+    let notification = welcome(&stack, &student).await;
+    let registered = tap
         .hear(|message| message.routing_key == "auth.user.created")
         .await;
     let profiled = tap
         .hear(|message| message.routing_key == "student.created")
         .await;
+    let cause = assert_registered(&student, &registered);
+    let student_id = assert_profiled(&stack, &student, &profiled, &cause).await;
+    assert_welcomed(&stack, &student, student_id, &notification).await;
 
-    // The answer to the registration, and the event that tells of it.
+    let encadrant = stack.client.register(Role::Encadrant).await;
+    let profiled = tap.hear(|message| message.routing_key == "encadrant.created");
+    assert_encadrant(&stack, &encadrant, &profiled.await, &notification).await;
+
+    eventually(SOON, "auth-service stores the profile's id", async || {
+        let me = stack.client.get("/auth/api/v1/users/me", &student).await;
+        me.body["profile_id"] == json!(student_id)
+    })
+    .await;
+    assert_eq!(stack.auth.count("users_user").await, 2);
+    assert_nothing_secret(&tap.heard(), &[&student, &encadrant]);
+    assert_log_lines(&stack, &student, &encadrant).await;
+    assert_observable(&stack).await;
+}
+
+/// The response to the registration, and its event; returns the event's `_meta`.
+fn assert_registered(student: &Account, event: &Message) -> Value {
     assert_eq!(student.body["token_type"], "Bearer");
     assert!(student.token.starts_with("eyJ"));
     assert_eq!(student.body["user"]["role"], "student");
-    let first = assert_envelope(&created, "auth-service");
-    assert_eq!(first["causation_id"], Value::Null, "the root of the chain");
-    let told = &created.json()["payload"];
+    let meta = assert_envelope(event, "auth-service");
+    assert_eq!(meta["causation_id"], Value::Null, "the root of the chain");
+    let payload = &event.json()["payload"];
     let user = &student.body["user"];
     for field in ["email", "first_name", "last_name", "role"] {
-        assert_eq!(told[field], user[field], "{field}");
+        assert_eq!(payload[field], user[field], "{field}");
     }
-    assert_eq!(told["user_id"], user["id"]);
-    told["created_at"]
+    assert_eq!(payload["user_id"], user["id"]);
+    payload["created_at"]
         .as_str()
         .and_then(|time| time.parse::<DateTime<Utc>>().ok())
         .expect("created_at is ISO 8601");
+    meta
+}
 
-    // The profile, and the event that tells of it.
-    let second = assert_envelope(&profiled, "profile-service");
-    assert_eq!(
-        second["correlation_id"], first["correlation_id"],
-        "one chain"
-    );
-    assert_eq!(second["causation_id"], first["event_id"], "its cause");
-    let told = &profiled.json()["payload"];
-    assert_eq!(told["user_id"], user["id"]);
-    assert_eq!(
-        (&told["first_name"], &told["last_name"], &told["email"]),
-        (&user["first_name"], &user["last_name"], &user["email"])
-    );
-    let student_id = id(&told["student_id"]);
-    let profile = stack.client.get("/profile/api/me", &student).await;
+/// The profile, and its event; returns the student's id.
+async fn assert_profiled(stack: &Stack, student: &Account, event: &Message, cause: &Value) -> Uuid {
+    let meta = assert_envelope(event, "profile-service");
+    assert_eq!(meta["correlation_id"], cause["correlation_id"], "one chain");
+    assert_eq!(meta["causation_id"], cause["event_id"], "its cause");
+    let payload = &event.json()["payload"];
+    let user = &student.body["user"];
+    assert_eq!(payload["user_id"], user["id"]);
+    for field in ["first_name", "last_name", "email"] {
+        assert_eq!(payload[field], user[field], "{field}");
+    }
+    let student_id = id(&payload["student_id"]);
+    let profile = stack.client.get("/profile/api/me", student).await;
     assert_eq!(
         (profile.status, &profile.body["id"]),
-        (200, &told["student_id"]),
+        (200, &payload["student_id"]),
         "{}",
         profile.body
     );
@@ -133,22 +149,25 @@ async fn a_student_and_an_encadrant_are_welcomed() {
         student.user_id, student.email
     );
     assert_eq!(stack.profile.count(&row).await, 1);
+    student_id
+}
 
-    // The welcome, to the letter.
-    assert_eq!(notice["type"], "system");
-    assert_eq!(notice["title"], "Welcome to MedTrack!");
+/// Every field of the welcome, over HTTP and in the database.
+async fn assert_welcomed(stack: &Stack, student: &Account, student_id: Uuid, welcome: &Value) {
+    assert_eq!(welcome["type"], "system");
+    assert_eq!(welcome["title"], "Welcome to MedTrack!");
     assert_eq!(
-        notice["content"],
+        welcome["content"],
         "Hello John Doe! Your student profile has been created successfully."
     );
-    assert_eq!(notice["related_object_type"], "student");
-    assert_eq!(id(&notice["related_object_id"]), student_id);
+    assert_eq!(welcome["related_object_type"], "student");
+    assert_eq!(id(&welcome["related_object_id"]), student_id);
     assert_eq!(
-        notice["metadata"],
+        welcome["metadata"],
         json!({"student_id": student_id, "event": "student.created"})
     );
-    assert_eq!(notice["user_id"], user["id"]);
-    assert_eq!(notice["read_at"], Value::Null);
+    assert_eq!(welcome["user_id"], json!(student.user_id));
+    assert_eq!(welcome["read_at"], Value::Null);
     let newest = "select concat_ws('|', user_id, type, title, content, related_object_type, related_object_id, metadata->>'event')
         from communications_notification order by created_at desc limit 1";
     assert_eq!(
@@ -159,72 +178,54 @@ async fn a_student_and_an_encadrant_are_welcomed() {
             student.user_id
         )
     );
+}
 
-    // An encadrant beside, who sees only their own.
-    let encadrant = stack.client.register(Role::Encadrant).await;
-    let other = welcome(&stack, &encadrant).await;
-    let profiled = tap
-        .hear(|message| message.routing_key == "encadrant.created")
-        .await;
-    assert_envelope(&profiled, "profile-service");
-    let told = profiled.json()["payload"].clone();
+/// An encadrant's event and welcome; the student's notification is hidden from the encadrant.
+async fn assert_encadrant(
+    stack: &Stack,
+    encadrant: &Account,
+    event: &Message,
+    of_the_student: &Value,
+) {
+    let notification = welcome(stack, encadrant).await;
+    assert_envelope(event, "profile-service");
+    let payload = event.json()["payload"].clone();
     assert_eq!(
-        told.get("specialization"),
+        payload.get("specialization"),
         Some(&Value::Null),
-        "the key is there, null until known: {told}"
+        "the field is present, and null until a value is set: {payload}"
     );
-    assert_eq!(other["title"], "Welcome as Encadrant!");
+    assert_eq!(notification["title"], "Welcome as Encadrant!");
     assert_eq!(
-        other["content"],
+        notification["content"],
         "Hello Dr. Doe! Your encadrant profile has been created. You can now supervise students during their internships."
     );
     assert_eq!(
-        (&other["related_object_type"], &other["related_object_id"]),
-        (&json!("encadrant"), &told["encadrant_id"])
+        (
+            &notification["related_object_type"],
+            &notification["related_object_id"]
+        ),
+        (&json!("encadrant"), &payload["encadrant_id"])
     );
-    let foreign = stack
-        .client
-        .get(
-            &format!(
-                "/comm/api/notifications/{}/",
-                notice["id"].as_str().unwrap()
-            ),
-            &encadrant,
-        )
-        .await;
-    assert_eq!(
-        foreign.status, 404,
-        "another user's notification does not exist"
-    );
-
-    // auth-service learns which profile was made.
-    eventually(SOON, "users/me knows the profile", async || {
-        let me = stack.client.get("/auth/api/v1/users/me", &student).await;
-        me.body["profile_id"] == json!(student_id)
-    })
-    .await;
-
+    let path = format!("/comm/api/notifications/{}/", id(&of_the_student["id"]));
+    let foreign = stack.client.get(&path, encadrant).await;
+    assert_eq!(foreign.status, 404, "another user's notification");
     let row = format!("profiles_encadrant where user_id = '{}'", encadrant.user_id);
     assert_eq!(stack.profile.count(&row).await, 1);
-    assert_eq!(stack.auth.count("users_user").await, 2);
-
-    assert_nothing_secret(&tap.heard(), &[&student, &encadrant]);
-    assert_log_lines(&stack, &student, &encadrant).await;
-    assert_observable(&stack).await;
 }
 
-/// What operators and orchestrators ask every process.
+/// The health check and the metrics of every process.
 async fn assert_observable(stack: &Stack) {
     for unit in Unit::ALL {
         let internal = ("INTERNAL_ADDR", stack.internal(unit).to_string());
         Process::run("auth-service", &["healthcheck"], &[internal]).await;
     }
-    let nobody = ("INTERNAL_ADDR", test_support::port::free().to_string());
-    let mut asking = Process::start("auth-service", &["healthcheck"], &[nobody]);
+    let unused = ("INTERNAL_ADDR", test_support::port::free().to_string());
+    let mut healthcheck = Process::start("auth-service", &["healthcheck"], &[unused]);
     assert_eq!(
-        asking.exit(SOON).await.code(),
+        healthcheck.exit(SOON).await.code(),
         Some(1),
-        "nobody is not healthy"
+        "no process listens there"
     );
     Process::run("profile-service", &["consume_events", "--help"], &[]).await;
 
@@ -271,7 +272,7 @@ fn assert_nothing_secret(heard: &[Message], accounts: &[&Account]) {
     }
 }
 
-/// The lines that the seed greps for, and none with a secret (features.md §4.8).
+/// The lines that operators search for are there, and no line has a secret.
 async fn assert_log_lines(stack: &Stack, student: &Account, encadrant: &Account) {
     let (auth, profile, comm) = (
         stack.process(Unit::Auth),
@@ -328,131 +329,13 @@ async fn assert_log_lines(stack: &Stack, student: &Account, encadrant: &Account)
 }
 
 #[tokio::test]
-async fn what_is_nobodys_business_has_no_effect() {
-    let stack = Stack::start().await;
-    let events = "outbox where routing_key = 'auth.user.created'";
-
-    // A registration that fails tells nobody.
-    let taken = newcomer(Role::Student);
-    assert_eq!(stack.client.post(REGISTER, &taken).await.status, 201);
-    let invalid = json!({"email": "no address", "password": "short", "role": "student"});
-    let mut admin = taken.clone();
-    admin["email"] = json!("root@example.com");
-    admin["role"] = json!("admin");
-    for (body, status) in [(&taken, 409), (&invalid, 400), (&admin, 403)] {
-        let response = stack.client.post(REGISTER, body).await;
-        assert_eq!(response.status, status, "{}", response.body);
-        assert!(response.body["code"].is_string(), "{}", response.body);
-    }
-    assert_eq!(stack.auth.count(events).await, 1);
-    assert_eq!(stack.auth.count("users_user").await, 1);
-
-    // An admin gets no profile and no welcome; nobody handles an unknown key. What comes behind them is handled.
-    let foreign = |key: &str, payload: Value| {
-        let meta = json!({"timestamp": "2025-12-13T19:27:02.415000Z", "routing_key": key, "source": "auth-service"});
-        json!({"payload": payload, "_meta": meta}).to_string()
-    };
-    let person = |role: &str| json!({"user_id": UserId::new(), "email": "x@example.com", "first_name": "X", "last_name": "Y", "role": role});
-    let key = "auth.user.created";
-    stack
-        .vhost
-        .publish(key, foreign(key, person("admin")))
-        .await;
-    stack
-        .vhost
-        .publish("student.exploded", foreign("student.exploded", json!({})))
-        .await;
-    stack
-        .vhost
-        .publish(key, foreign(key, person("student")))
-        .await;
-    eventually(SOON, "two students are welcomed", async || {
-        stack.comm.count("communications_notification").await == 2
-    })
-    .await;
-    let line = stack
-        .process(Unit::CommConsumer)
-        .line("No handler for routing key: student.exploded")
-        .await;
-    assert!(line.contains("WARN"), "{line}");
-    assert_eq!(stack.profile.count("profiles_student").await, 2);
-    assert_eq!(stack.profile.count("profiles_encadrant").await, 0);
-    assert_eq!(
-        stack.profile.count("inbox").await,
-        3,
-        "the admin's event was taken"
-    );
-    for queue in queues() {
-        eventually(SOON, "queues are empty", async || {
-            stack.vhost.depth(queue.name).await == Some(0)
-        })
-        .await;
-        assert_eq!(stack.vhost.depth(queue.crashed).await, Some(0));
-    }
-    for database in [&stack.auth, &stack.profile, &stack.comm] {
-        assert_eq!(database.count("parked_event").await, 0);
-    }
-
-    assert_topology(
-        &stack.vhost.inspect("exchanges").await,
-        &stack.vhost.inspect("queues").await,
-    );
-    assert_schema_is_commented(&stack).await;
-}
-
-/// The exchange and the queues survive a restart of the broker (features.md §4.2).
-fn assert_topology(exchanges: &Value, queues: &Value) {
-    let named = |list: &Value, name: &str| -> Value {
-        let list = list.as_array().expect("a list");
-        list.iter()
-            .find(|item| item["name"] == name)
-            .unwrap_or_else(|| panic!("no {name}"))
-            .clone()
-    };
-    let exchange = named(exchanges, "events.topic");
-    assert_eq!(
-        (&exchange["type"], &exchange["durable"]),
-        (&json!("topic"), &json!(true))
-    );
-    assert_eq!(
-        exchange["arguments"],
-        json!({}),
-        "a foreign publisher declares it plainly"
-    );
-    for queue in ["auth.events", "profile.events", "comm.events"] {
-        let found = named(queues, queue);
-        assert_eq!(
-            (&found["type"], &found["durable"]),
-            (&json!("quorum"), &json!(true)),
-            "{queue}"
-        );
-        assert_eq!(found["arguments"]["x-delivery-limit"], 20);
-        assert_eq!(named(queues, &format!("{queue}.crashed"))["durable"], true);
-    }
-}
-
-/// A stranger understands the tables without the source.
-async fn assert_schema_is_commented(stack: &Stack) {
-    for database in [&stack.auth, &stack.profile, &stack.comm] {
-        let uncommented = "pg_class join pg_attribute on attrelid = pg_class.oid
-            where relnamespace = 'public'::regnamespace and relkind = 'r' and relname not like '\\_%'
-              and attnum > 0 and not attisdropped
-              and (col_description(attrelid, attnum) is null or obj_description(attrelid) is null)";
-        assert_eq!(
-            database.count(uncommented).await,
-            0,
-            "comment on each table and column"
-        );
-    }
-}
-
-#[tokio::test]
 async fn registration_waits_for_no_consumer() {
+    let _turn = crate::beside_others().await;
     let mut stack = Stack::prepare(test_support::Links::Direct).await;
     stack
         .start_units(&[Unit::Auth, Unit::Profile, Unit::Comm])
         .await;
-    // Declared by whoever connects first, so that nothing is lost before a consumer's first start.
+    // The first process that connects declares every queue, so that no event is lost before a consumer's first start.
     eventually(SOON, "the queue is there", async || {
         stack.vhost.depth("profile.events").await.is_some()
     })
@@ -469,7 +352,7 @@ async fn registration_waits_for_no_consumer() {
             began.elapsed()
         );
     }
-    eventually(SOON, "all wait in the queue", async || {
+    eventually(SOON, "all events wait in the queue", async || {
         stack.vhost.depth("profile.events").await >= Some(MANY)
     })
     .await;

@@ -31,6 +31,7 @@ async fn good_one(stack: &Stack) -> Duration {
 
 #[tokio::test]
 async fn bad_messages_are_dead_with_a_reason_and_the_next_one_is_handled() {
+    let _turn = crate::alone().await;
     let stack = Stack::start().await;
     let deep = [vec![b'['; 5_000], vec![b']'; 5_000]].concat();
     let deep_payload = [b"{\"_meta\": {}, \"payload\": ", &deep[..], b"}"].concat();

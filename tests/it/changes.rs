@@ -20,6 +20,7 @@ async fn welcomed(stack: &Stack, role: Role) -> Account {
 
 #[tokio::test]
 async fn a_change_of_the_account_reaches_the_profile_and_is_announced_once() {
+    let _turn = crate::beside_others().await;
     let stack = Stack::start().await;
     for (role, kind) in [(Role::Student, "student"), (Role::Encadrant, "encadrant")] {
         let tap = stack.vhost.tap(&format!("{kind}.updated")).await;
@@ -81,6 +82,7 @@ async fn a_change_of_the_account_reaches_the_profile_and_is_announced_once() {
 
 #[tokio::test]
 async fn a_deleted_user_is_erased_everywhere() {
+    let _turn = crate::beside_others().await;
     let stack = Stack::start().await;
     for role in [Role::Student, Role::Encadrant] {
         let (leaves, stays) = (welcomed(&stack, role).await, welcomed(&stack, role).await);
