@@ -1,5 +1,5 @@
-//! The internal listener: `/health` (alive), `/health/ready` (useful), `/metrics`. A backlog is an alert, never
-//! a reason to be restarted.
+//! The internal listener: `/health` (the process is alive), `/health/ready` (it can work), `/metrics`. A backlog
+//! raises an alert; it does not restart the process.
 
 use crate::{config::InternalConfig, http::server, metrics};
 use anyhow::{Context as _, bail};
@@ -18,14 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// What has to be well for the process to be ready.
+/// The checks that must pass for the process to be ready.
 #[derive(Clone, Default)]
 pub struct Health {
     checks: Vec<(&'static str, Check)>,
 }
 
 impl Health {
-    /// Ready as soon as it answers.
+    /// Makes a list without checks: the process is ready as soon as it answers.
     pub fn new() -> Self {
         Self::default()
     }
@@ -59,7 +59,7 @@ impl Health {
     }
 }
 
-/// Serves the internal listener until told to stop.
+/// Serves the internal listener until the process stops.
 ///
 /// # Errors
 /// When the address is taken.
@@ -78,19 +78,21 @@ pub async fn serve(
             )
         })?;
     let upkeep = rendered.clone();
-    tokio::spawn(async move {
+    let upkeep = async {
         loop {
             tokio::time::sleep(Duration::from_secs(5)).await;
             upkeep.run_upkeep();
         }
-    });
+    };
     let router = Router::new()
         .route("/health", get(async || Json(json!({"status": "alive"}))))
         .route("/health/ready", get(ready))
         .route("/metrics", get(async move || rendered.render()))
         .with_state(health);
-    server::serve(listener, router, stopping).await;
-    Ok(())
+    tokio::select! {
+        () = server::serve(listener, router, stopping) => Ok(()),
+        () = upkeep => unreachable!("the upkeep of the metrics never ends"),
+    }
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
@@ -105,21 +107,20 @@ async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
     )
 }
 
-/// The subcommand `healthcheck`: asks the process at this address whether it is ready. There is no curl in the
-/// image.
+/// Runs the subcommand `healthcheck`: asks the process at this address whether it is ready. The image has no curl.
 pub fn healthcheck(config: &InternalConfig) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let asked = runtime
+    let outcome = runtime
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(ask(config.internal_addr)));
-    match asked {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             #[expect(
                 clippy::print_stderr,
-                reason = "this is a command's answer, not a log line"
+                reason = "this is a command's response, not a log line"
             )]
             {
                 eprintln!("{error:#}");
@@ -130,7 +131,7 @@ pub fn healthcheck(config: &InternalConfig) -> ExitCode {
 }
 
 async fn ask(address: SocketAddr) -> anyhow::Result<()> {
-    let asking = async {
+    let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         let request =
             format!("GET /health/ready HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
@@ -139,7 +140,7 @@ async fn ask(address: SocketAddr) -> anyhow::Result<()> {
         stream.take(65_536).read_to_string(&mut response).await?;
         anyhow::Ok(response)
     };
-    let response = tokio::time::timeout(Duration::from_secs(5), asking)
+    let response = tokio::time::timeout(Duration::from_secs(5), exchange)
         .await
         .with_context(|| format!("{address} did not answer within 5 s"))?
         .with_context(|| format!("cannot ask {address}; is the process running?"))?;

@@ -1,8 +1,9 @@
-//! The frame that every process of MedTrack stands in. It knows no event and no broker.
+//! What every process of MedTrack has in common. It knows no event and no broker.
 //!
-//! - [`process`]: one start and one two-step stop for every role
+//! - [`service`]: the roles of a service's binary, and the start of `serve` and `migrate`
+//! - [`process`]: the start and the stop of a process
 //! - [`config`]: the sections that a role's configuration is made of
-//! - [`telemetry`], [`metrics`]: what a process says
+//! - [`telemetry`], [`metrics`]: log lines and measurements
 //! - [`database`]: the pool and the migrations
 //! - [`health`]: the internal listener with `/health`, `/health/ready` and `/metrics`
 //! - [`http`]: problems, request bodies, tokens, and the server with its limits
@@ -13,6 +14,8 @@ pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod process;
+pub mod service;
 pub mod telemetry;
 
-pub use process::{Process, parse, run};
+pub use process::{Process, run};
+pub use service::{Roles, Service, Start};

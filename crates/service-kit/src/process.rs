@@ -1,8 +1,8 @@
-//! One start for every role, and one stop in two steps: told to stop, a process finishes what it has in hand;
-//! ten seconds later whatever still runs is cancelled.
+//! The start and the stop of every process. After the first signal the process takes nothing new and finishes the
+//! work in hand; ten seconds later, the tasks that still run are cancelled. A second signal ends it at once.
 
 use crate::{config::LogConfig, telemetry};
-use clap::{Parser, error::ErrorKind};
+use clap::{Subcommand, error::ErrorKind};
 use futures_util::FutureExt as _;
 use std::{
     future::Future,
@@ -22,22 +22,23 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// How long cancelled tasks may take to notice.
 const CANCEL: Duration = Duration::from_secs(2);
 
-/// Reads `.env` where there is one, then the command line; on nonsense says so and exits with 2.
-pub fn parse<C: Parser>() -> C {
-    match dotenvy::dotenv() {
-        Err(error) if !error.not_found() => {
-            let cause = match error {
-                dotenvy::Error::LineParse(line, _) => malformed(&line),
-                error => error.to_string(),
-            };
-            let message = format!("cannot read .env: {cause}; compare it with .env.example\n");
-            C::command().error(ErrorKind::Io, message).exit()
-        }
-        _ => C::parse(),
+/// Reads `.env` where there is one, then the command line. Prints what is wrong and exits with 2.
+pub(crate) fn parse<C: Subcommand>(mut command: clap::Command) -> C {
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        let cause = match error {
+            dotenvy::Error::LineParse(line, _) => malformed(&line),
+            error => error.to_string(),
+        };
+        let message = format!("cannot read .env: {cause}; compare it with .env.example\n");
+        command.error(ErrorKind::Io, message).exit()
     }
+    let matches = command.get_matches_mut();
+    C::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
-/// The parser's own text quotes the line, and that may hold a password.
+/// Describes the line without quoting it, as the parser's own message does: the line may hold a password.
 fn malformed(line: &str) -> String {
     let is_name = |name: &&str| {
         name.chars()
@@ -62,13 +63,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Trips when the process shall stop: take nothing new, finish what is in hand, return.
+    /// Is cancelled when the process stops: a task then takes nothing new, finishes the work in hand, and returns.
     pub fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
     }
 
-    /// Runs a task for the life of the process. When it ends before the process is told to stop, the process
-    /// stops and fails: half a service is worse than a restart.
+    /// Runs a task for the life of the process. When the task ends before the process stops, the process stops
+    /// and fails: half a service is worse than a restart.
     pub fn spawn(
         &self,
         name: &'static str,
@@ -90,7 +91,7 @@ impl Process {
     }
 }
 
-/// Runs a role until it ends, or until SIGTERM or SIGINT. The exit code tells whether all went well.
+/// Runs a role until it ends, or until SIGTERM or SIGINT. The exit code says whether it succeeded.
 pub fn run<F, R>(log: &LogConfig, role: F) -> ExitCode
 where
     F: FnOnce(Process) -> R,
@@ -150,17 +151,24 @@ where
     }
 }
 
-/// A process that runs as PID 1 gets no default action for a signal, so both must be handled.
+/// The first signal stops the process, a second one ends it at once. A process that runs as PID 1 gets no
+/// default action for a signal, so both signals are handled here.
 fn stop_on_signals(stopping: CancellationToken) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move {
+    let mut next = async move || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+    };
+    tokio::spawn(async move {
+        next().await;
         tracing::info!("Stopping: finishing what is in hand");
         stopping.cancel();
+        next().await;
+        tracing::error!("Stopped at once, because a second signal came");
+        std::process::exit(1);
     });
     Ok(())
 }

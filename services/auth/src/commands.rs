@@ -1,8 +1,8 @@
-//! The door for operators.
+//! The commands for operators. Every command fails when the database does not answer.
 
 use crate::{
     actions,
-    config::{CreateAdmin, RotateKeys},
+    config::CreateAdmin,
     domain::{Email, Locale, Password, PersonName},
     passwords::Hasher,
     store::users::NewUser,
@@ -10,17 +10,24 @@ use crate::{
 use anyhow::Context as _;
 use events::Role;
 use messaging::{Cause, Outbox};
-use service_kit::{Process, database};
+use service_kit::{
+    Process,
+    config::{CommandConfig, MigrateConfig, NoArguments},
+    database,
+};
 use std::io::Read as _;
 use uuid::Uuid;
 
-/// Makes an administrator's account; its event is published by the next relay to sweep the outbox.
+/// Makes an administrator. A relay publishes the event when it next sweeps the outbox.
 ///
 /// # Errors
-/// When the e-mail or the password is refused, or the e-mail is taken.
-pub async fn create_admin(config: CreateAdmin, process: Process) -> anyhow::Result<()> {
-    let email = Email::parse(&config.email)?;
-    let text = match &config.password_file {
+/// When the e-mail or the password is refused, or another user has the e-mail.
+pub async fn create_admin(
+    config: CommandConfig<CreateAdmin>,
+    process: Process,
+) -> anyhow::Result<()> {
+    let email = Email::parse(&config.own.email)?;
+    let text = match &config.own.password_file {
         Some(path) => std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?,
         None => {
@@ -54,15 +61,33 @@ pub async fn create_admin(config: CreateAdmin, process: Process) -> anyhow::Resu
 /// Adds a signing key and retires the others.
 ///
 /// # Errors
-/// When the database refuses.
-pub async fn rotate_keys(config: RotateKeys, process: Process) -> anyhow::Result<()> {
+/// When the database does not answer.
+pub async fn rotate_keys(
+    config: CommandConfig<NoArguments>,
+    process: Process,
+) -> anyhow::Result<()> {
     let pool = database::connect(&config.database, &process.stopping()).await?;
     let mut tx = pool.begin().await?;
     let kid = actions::keys::rotate(&mut tx).await?;
     tx.commit().await?;
     tracing::info!(
         kid,
-        "New signing key; it signs a minute from now, tokens of the old one stay valid till they end"
+        "New signing key; it signs a minute from now, and tokens of the old key stay valid until they expire"
     );
+    Ok(())
+}
+
+/// Makes the first signing key, where there is none.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn make_first_key(
+    config: &MigrateConfig,
+    process: &Process,
+) -> anyhow::Result<()> {
+    let pool = database::connect(&config.database, &process.stopping()).await?;
+    let mut tx = pool.begin().await?;
+    actions::keys::ensure(&mut tx).await?;
+    tx.commit().await?;
     Ok(())
 }

@@ -1,41 +1,28 @@
-//! What an operator may set, by subcommand.
+//! The settings of each subcommand.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Subcommand};
 use events::Role;
 use messaging::BrokerConfig;
-use service_kit::config::{
-    DatabaseConfig, EnvironmentConfig, HttpConfig, InternalConfig, LogConfig, TokenConfig,
+use service_kit::{
+    Roles,
+    config::{
+        CommandConfig, DatabaseConfig, EnvironmentConfig, InternalConfig, LogConfig, NoArguments,
+        OwnConfig, TokenConfig,
+    },
 };
 use std::path::PathBuf;
 
-/// Accounts, log-ins, tokens.
-#[derive(Debug, Parser)]
-#[command(name = "auth-service", version)]
-pub struct Cli {
-    /// What this process is to be.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
 /// The roles of this binary.
+pub type Command = Roles<Serve, ConsumeEvents, OwnCommand>;
+
+/// The commands that only this service has.
 #[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Answer users over HTTP.
-    Serve(Box<Serve>),
-    /// Handle the events of the queue auth.events.
-    #[command(alias = "consume_events")]
-    ConsumeEvents(ConsumeEvents),
-    /// Bring the database to this version's schema, and end.
-    Migrate(Migrate),
-    /// Print the OpenAPI document of the routes.
-    Openapi,
-    /// Ask the process at INTERNAL_ADDR whether it is ready; the exit code tells.
-    Healthcheck(InternalConfig),
+pub enum OwnCommand {
     /// Make an administrator's account; the password is read from standard input.
     #[command(
         after_help = "Example:\n  auth-service create-admin --email admin@example.com < password.txt"
     )]
-    CreateAdmin(CreateAdmin),
+    CreateAdmin(Box<CommandConfig<CreateAdmin>>),
     /// Look after the keys that access tokens are signed with.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -45,7 +32,7 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
     /// Add a key and retire the others; nobody is logged out.
-    Rotate(RotateKeys),
+    Rotate(Box<CommandConfig<NoArguments>>),
 }
 
 /// Who may have an account.
@@ -68,26 +55,22 @@ fn registration_role(text: &str) -> Result<Role, String> {
     }
 }
 
-/// Configuration of `serve`.
+/// The sections of `serve` that only this service has.
 #[derive(Clone, Debug, Args)]
 #[expect(missing_docs, reason = "each section documents itself")]
 pub struct Serve {
-    #[command(flatten)]
-    pub environment: EnvironmentConfig,
-    #[command(flatten)]
-    pub http: HttpConfig,
-    #[command(flatten)]
-    pub database: DatabaseConfig,
     #[command(flatten)]
     pub broker: BrokerConfig,
     #[command(flatten)]
     pub token: TokenConfig,
     #[command(flatten)]
     pub registration: RegistrationConfig,
-    #[command(flatten)]
-    pub internal: InternalConfig,
-    #[command(flatten)]
-    pub log: LogConfig,
+}
+
+impl OwnConfig for Serve {
+    fn check(&self, environment: &EnvironmentConfig) -> anyhow::Result<()> {
+        environment.check("AMQP_URL", &self.broker.address()?)
+    }
 }
 
 /// Configuration of `consume-events`.
@@ -106,21 +89,8 @@ pub struct ConsumeEvents {
     pub log: LogConfig,
 }
 
-/// Configuration of `migrate`.
+/// Arguments of `create-admin`.
 #[derive(Clone, Debug, Args)]
-#[expect(missing_docs, reason = "each section documents itself")]
-pub struct Migrate {
-    #[command(flatten)]
-    pub environment: EnvironmentConfig,
-    #[command(flatten)]
-    pub database: DatabaseConfig,
-    #[command(flatten)]
-    pub log: LogConfig,
-}
-
-/// Configuration of `create-admin`.
-#[derive(Clone, Debug, Args)]
-#[expect(missing_docs, reason = "each section documents itself")]
 pub struct CreateAdmin {
     /// The administrator's e-mail.
     #[arg(long, value_name = "EMAIL")]
@@ -128,41 +98,29 @@ pub struct CreateAdmin {
     /// File that holds the password, instead of standard input.
     #[arg(long, value_name = "PATH")]
     pub password_file: Option<PathBuf>,
-    #[command(flatten)]
-    pub database: DatabaseConfig,
-    #[command(flatten)]
-    pub log: LogConfig,
-}
-
-/// Configuration of `keys rotate`.
-#[derive(Clone, Debug, Args)]
-#[expect(missing_docs, reason = "each section documents itself")]
-pub struct RotateKeys {
-    #[command(flatten)]
-    pub database: DatabaseConfig,
-    #[command(flatten)]
-    pub log: LogConfig,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use crate::SERVICE;
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+        SERVICE.command::<Command>().debug_assert();
     }
 
     #[test]
     fn admin_is_refused_whatever_the_setting() {
-        let error = Cli::try_parse_from([
-            "auth-service",
-            "serve",
-            "--registration-roles",
-            "student,admin",
-        ])
-        .unwrap_err();
+        let error = SERVICE
+            .command::<Command>()
+            .try_get_matches_from([
+                "auth-service",
+                "serve",
+                "--registration-roles",
+                "student,admin",
+            ])
+            .unwrap_err();
         assert!(error.to_string().contains("create-admin"), "{error}");
     }
 }

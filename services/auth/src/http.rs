@@ -5,16 +5,19 @@ mod answers;
 mod bodies;
 mod me;
 
-use crate::{passwords::Hasher, tokens::Signer};
+use crate::{NAME, config::Serve, passwords::Hasher, tokens::Signer};
 use axum::{
     Json, Router,
     extract::{FromRef, State},
 };
 use events::Role;
 use jsonwebtoken::jwk::JwkSet;
-use messaging::Outbox;
+use messaging::{Broker, Outbox};
 use serde_json::Value;
-use service_kit::http::{Verifier, docs};
+use service_kit::{
+    Start,
+    http::{Verifier, docs},
+};
 use sqlx::PgPool;
 use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -40,12 +43,33 @@ impl FromRef<App> for Verifier {
     }
 }
 
-/// All routes of auth-service.
-pub fn router(app: App) -> Router {
+/// Starts the API: makes the router, and runs the relay and the upkeep of the signing keys beside it.
+///
+/// # Errors
+/// When there is no signing key, or the broker's address is malformed.
+pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
+    let stopping = start.process.stopping();
+    let signer = Signer::load(&start.config.token, &start.pool).await?;
+    let broker = Broker::new(&start.config.broker, NAME)?;
+    let (outbox, relay) = messaging::outbox(start.pool.clone(), broker);
+    let relay = relay.run(stopping.clone());
+    start.process.spawn("relay", async {
+        relay.await;
+        Ok(())
+    });
+    let keys = signer.clone().keep_up(start.pool.clone(), stopping);
+    start.process.spawn("signing keys", keys);
+    let app = App {
+        pool: start.pool,
+        outbox,
+        hasher: Hasher::new(),
+        signer,
+        registration_roles: start.config.registration.registration_roles.into(),
+    };
     let (router, document) = documented();
-    router
+    Ok(router
         .with_state(app)
-        .merge(docs::page("/auth/api/docs", document))
+        .merge(docs::page("/auth/api/docs", document)))
 }
 
 /// What this service answers, as an OpenAPI document.

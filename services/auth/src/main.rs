@@ -1,27 +1,28 @@
 //! The binary `auth-service`: one role for each subcommand.
 
 use auth_service::{
+    SERVICE,
     commands::{create_admin, rotate_keys},
-    config::{Cli, Command, KeysCommand},
+    config::{Command, KeysCommand, OwnCommand},
     consume_events, http, migrate, serve,
 };
-use service_kit::{health::healthcheck, http::docs, parse, run};
+use service_kit::{Roles, health::healthcheck, http::docs, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match parse::<Cli>().command {
-        Command::Serve(config) => run(&config.log.clone(), |process| serve(*config, process)),
-        Command::ConsumeEvents(config) => run(&config.log.clone(), |process| {
-            consume_events(config, process)
+    match SERVICE.parse::<Command>() {
+        Roles::Serve(config) => run(&config.log.clone(), |process| serve(*config, process)),
+        Roles::ConsumeEvents(config) => run(&config.log.clone(), |process| {
+            consume_events(*config, process)
         }),
-        Command::Migrate(config) => run(&config.log.clone(), |process| migrate(config, process)),
-        Command::Openapi => docs::print(&http::openapi()),
-        Command::Healthcheck(config) => healthcheck(&config),
-        Command::CreateAdmin(config) => {
-            run(&config.log.clone(), |process| create_admin(config, process))
+        Roles::Migrate(config) => run(&config.log.clone(), |process| migrate(*config, process)),
+        Roles::Own(OwnCommand::CreateAdmin(config)) => run(&config.log.clone(), |process| {
+            create_admin(*config, process)
+        }),
+        Roles::Own(OwnCommand::Keys(KeysCommand::Rotate(config))) => {
+            run(&config.log.clone(), |process| rotate_keys(*config, process))
         }
-        Command::Keys(KeysCommand::Rotate(config)) => {
-            run(&config.log.clone(), |process| rotate_keys(config, process))
-        }
+        Roles::Openapi => docs::print(&http::openapi()),
+        Roles::Healthcheck(config) => healthcheck(&config),
     }
 }

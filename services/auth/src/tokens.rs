@@ -101,11 +101,14 @@ impl Signer {
         Ok(jsonwebtoken::encode(&header, &claims, &keys.signing)?)
     }
 
-    /// Keeps up with `keys rotate`, until told to stop.
-    pub async fn keep_up(self, pool: PgPool, stopping: CancellationToken) {
+    /// Loads the keys again and again, because `keys rotate` changes them, until the process stops.
+    ///
+    /// # Errors
+    /// Never: while the keys cannot be loaded, those of before remain.
+    pub async fn keep_up(self, pool: PgPool, stopping: CancellationToken) -> anyhow::Result<()> {
         loop {
             tokio::select! {
-                () = stopping.cancelled() => return,
+                () = stopping.cancelled() => return Ok(()),
                 () = tokio::time::sleep(RELOAD_EVERY) => {}
             }
             let reloaded = match load(&pool).await {

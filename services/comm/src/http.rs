@@ -10,6 +10,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 use service_kit::http::{CurrentUser, Problem, Verifier, detached, docs, problem::FieldErrors};
+use service_kit::{Start, config::VerifierConfig};
 use sqlx::PgPool;
 use std::collections::HashMap;
 use utoipa::ToSchema;
@@ -25,12 +26,24 @@ struct App {
     verifier: Verifier,
 }
 
-/// All routes of comm-service.
-pub fn router(pool: PgPool, verifier: Verifier) -> Router {
+/// Starts the API: makes the router, and keeps the public keys of auth-service fresh.
+///
+/// # Errors
+/// When no HTTP client can be made.
+pub(crate) async fn start(start: Start<VerifierConfig>) -> anyhow::Result<Router> {
+    let verifier = Verifier::remote(&start.config.token, &start.config.jwks)?;
+    start.process.spawn(
+        "public keys",
+        verifier.clone().keep_fresh(start.process.stopping()),
+    );
     let (router, document) = documented();
-    router
-        .with_state(App { pool, verifier })
-        .merge(docs::page("/comm/api/docs", document))
+    let app = App {
+        pool: start.pool,
+        verifier,
+    };
+    Ok(router
+        .with_state(app)
+        .merge(docs::page("/comm/api/docs", document)))
 }
 
 /// What this service answers, as an OpenAPI document.

@@ -1,8 +1,8 @@
-//! The door for operators.
+//! The commands for operators.
 
 use crate::{config::Student, store::students};
 use anyhow::Context as _;
-use service_kit::{Process, database};
+use service_kit::{Process, config::CommandConfig, database};
 
 /// Shows a student's profile.
 ///
@@ -10,11 +10,11 @@ use service_kit::{Process, database};
 /// When there is none, or the database does not answer.
 #[expect(
     clippy::print_stdout,
-    reason = "this is a command's answer, not a log line"
+    reason = "this is a command's response, not a log line"
 )]
-pub async fn student(config: Student, process: Process) -> anyhow::Result<()> {
+pub async fn student(config: CommandConfig<Student>, process: Process) -> anyhow::Result<()> {
     let pool = database::connect(&config.database, &process.stopping()).await?;
-    let student = students::by_email(&mut *pool.acquire().await?, &config.email).await?;
+    let student = students::by_email(&mut *pool.acquire().await?, &config.own.email).await?;
     let student = student.context(
         "no student has this e-mail; an account gets its profile within a moment; try: ./medtrack trace <e-mail>",
     )?;

@@ -8,18 +8,17 @@ pub mod domain;
 pub mod http;
 pub mod store;
 
-use anyhow::Context as _;
-use config::{ConsumeEvents, Migrate, Serve};
+use config::ConsumeEvents;
 use events::topology;
 use messaging::{Broker, Consumer};
 use service_kit::{
-    Process, database,
+    Process, Service,
+    config::{MigrateConfig, ServeConfig, VerifierConfig},
+    database,
     health::{self, Health},
-    http::{Verifier, server},
 };
 use sqlx::migrate::Migrator;
 use std::future::ready;
-use tokio::net::TcpListener;
 
 const NAME: &str = "profile-service";
 
@@ -29,33 +28,20 @@ pub static MIGRATOR: Migrator = sqlx::migrate!();
 /// All tables of this service's database.
 pub static MIGRATORS: [&Migrator; 2] = [&messaging::MIGRATOR, &MIGRATOR];
 
+/// This service.
+pub static SERVICE: Service = Service {
+    name: NAME,
+    about: "Student and encadrant profiles",
+    api: "/profile/api",
+    migrators: &MIGRATORS,
+};
+
 /// Answers users over HTTP.
 ///
 /// # Errors
 /// When the configuration or the schema does not allow it.
-pub async fn serve(config: Serve, process: Process) -> anyhow::Result<()> {
-    config
-        .environment
-        .check("DATABASE_URL", &config.database.address()?)?;
-    let stopping = process.stopping();
-    let pool = database::connect(&config.database, &stopping).await?;
-    database::ensure_current(&pool, &MIGRATORS, NAME).await?;
-    let verifier = Verifier::remote(&config.token, &config.jwks)?;
-    let router = server::layers(http::router(pool.clone(), verifier.clone()), &config.http)?;
-    let address = config.http.http_addr;
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("HTTP_ADDR: cannot listen on {address}; choose another port"))?;
-
-    let health = Health::new().check("database", move || database::answers(pool.clone()));
-    process.spawn(
-        "internal listener",
-        health::serve(config.internal, health, stopping.clone()),
-    );
-    tokio::spawn(verifier.warm_up(stopping.clone()));
-    tracing::info!("Listening on http://{address}/profile/api");
-    server::serve(listener, router, stopping).await;
-    Ok(())
+pub async fn serve(config: ServeConfig<VerifierConfig>, process: Process) -> anyhow::Result<()> {
+    SERVICE.serve(config, process, http::start).await
 }
 
 /// Handles this service's events, until told to stop.
@@ -102,11 +88,6 @@ pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::
 ///
 /// # Errors
 /// When a migration fails.
-pub async fn migrate(config: Migrate, process: Process) -> anyhow::Result<()> {
-    config
-        .environment
-        .check("DATABASE_URL", &config.database.address()?)?;
-    database::migrate(&config.database, &MIGRATORS, &process.stopping()).await?;
-    tracing::info!("The database is at this version's schema");
-    Ok(())
+pub async fn migrate(config: MigrateConfig, process: Process) -> anyhow::Result<()> {
+    SERVICE.migrate(&config, &process).await
 }

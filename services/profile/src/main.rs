@@ -1,22 +1,25 @@
 //! The binary `profile-service`: one role for each subcommand.
 
 use profile_service::{
+    SERVICE,
     commands::student,
-    config::{Cli, Command},
+    config::{Command, OwnCommand},
     consume_events, http, migrate, serve,
 };
-use service_kit::{health::healthcheck, http::docs, parse, run};
+use service_kit::{Roles, health::healthcheck, http::docs, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match parse::<Cli>().command {
-        Command::Serve(config) => run(&config.log.clone(), |process| serve(config, process)),
-        Command::ConsumeEvents(config) => run(&config.log.clone(), |process| {
-            consume_events(config, process)
+    match SERVICE.parse::<Command>() {
+        Roles::Serve(config) => run(&config.log.clone(), |process| serve(*config, process)),
+        Roles::ConsumeEvents(config) => run(&config.log.clone(), |process| {
+            consume_events(*config, process)
         }),
-        Command::Migrate(config) => run(&config.log.clone(), |process| migrate(config, process)),
-        Command::Student(config) => run(&config.log.clone(), |process| student(config, process)),
-        Command::Openapi => docs::print(&http::openapi()),
-        Command::Healthcheck(config) => healthcheck(&config),
+        Roles::Migrate(config) => run(&config.log.clone(), |process| migrate(*config, process)),
+        Roles::Own(OwnCommand::Student(config)) => {
+            run(&config.log.clone(), |process| student(*config, process))
+        }
+        Roles::Openapi => docs::print(&http::openapi()),
+        Roles::Healthcheck(config) => healthcheck(&config),
     }
 }

@@ -185,13 +185,17 @@ impl Verifier {
         }))
     }
 
-    /// Fetches the keys ahead of the first request, trying until it works, and again every five minutes, until
-    /// the process shall stop.
-    pub async fn warm_up(self, stopping: CancellationToken) {
-        self.keep_fresh(REFRESH, stopping).await;
+    /// Fetches the keys before the first request needs them, and again every five minutes, until the process
+    /// stops. While they cannot be fetched, it tries every second.
+    ///
+    /// # Errors
+    /// Never.
+    pub async fn keep_fresh(self, stopping: CancellationToken) -> anyhow::Result<()> {
+        self.fetch_every(REFRESH, stopping).await;
+        Ok(())
     }
 
-    async fn keep_fresh(self, every: Duration, stopping: CancellationToken) {
+    async fn fetch_every(self, every: Duration, stopping: CancellationToken) {
         let mut failures = 0;
         loop {
             let pause = match self.fetch().await {

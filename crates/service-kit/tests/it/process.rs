@@ -131,6 +131,23 @@ async fn what_does_not_finish_is_cancelled_within_fifteen_seconds() {
 }
 
 #[tokio::test]
+async fn a_second_signal_ends_the_process_at_once() {
+    use nix::sys::signal::Signal::{SIGINT, SIGTERM};
+    for (first, second) in [(SIGTERM, SIGTERM), (SIGTERM, SIGINT), (SIGINT, SIGTERM)] {
+        let mut process = start("never finishes");
+        process.line("INFO running").await;
+        process.signal(first);
+        process.line("INFO Stopping").await;
+        process.signal(second);
+        let status = process.exit(Duration::from_secs(2)).await;
+        assert_eq!(status.code(), Some(1), "{first} {second}");
+        process
+            .line("ERROR Stopped at once, because a second signal came")
+            .await;
+    }
+}
+
+#[tokio::test]
 async fn neither_the_log_nor_the_help_shows_a_secret() {
     let mut process = start("shows");
     assert!(process.exit(SOON).await.success());

@@ -165,7 +165,7 @@ async fn keys_are_fetched_ahead_and_withdrawn_ones_are_forgotten() {
     let fresh = tokio::spawn(
         verifier
             .clone()
-            .keep_fresh(Duration::from_millis(50), stop.clone()),
+            .fetch_every(Duration::from_millis(50), stop.clone()),
     );
     auth.start().await;
     eventually(Duration::from_secs(4), "the keys are fetched", async || {

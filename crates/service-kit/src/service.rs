@@ -1,0 +1,127 @@
+//! A service: the roles of its binary, and the start of those that all services have.
+
+use crate::{
+    Process,
+    config::{InternalConfig, MigrateConfig, OwnConfig, ServeConfig},
+    database,
+    health::{self, Health},
+    http::server,
+    process,
+};
+use anyhow::Context as _;
+use axum::Router;
+use clap::{Args, Subcommand};
+use sqlx::{PgPool, migrate::Migrator};
+use tokio::net::TcpListener;
+
+/// The facts about a service that its start needs.
+#[derive(Debug)]
+pub struct Service {
+    /// The name of the binary.
+    pub name: &'static str,
+    /// One sentence for `--help`.
+    pub about: &'static str,
+    /// The path that all routes of the API begin with.
+    pub api: &'static str,
+    /// The migrations of its database, in the order in which they are applied.
+    pub migrators: &'static [&'static Migrator],
+}
+
+/// The roles of a service's binary. `Own` are the commands that only one service has.
+#[derive(Debug, Subcommand)]
+pub enum Roles<Serve: OwnConfig, Consume: Args, Own: Subcommand> {
+    /// Answer users over HTTP.
+    Serve(Box<ServeConfig<Serve>>),
+    /// Handle the events of the service's queue.
+    #[command(alias = "consume_events")]
+    ConsumeEvents(Box<Consume>),
+    /// Bring the database to this version's schema, and end.
+    Migrate(Box<MigrateConfig>),
+    /// A command that only this service has.
+    #[command(flatten)]
+    Own(Own),
+    /// Print the OpenAPI document of the routes.
+    Openapi,
+    /// Ask the process at INTERNAL_ADDR whether it is ready; the exit code tells.
+    Healthcheck(InternalConfig),
+}
+
+/// What a service's own part of `serve` starts with.
+#[derive(Debug)]
+pub struct Start<Own> {
+    /// The service's own sections of the configuration.
+    pub config: Own,
+    /// The pool of connections to its database.
+    pub pool: PgPool,
+    /// The process, for tasks that run beside the listener.
+    pub process: Process,
+}
+
+impl Service {
+    /// Reads the command line. Prints what is wrong and exits with 2.
+    pub fn parse<C: Subcommand>(&self) -> C {
+        process::parse::<C>(self.command::<C>())
+    }
+
+    /// The command line.
+    pub fn command<C: Subcommand>(&self) -> clap::Command {
+        let command = clap::Command::new(self.name)
+            .version(env!("CARGO_PKG_VERSION"))
+            .subcommand_required(true)
+            .arg_required_else_help(true);
+        // The description of `Roles` would replace one that is set before.
+        C::augment_subcommands(command).about(self.about)
+    }
+
+    /// Answers users over HTTP until the process stops. `routes` makes the router of the service, and spawns the
+    /// tasks that it needs.
+    ///
+    /// # Errors
+    /// When the configuration or the schema does not allow it.
+    pub async fn serve<Own: OwnConfig>(
+        &self,
+        config: ServeConfig<Own>,
+        process: Process,
+        routes: impl AsyncFnOnce(Start<Own>) -> anyhow::Result<Router>,
+    ) -> anyhow::Result<()> {
+        config
+            .environment
+            .check("DATABASE_URL", &config.database.address()?)?;
+        config.own.check(&config.environment)?;
+        let stopping = process.stopping();
+        let pool = database::connect(&config.database, &stopping).await?;
+        database::ensure_current(&pool, self.migrators, self.name).await?;
+        let address = config.http.http_addr;
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("HTTP_ADDR: cannot listen on {address}; choose another port")
+        })?;
+        let start = Start {
+            config: config.own,
+            pool: pool.clone(),
+            process: process.clone(),
+        };
+        let router = server::layers(routes(start).await?, &config.http)?;
+        // The broker is not part of readiness: no request needs it.
+        let health = Health::new().check("database", move || database::answers(pool.clone()));
+        process.spawn(
+            "internal listener",
+            health::serve(config.internal, health, stopping.clone()),
+        );
+        tracing::info!("Listening on http://{address}{}", self.api);
+        server::serve(listener, router, stopping).await;
+        Ok(())
+    }
+
+    /// Brings the database to this version's schema.
+    ///
+    /// # Errors
+    /// When a migration fails.
+    pub async fn migrate(&self, config: &MigrateConfig, process: &Process) -> anyhow::Result<()> {
+        config
+            .environment
+            .check("DATABASE_URL", &config.database.address()?)?;
+        database::migrate(&config.database, self.migrators, &process.stopping()).await?;
+        tracing::info!("The database is at this version's schema");
+        Ok(())
+    }
+}
