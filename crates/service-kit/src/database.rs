@@ -1,6 +1,6 @@
 //! The service's own PostgreSQL database.
 
-use crate::config::DatabaseConfig;
+use crate::{backoff::Backoff, config::DatabaseConfig};
 use anyhow::{Context as _, bail};
 use sqlx::{
     Connection as _, PgConnection, PgPool, Row as _,
@@ -121,22 +121,45 @@ pub async fn ensure_current(
     Ok(())
 }
 
-/// Whether an error means that the database cannot be reached, or will not be for a moment (PostgreSQL's
-/// documentation, appendix A: classes 08, 53 and 57P).
-pub fn is_away(error: &sqlx::Error) -> bool {
+/// What an error of the database means for the work that met it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The database cannot be reached or takes no work at the moment. The work itself is not at fault.
+    Unavailable,
+    /// Two transactions were in each other's way. The same work succeeds when it is done again.
+    Conflict,
+    /// The database can never store these data.
+    InvalidData,
+    /// Anything else.
+    Other,
+}
+
+/// The class of an error, by its SQLSTATE (PostgreSQL's documentation, appendix A).
+pub fn classify(error: &sqlx::Error) -> Class {
     match error {
-        sqlx::Error::Database(error) => {
-            let code = error.code().unwrap_or_default();
-            ["08", "53", "57P"]
-                .iter()
-                .any(|class| code.starts_with(class))
-        }
-        sqlx::Error::PoolTimedOut
+        sqlx::Error::Database(error) => classify_code(&error.code().unwrap_or_default()),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
-        | sqlx::Error::Io(_)
         | sqlx::Error::WorkerCrashed
-        | sqlx::Error::BeginFailed => true,
-        _ => false,
+        | sqlx::Error::BeginFailed => Class::Unavailable,
+        _ => Class::Other,
+    }
+}
+
+fn classify_code(code: &str) -> Class {
+    let is_in = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
+    // 25P03 and 25P04: a time-out of the transaction ended the session.
+    if is_in(&["08", "53", "57P", "25P03", "25P04"]) {
+        Class::Unavailable
+    } else if is_in(&["40"]) {
+        Class::Conflict
+    } else if is_in(&["22"]) {
+        Class::InvalidData
+    } else {
+        Class::Other
     }
 }
 
@@ -160,8 +183,12 @@ async fn wait_for(
 ) -> anyhow::Result<PgConnection> {
     let database = options.get_database().unwrap_or(options.get_username());
     let place = format!("{}:{}/{database}", options.get_host(), options.get_port());
-    let mut pause = Duration::from_millis(100);
+    let mut backoff = Backoff::default();
     loop {
+        backoff.wait(stopping).await;
+        if stopping.is_cancelled() {
+            bail!("told to stop before the database {place} answered");
+        }
         let attempt =
             tokio::time::timeout(Duration::from_secs(3), PgConnection::connect_with(options));
         match attempt.await {
@@ -169,9 +196,31 @@ async fn wait_for(
             Ok(Err(error)) => tracing::warn!("Waiting for the database {place}: {error}"),
             Err(_) => tracing::warn!("Waiting for the database {place}: no answer within 3 s"),
         }
-        tokio::select! {
-            () = stopping.cancelled() => bail!("told to stop before the database {place} answered"),
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sqlstate_has_one_class() {
+        for (code, class) in [
+            ("08006", Class::Unavailable),
+            ("53300", Class::Unavailable),
+            ("57P01", Class::Unavailable),
+            ("25P03", Class::Unavailable),
+            ("25P02", Class::Other),
+            ("57014", Class::Other),
+            ("40001", Class::Conflict),
+            ("40P01", Class::Conflict),
+            ("22P05", Class::InvalidData),
+            ("23505", Class::Other),
+            ("", Class::Other),
+        ] {
+            assert_eq!(classify_code(code), class, "{code}");
         }
+        assert_eq!(classify(&sqlx::Error::PoolTimedOut), Class::Unavailable);
+        assert_eq!(classify(&sqlx::Error::RowNotFound), Class::Other);
     }
 }

@@ -4,10 +4,12 @@
 //! - [`process`]: the start and the stop of a process
 //! - [`config`]: the sections that a role's configuration is made of
 //! - [`telemetry`], [`metrics`]: log lines and measurements
-//! - [`database`]: the pool and the migrations
+//! - [`database`]: the pool, the migrations, and the classes of its errors
+//! - [`backoff`]: the pause between two tries
 //! - [`health`]: the internal listener with `/health`, `/health/ready` and `/metrics`
 //! - [`http`]: problems, request bodies, tokens, and the server with its limits
 
+pub mod backoff;
 pub mod config;
 pub mod database;
 pub mod health;

@@ -178,7 +178,7 @@ impl IntoResponse for Problem {
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        if database::is_away(&error) {
+        if database::classify(&error) == database::Class::Unavailable {
             let detail = "The service cannot reach its database at the moment.";
             let away =
                 Self::unavailable("DATABASE_AWAY", detail, 2).hint("Try again in a few seconds.");

@@ -112,7 +112,7 @@ pub(crate) fn router(key: &EncodingKey) -> Router {
         )
         .route(
             "/api/broken",
-            get(async || Problem::from(sqlx::Error::Protocol("SECRET".into()))),
+            get(async || Problem::from(sqlx::Error::Configuration("SECRET".into()))),
         )
         .route("/api/never", get(async || pending::<()>().await))
         .with_state(App(verifier));
