@@ -11,6 +11,7 @@
 //! - [`documents`]: `docs/EVENTS.md`, `docs/asyncapi.json` and the schemas, made from the catalogue
 //! - [`compatibility`]: which changes of an event others could not survive
 //! - [`legacy`]: messages of the services that this system replaces
+//! - [`WaitsFor`]: the keys by which parked events wait for another event
 //! - [`ids`], [`role`]: the words that all services share
 
 pub mod auth;
@@ -25,10 +26,12 @@ pub mod legacy;
 pub mod profile;
 pub mod role;
 pub mod topology;
+mod waits;
 
 pub use envelope::{Envelope, Meta, RawMessage, Refusal};
 pub use ids::{EncadrantId, EvaluationId, EventId, OfferId, StageId, StudentId, UserId};
 pub use role::Role;
+pub use waits::WaitsFor;
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
