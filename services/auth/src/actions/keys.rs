@@ -1,4 +1,4 @@
-//! Signing keys.
+//! Signing keys. An action fails with the database's error, or when no key can be generated.
 
 use crate::store;
 use anyhow::anyhow;
@@ -6,10 +6,10 @@ use aws_lc_rs::{rand::SystemRandom, signature::Ed25519KeyPair};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// Makes the first key, where there is none.
+/// Creates the first key, when no key exists.
 ///
 /// # Errors
-/// When the database refuses.
+/// See the module.
 pub async fn ensure(connection: &mut PgConnection) -> anyhow::Result<()> {
     store::keys::lock(connection).await?;
     if store::keys::published(connection).await?.is_empty() {
@@ -18,10 +18,10 @@ pub async fn ensure(connection: &mut PgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Adds a key, and retires the others: tokens are signed with the new one a minute from now.
+/// Adds a key and retires the others. Tokens are signed with the new key after a minute.
 ///
 /// # Errors
-/// When the database refuses.
+/// See the module.
 pub async fn rotate(connection: &mut PgConnection) -> anyhow::Result<String> {
     store::keys::lock(connection).await?;
     let kid = add(connection).await?;
@@ -32,7 +32,7 @@ pub async fn rotate(connection: &mut PgConnection) -> anyhow::Result<String> {
 async fn add(connection: &mut PgConnection) -> anyhow::Result<String> {
     let kid = Uuid::now_v7().to_string();
     let key = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new())
-        .map_err(|_| anyhow!("no key could be made"))?;
+        .map_err(|_| anyhow!("no key could be generated"))?;
     store::keys::insert(connection, &kid, key.as_ref()).await?;
     Ok(kid)
 }

@@ -1,4 +1,4 @@
-//! Log-ins.
+//! Log-ins and sessions.
 
 use crate::store::{self, logins::Attempt};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -11,18 +11,19 @@ use sqlx::PgConnection;
 use std::net::{IpAddr, Ipv6Addr};
 use uuid::Uuid;
 
-/// How long a session lasts at most.
+/// The longest life of a session.
 const SESSION_TTL: Days = Days::new(30);
 
-/// A session that was opened.
+/// An open session.
 pub struct Opened {
-    /// The session.
+    /// The id of the session.
     pub id: Uuid,
     /// Its refresh token: 256 random bits. Only its digest is stored.
     pub refresh_token: String,
 }
 
-/// A try to log in, as it is counted. Who has one IPv6 address has the /64 that it lies in.
+/// A try to log in, in the form in which it is counted. An IPv6 address is counted as its /64 network, because one
+/// client has a whole one.
 pub fn attempt(email: &str, client: IpAddr) -> Attempt {
     let network = match client.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(
@@ -39,7 +40,7 @@ pub fn attempt(email: &str, client: IpAddr) -> Attempt {
 /// Opens a session.
 ///
 /// # Errors
-/// When the database refuses.
+/// Fails with the database's error.
 pub async fn open(
     connection: &mut PgConnection,
     user_id: UserId,
@@ -61,7 +62,7 @@ pub async fn open(
     Ok(Opened { id, refresh_token })
 }
 
-/// SHA-256 in hex: for what is random, or must only be compared.
+/// SHA-256 in hex, for random texts and for texts that are only compared.
 pub fn digest(text: &str) -> String {
     Sha256::digest(text)
         .iter()

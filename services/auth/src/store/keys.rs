@@ -1,8 +1,8 @@
-//! The table `users_signing_key`.
+//! The table `users_signing_key`. Every function fails with the database's error.
 
 use sqlx::PgConnection;
 
-/// A key as stored.
+/// A row of the table.
 pub struct StoredKey {
     /// Claim `kid` of its tokens.
     pub kid: String,
@@ -12,10 +12,7 @@ pub struct StoredKey {
     pub may_sign: bool,
 }
 
-/// The keys whose tokens are still believed, the newest first.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns the keys whose tokens are still accepted, the newest first.
 pub async fn published(connection: &mut PgConnection) -> sqlx::Result<Vec<StoredKey>> {
     sqlx::query_as!(
         StoredKey,
@@ -29,10 +26,7 @@ pub async fn published(connection: &mut PgConnection) -> sqlx::Result<Vec<Stored
     .await
 }
 
-/// Adds a key.
-///
-/// # Errors
-/// When the database refuses.
+/// Inserts a key.
 pub async fn insert(
     connection: &mut PgConnection,
     kid: &str,
@@ -48,10 +42,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// Retires all keys but one; they sign until the new one does, a minute from now.
-///
-/// # Errors
-/// When the database refuses.
+/// Retires all keys but one. They sign until that one does, after a minute.
 pub async fn retire_all_but(connection: &mut PgConnection, kid: &str) -> sqlx::Result<()> {
     sqlx::query!(
         "update users_signing_key set retired_at = now() + interval '1 minute'
@@ -63,10 +54,7 @@ pub async fn retire_all_but(connection: &mut PgConnection, kid: &str) -> sqlx::R
     Ok(())
 }
 
-/// Keeps two processes from making the first key at the same time; held until the transaction ends.
-///
-/// # Errors
-/// When the database refuses.
+/// Takes a lock until the transaction ends, so that two processes do not create the first key at the same time.
 pub async fn lock(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("lock table users_signing_key in share row exclusive mode")
         .execute(connection)

@@ -1,8 +1,8 @@
-//! The tables `users_login_failure` and `users_login_address`.
+//! The tables `users_login_failure` and `users_login_address`. Every function fails with the database's error.
 
 use sqlx::PgConnection;
 
-/// A try to log in: for which e-mail, and from where, each as a digest.
+/// A try to log in: the e-mail and the address, each as a digest.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// Of the e-mail in lower case, with or without an account.
@@ -11,11 +11,8 @@ pub struct Attempt {
     pub address_hash: String,
 }
 
-/// For how many seconds such a try is refused; `None` when it may be made. From one address a hundred may fail in a
-/// minute.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns for how many seconds such a try is refused; `None` when it is allowed. A hundred tries of one address may fail
+/// in a minute.
 pub async fn locked_for(
     connection: &mut PgConnection,
     attempt: &Attempt,
@@ -35,10 +32,7 @@ pub async fn locked_for(
     Ok(seconds.and_then(|seconds| u64::try_from(seconds).ok()))
 }
 
-/// Notes a failed try: from the fifth in a row the e-mail is locked, for 1 s, doubling to 15 min.
-///
-/// # Errors
-/// When the database refuses.
+/// Records a failed try. From the fifth in a row on, the e-mail is locked, for 1 s at first and up to 15 min.
 pub async fn failed(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::Result<()> {
     sqlx::query!(
         "with address as (
@@ -70,10 +64,8 @@ pub async fn failed(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::R
     Ok(())
 }
 
-/// Forgets the failures of an e-mail. Those of the address stay: whoever guesses may have an account of their own.
-///
-/// # Errors
-/// When the database refuses.
+/// Deletes the failures of an e-mail. Those of the address stay, because an attacker may log in to an account of their
+/// own.
 pub async fn succeeded(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::Result<()> {
     sqlx::query!(
         "delete from users_login_failure where email_hash = $1",

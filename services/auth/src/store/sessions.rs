@@ -1,4 +1,4 @@
-//! The table `users_session`.
+//! The table `users_session`. Every function fails with the database's error.
 
 use chrono::{DateTime, Utc};
 use events::UserId;
@@ -6,10 +6,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// Notes a log-in.
-///
-/// # Errors
-/// When the database refuses.
+/// Inserts a session.
 pub async fn insert(
     connection: &mut PgConnection,
     id: Uuid,

@@ -1,4 +1,4 @@
-//! The table `users_user`.
+//! The table `users_user`. Every function fails with the database's error.
 
 use crate::domain::{Email, Locale, PersonName, Phone, ProfileLink};
 use chrono::{DateTime, Utc};
@@ -49,7 +49,7 @@ impl User {
     }
 }
 
-/// An account to be made.
+/// A user to be inserted.
 #[derive(Clone, Debug)]
 pub struct NewUser {
     /// Unique among accounts.
@@ -68,10 +68,7 @@ pub struct NewUser {
     pub locale: Locale,
 }
 
-/// Makes an account; `None` when the e-mail is taken.
-///
-/// # Errors
-/// When the database refuses.
+/// Inserts a user. `None` when the e-mail is taken.
 pub async fn insert(
     connection: &mut PgConnection,
     id: UserId,
@@ -96,10 +93,7 @@ pub async fn insert(
     .await
 }
 
-/// An account by its id.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns a user by id.
 pub async fn by_id(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
@@ -111,10 +105,7 @@ pub async fn by_id(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Op
     .await
 }
 
-/// An account by its e-mail, with its password's hash.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns a user by e-mail, with the hash of the password.
 pub async fn by_email(
     connection: &mut PgConnection,
     email: &Email,
@@ -145,10 +136,7 @@ pub async fn by_email(
     }))
 }
 
-/// An account by its id, with its password's hash.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns the e-mail and the hash of the password of a user.
 pub async fn password_of(
     connection: &mut PgConnection,
     id: UserId,
@@ -162,10 +150,7 @@ pub async fn password_of(
     Ok(row.map(|row| (row.email, row.password_hash)))
 }
 
-/// An account by its id, locked until the transaction ends.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns a user by id, and locks the row until the transaction ends.
 pub async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
@@ -177,10 +162,7 @@ pub async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Opt
     .await
 }
 
-/// Stores what a user may change; tells the account's new version. `None` when the e-mail is taken.
-///
-/// # Errors
-/// When the database refuses.
+/// Stores the fields that a user may change, and returns the new version. `None` when the e-mail is taken.
 pub async fn update(
     connection: &mut PgConnection,
     user: &User,
@@ -213,10 +195,7 @@ pub async fn update(
     }
 }
 
-/// Deletes an account with its sessions; tells its e-mail and its version.
-///
-/// # Errors
-/// When the database refuses.
+/// Deletes a user with all sessions, and returns the e-mail and the version.
 pub async fn delete(
     connection: &mut PgConnection,
     id: UserId,
@@ -230,11 +209,8 @@ pub async fn delete(
     Ok(row.map(|row| (row.email, row.version)))
 }
 
-/// Notes which profiles belong to which accounts, in one round trip. Accounts that do not exist are passed over,
-/// and so is what is older than what is known.
-///
-/// # Errors
-/// When the database refuses.
+/// Records which profiles belong to which users, in one round trip. Users that do not exist are ignored, and so are
+/// versions that are not newer than the recorded one.
 pub async fn link_profiles(
     connection: &mut PgConnection,
     links: &[ProfileLink],
