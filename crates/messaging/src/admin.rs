@@ -189,7 +189,7 @@ pub async fn depths(
         // A missing queue closes the channel.
         let channel = broker::channel(&connection).await?;
         depths.push(match topology::depth(&channel, queue).await {
-            Ok(depth) => Some(depth),
+            Ok(depth) => Some((depth.ready, depth.consumers)),
             Err(error) if connection.status().connected() => {
                 tracing::debug!("{queue}: {error}");
                 None

@@ -1,26 +1,24 @@
-//! The connection to RabbitMQ: made fresh each time, bounded in time, never repaired.
+//! Connections to RabbitMQ. Every call has a time limit.
 //!
-//! lapin's own recovery is not used. After a 60 s outage it took 73 s to come back, and it gives up after 16
-//! tries; whoever holds a connection here drops it at the first error and asks for another.
+//! lapin's own recovery is not used: after an outage of 60 s it took 73 s to come back, and it gives up after 16
+//! tries. The owner of a connection drops it at the first error and makes another one.
 
 use crate::{BrokerConfig, ConfigError};
 use lapin::{Channel, Connection, ConnectionProperties, uri::AMQPUri};
-use rand::RngExt as _;
 use std::{error::Error, fmt, future::Future, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
 
-/// How long one call to the broker may take before its connection counts as broken.
+/// The time limit of one call to the broker. After it the connection counts as broken.
 pub(crate) const CALL: Duration = Duration::from_secs(10);
 
-/// How long a handshake may take; lapin does not notice when the peer closes in the middle of it.
+/// The time limit of a handshake: lapin does not notice that the peer closes in the middle of it.
 const HANDSHAKE: Duration = Duration::from_secs(3);
 
-/// Where the broker is, and in whose name events are published.
+/// The address of the broker, and the service in whose name this process publishes.
 #[derive(Clone)]
 pub struct Broker {
     uri: AMQPUri,
@@ -39,11 +37,10 @@ impl fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// Reads the configuration; connects to nothing yet. `source` is the service's name, as `_meta.source`
-    /// has it.
+    /// Reads the configuration and connects to nothing. `source` is the service's name, as in `_meta.source`.
     ///
     /// # Errors
-    /// When the address is missing, unreadable or malformed.
+    /// Fails when the address is missing, unreadable or malformed.
     pub fn new(config: &BrokerConfig, source: &'static str) -> Result<Self, ConfigError> {
         let mut uri = config.uri()?;
         // The broker's default of 60 s notices a dead peer after 120 s.
@@ -61,7 +58,7 @@ impl Broker {
         })
     }
 
-    /// The exchange of the services that are being replaced, where their messages are to be read.
+    /// The exchange of the replaced services, when their messages are read too.
     pub(crate) fn compat_exchange(&self) -> Option<&str> {
         self.compat_exchange.as_deref()
     }
@@ -70,12 +67,12 @@ impl Broker {
         self.source
     }
 
-    /// The broker login; the broker checks that a message's `user_id` equals it.
+    /// The login at the broker. The broker checks that a message's `user_id` equals it.
     pub(crate) fn login(&self) -> &str {
         &self.uri.authority.userinfo.username
     }
 
-    /// Makes a connection, named after the service and its `purpose` in the management UI.
+    /// Makes a connection. The management UI shows it under the service's name and its `purpose`.
     pub(crate) async fn connect(&self, purpose: &str) -> Result<Connection, BrokerError> {
         self.probe().await?;
         let name = format!("{} {purpose}", self.source);
@@ -88,8 +85,8 @@ impl Broker {
         .await
     }
 
-    /// Finds out whether an AMQP broker answers. A peer that accepts and then says nothing costs lapin a
-    /// thread and three descriptors for each try, until it answers.
+    /// Checks that an AMQP broker answers. Against a peer that accepts and sends nothing, each try of lapin
+    /// would hold a thread and three descriptors until the peer answers.
     async fn probe(&self) -> Result<(), BrokerError> {
         let authority = &self.uri.authority;
         let probe = async {
@@ -110,7 +107,7 @@ pub(crate) async fn channel(connection: &Connection) -> Result<Channel, BrokerEr
     within("opening a channel", CALL, connection.create_channel()).await
 }
 
-/// Bounds a call to the broker in time.
+/// Gives a call to the broker a time limit. `what` completes the sentence "did not answer in time while …".
 pub(crate) async fn within<T>(
     what: &'static str,
     limit: Duration,
@@ -122,43 +119,43 @@ pub(crate) async fn within<T>(
     }
 }
 
-/// A connection, a channel or a subscription is of no more use.
+/// Why a connection, a channel or a subscription cannot be used any more.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// Nothing listens there.
+    /// Nothing listens at the address.
     #[error("cannot reach RabbitMQ")]
     Unreachable(#[source] std::io::Error),
-    /// The broker took too long.
+    /// The broker did not answer within the time limit.
     #[error("RabbitMQ did not answer in time while {0}")]
     Timeout(&'static str),
     /// The broker or the connection to it failed.
     #[error("RabbitMQ failed")]
     Amqp(#[source] lapin::Error),
-    /// The broker refused to take responsibility for a message.
-    #[error("RabbitMQ did not take the event")]
+    /// The broker did not confirm a message.
+    #[error("RabbitMQ did not confirm the event")]
     Nacked,
     /// The subscription ended, as it does when its queue is deleted.
     #[error("the subscription to {0} has ended")]
     Ended(&'static str),
-    /// The connection was lost while nothing was being sent.
+    /// The connection was lost while it was idle.
     #[error("the connection to RabbitMQ is closed")]
     Closed,
-    /// Readiness counted no consumer on our own queue.
-    #[error("no consumer is left on {0}")]
+    /// The broker counts no consumer on the service's own queue.
+    #[error("RabbitMQ counts no consumer on {0}")]
     NoConsumers(&'static str),
-    /// The database stayed away for too long to hold deliveries any longer.
-    #[error("the database is away; deliveries go back to the queue until it answers")]
+    /// The database did not answer for longer than deliveries are held.
+    #[error("the database does not answer; the deliveries go back to the queue until it does")]
     DatabaseUnavailable,
 }
 
 impl BrokerError {
-    /// Whether lapin could not read what the broker sent: a routing key that is not UTF-8, for example. The
-    /// broker counts the return; after its limit the message is set aside, and the next one comes.
+    /// Whether lapin could not read a message, for example a routing key that is not UTF-8. The broker counts
+    /// each return of the message, and moves it to the crashed queue after its limit.
     pub(crate) fn is_unreadable(&self) -> bool {
         matches!(self, BrokerError::Amqp(error) if matches!(error.kind(), lapin::ErrorKind::ParsingError(_)))
     }
 
-    /// Whether the broker refused for want of permission, which closes the channel.
+    /// Whether the login lacks the permission. The broker then closes the channel.
     pub(crate) fn is_refused(&self) -> bool {
         const ACCESS_REFUSED: u16 = 403;
         match self {
@@ -176,56 +173,9 @@ pub(crate) fn cause(error: &BrokerError) -> String {
     crate::failure::chain(error as &dyn Error)
 }
 
-/// The pause between two tries: none before the first, then 0.2 s doubling to 2 s, with jitter, for ever.
-#[derive(Debug, Default)]
-pub(crate) struct Backoff {
-    tries: u32,
-}
-
-impl Backoff {
-    pub(crate) fn reset(&mut self) {
-        self.tries = 0;
-    }
-
-    /// Waits before the next try, or until told to stop.
-    pub(crate) async fn wait(&mut self, stop: &CancellationToken) {
-        let pause = self.next();
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
-    }
-
-    fn next(&mut self) -> Duration {
-        let tries = self.tries;
-        self.tries = tries.saturating_add(1);
-        match tries {
-            0 => Duration::ZERO,
-            tries => Duration::from_millis(200 << (tries - 1).min(4))
-                .min(Duration::from_secs(2))
-                .mul_f64(rand::rng().random_range(0.8..=1.0)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_first_try_is_at_once_and_the_pause_never_passes_two_seconds() {
-        let mut backoff = Backoff::default();
-        assert_eq!(backoff.next(), Duration::ZERO);
-        let pauses: Vec<_> = (0..40).map(|_| backoff.next()).collect();
-        assert!(pauses[0] >= Duration::from_millis(160) && pauses[0] <= Duration::from_millis(200));
-        assert!(
-            pauses[10..]
-                .iter()
-                .all(|p| *p >= Duration::from_millis(1600) && *p <= Duration::from_secs(2))
-        );
-        backoff.reset();
-        assert_eq!(backoff.next(), Duration::ZERO);
-    }
 
     #[test]
     fn debug_shows_no_password() {

@@ -1,9 +1,10 @@
-//! The broker's section of a process's configuration.
+//! The configuration of a process that publishes or consumes.
 
 use secrecy::{ExposeSecret, SecretString};
+use service_kit::config::{DatabaseConfig, EnvironmentConfig, InternalConfig, LogConfig};
 use std::path::PathBuf;
 
-/// Where RabbitMQ is.
+/// The address of RabbitMQ.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "RabbitMQ")]
 pub struct BrokerConfig {
@@ -20,17 +21,33 @@ pub struct BrokerConfig {
     )]
     pub amqp_url_file: Option<PathBuf>,
 
-    /// Exchange of the Django services that are being replaced, such as `medtrack.events`: their messages are
-    /// read too, and none is sent there. Unset: none is read.
+    /// Exchange of the Django services that this system replaces, such as `medtrack.events`. Their messages are
+    /// read too; nothing is sent there. When unset, no such message is read.
     #[arg(long, env = "COMPAT_EXCHANGE", value_name = "NAME")]
     pub compat_exchange: Option<String>,
 }
 
+/// The configuration of `consume-events`.
+#[derive(Clone, Debug, clap::Args)]
+#[expect(missing_docs, reason = "each section documents itself")]
+pub struct ConsumeConfig {
+    #[command(flatten)]
+    pub environment: EnvironmentConfig,
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub broker: BrokerConfig,
+    #[command(flatten)]
+    pub internal: InternalConfig,
+    #[command(flatten)]
+    pub log: LogConfig,
+}
+
 impl BrokerConfig {
-    /// The address of RabbitMQ, password and all.
+    /// The address of RabbitMQ, including the password.
     ///
     /// # Errors
-    /// When it is missing, or its file cannot be read.
+    /// Fails when it is missing, or when its file cannot be read.
     pub fn address(&self) -> Result<SecretString, ConfigError> {
         match (&self.amqp_url, &self.amqp_url_file) {
             (Some(url), _) => Ok(url.clone()),
@@ -54,18 +71,18 @@ impl BrokerConfig {
     }
 }
 
-/// The broker's address cannot be used. Never quotes it: it holds a password.
+/// Why the broker's address cannot be used. The message never quotes the address, which holds a password.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Neither the address nor a file with it was given.
+    /// Neither the address nor its file was given.
     #[error("the address of RabbitMQ is missing; set AMQP_URL or AMQP_URL_FILE")]
     Missing,
     /// The file cannot be read.
     #[error("AMQP_URL_FILE: cannot read {path}; check the path and its permissions")]
     Unreadable {
-        /// The file that was named.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// It is not an AMQP address.

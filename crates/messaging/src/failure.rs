@@ -1,18 +1,19 @@
-//! Why an event was not handled, and what that means for it.
+//! Why an event was not handled, and what the consumer does about it.
 
 use crate::EnqueueError;
+use service_kit::database::{Class, classify};
 use std::{error::Error, fmt::Write as _};
 
-/// A handler's verdict on an event that it could not handle.
+/// Why a handler did not handle its events.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The event can never be handled: it is parked as dead, with this reason.
+    /// The event can never be handled. It is parked as dead, with this reason.
     #[error("rejected: {0}")]
     Reject(String),
-    /// The database refused; what that means depends on the code.
+    /// A statement failed. The class of the error decides what follows.
     #[error("the database refused")]
     Database(#[from] sqlx::Error),
-    /// The event that follows from this one cannot be published.
+    /// An event that follows from this one cannot be published.
     #[error("the event that follows cannot be published")]
     Enqueue(#[source] EnqueueError),
     /// The handler panicked.
@@ -29,16 +30,16 @@ impl From<EnqueueError> for Failure {
     }
 }
 
-/// What to do about a [`Failure`].
+/// What the consumer does about a [`Failure`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Recovery {
-    /// The database is away: hold everything; nobody is to blame.
+    /// The database is unavailable: hold all deliveries and blame no event.
     Pause,
-    /// Two transactions met (class 40): the same work again.
+    /// Two transactions were in each other's way: do the same work again at once.
     RetryNow,
-    /// May go away by itself: a few tries, further and further apart.
+    /// The cause may disappear: try the event a few times, with growing pauses.
     RetryLater,
-    /// A person must look.
+    /// A person must look at the event.
     DeadLetter,
 }
 
@@ -46,12 +47,17 @@ impl Failure {
     pub(crate) fn recovery(&self) -> Recovery {
         match self {
             Failure::Reject(_) => Recovery::DeadLetter,
-            Failure::Database(error) => database_recovery(error),
+            Failure::Database(error) => match classify(error) {
+                Class::Unavailable => Recovery::Pause,
+                Class::Conflict => Recovery::RetryNow,
+                Class::InvalidData => Recovery::DeadLetter,
+                Class::Other => Recovery::RetryLater,
+            },
             Failure::Enqueue(_) | Failure::Panic(_) => Recovery::RetryLater,
         }
     }
 
-    /// One word for logs, metrics and for grouping parked events.
+    /// One word for logs and metrics, by which an operator also groups parked events.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Failure::Reject(_) => "rejected",
@@ -62,43 +68,14 @@ impl Failure {
     }
 }
 
-/// Classes of SQLSTATE: PostgreSQL's documentation, appendix A.
-fn database_recovery(error: &sqlx::Error) -> Recovery {
-    let code = match error {
-        sqlx::Error::Database(error) => error.code().unwrap_or_default(),
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::BeginFailed
-        | sqlx::Error::Protocol(_) => return Recovery::Pause,
-        _ => return Recovery::RetryLater,
-    };
-    match code.as_ref() {
-        code if ["08", "53", "57P"]
-            .iter()
-            .any(|class| code.starts_with(class)) =>
-        {
-            Recovery::Pause
-        }
-        // idle_in_transaction_session_timeout and transaction_timeout end the session.
-        "25P03" | "25P04" => Recovery::Pause,
-        code if code.starts_with("40") => Recovery::RetryNow,
-        // The event's own data cannot be stored, now or ever.
-        code if code.starts_with("22") => Recovery::DeadLetter,
-        _ => Recovery::RetryLater,
-    }
-}
-
 /// An error with its causes, on one line.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let shown = error.to_string();
-        if !text.ends_with(&shown) {
-            write!(text, ": {shown}").expect("writing to a string cannot fail");
+        let message = error.to_string();
+        if !text.ends_with(&message) {
+            write!(text, ": {message}").expect("writing to a string cannot fail");
         }
         cause = error.source();
     }

@@ -1,14 +1,125 @@
-//! What the relay does besides: counts what is left, and purges what is done.
+//! Housekeeping of a database: counts what is left to do, and deletes what is done.
+//!
+//! Every process of a service runs it, and one of them does the work: the one that holds an advisory lock of the
+//! database, on a connection of its own. When that connection ends, PostgreSQL releases the lock and another process
+//! takes it.
+//!
+//! A process that loses the lock sets its gauges to NaN, which stands for "not measured": a value that it measured
+//! last would never change again. `max()` in Prometheus passes over NaN, so a rule sees the value of the holder.
 
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
+use std::{fmt::Display, sync::Arc, time::Duration};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-/// Sets the gauges of the outbox and of the parked events, then purges a small batch.
-///
-/// # Errors
-/// When the database refuses.
-pub(crate) async fn run(connection: &mut PgConnection) -> sqlx::Result<()> {
-    measure(connection).await?;
-    purge(connection).await
+/// The key of the advisory lock: "medtrack" in ASCII.
+const LOCK: i64 = 0x6d65_6474_7261_636b;
+/// The pause between two rounds, and between two tries to take the lock.
+const EVERY: Duration = Duration::from_secs(5);
+/// A round that takes longer has lost its connection.
+const ROUND: Duration = Duration::from_secs(30);
+const STATES: [&str; 2] = ["waiting", "dead"];
+
+/// Counts and purges the tables of a database, while this process holds the lock.
+pub struct Housekeeping {
+    options: Arc<PgConnectOptions>,
+    connection: Option<PgConnection>,
+    holds_lock: bool,
+}
+
+impl Housekeeping {
+    /// Makes the housekeeping of the pool's database. It begins with [`Housekeeping::run`].
+    pub fn new(pool: &PgPool) -> Self {
+        Self {
+            options: pool.connect_options(),
+            connection: None,
+            holds_lock: false,
+        }
+    }
+
+    /// Runs until `stop`, and waits for a database that does not answer.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                done = timeout(ROUND, self.round()) => match done {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => self.lose(error),
+                    Err(_) => self.lose(format_args!("no answer within {} s", ROUND.as_secs())),
+                },
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+        // The next holder need not wait until the server notices that this process has ended.
+        if let Some(connection) = self.connection.take() {
+            let _ = timeout(Duration::from_secs(1), connection.close()).await;
+        }
+    }
+
+    async fn round(&mut self) -> sqlx::Result<()> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            None => self
+                .connection
+                .insert(PgConnection::connect_with(&self.options).await?),
+        };
+        if !self.holds_lock {
+            self.holds_lock =
+                sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "holds!""#, LOCK)
+                    .fetch_one(&mut *connection)
+                    .await?;
+        }
+        if self.holds_lock {
+            measure(connection).await?;
+            purge(connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Drops the connection, and with it the lock.
+    fn lose(&mut self, cause: impl Display) {
+        if self.connection.take().is_some() {
+            tracing::warn!("The outbox cannot be counted and purged: {cause}");
+        }
+        if std::mem::take(&mut self.holds_lock) {
+            forget();
+        }
+    }
+}
+
+struct Outbox {
+    depth: f64,
+    age: f64,
+    unroutable: f64,
+}
+
+impl Outbox {
+    fn set(&self) {
+        metrics::gauge!("medtrack_outbox_depth").set(self.depth);
+        metrics::gauge!("medtrack_outbox_age_seconds").set(self.age);
+        metrics::gauge!("medtrack_outbox_unroutable").set(self.unroutable);
+    }
+}
+
+fn set_parked(state: &'static str, count: f64, age: f64) {
+    metrics::gauge!("medtrack_parked_events", "state" => state).set(count);
+    metrics::gauge!("medtrack_parked_oldest_seconds", "state" => state).set(age);
+}
+
+/// Sets every gauge to "not measured".
+fn forget() {
+    Outbox {
+        depth: f64::NAN,
+        age: f64::NAN,
+        unroutable: f64::NAN,
+    }
+    .set();
+    for state in STATES {
+        set_parked(state, f64::NAN, f64::NAN);
+    }
 }
 
 async fn measure(connection: &mut PgConnection) -> sqlx::Result<()> {
@@ -20,28 +131,31 @@ async fn measure(connection: &mut PgConnection) -> sqlx::Result<()> {
     )
     .fetch_one(&mut *connection)
     .await?;
-    metrics::gauge!("medtrack_outbox_depth").set(outbox.depth as f64);
-    metrics::gauge!("medtrack_outbox_age_seconds").set(outbox.age);
-    metrics::gauge!("medtrack_outbox_unroutable").set(outbox.unroutable as f64);
     let parked = sqlx::query!(
-        r#"select state,
+        r#"select state as "state!",
                   count(event_id) as "count!",
                   coalesce(extract(epoch from now() - min(first_at)), 0)::float8 as "age!"
-           from (values ('waiting'), ('dead')) as states (state) left join parked_event using (state)
-           group by state"#
+           from parked_event group by state"#
     )
     .fetch_all(connection)
     .await?;
-    for row in parked {
-        let state = row.state.unwrap_or_default();
-        metrics::gauge!("medtrack_parked_events", "state" => state.clone()).set(row.count as f64);
-        metrics::gauge!("medtrack_parked_oldest_seconds", "state" => state).set(row.age);
+    Outbox {
+        depth: outbox.depth as f64,
+        age: outbox.age,
+        unroutable: outbox.unroutable as f64,
+    }
+    .set();
+    for state in STATES {
+        match parked.iter().find(|row| row.state == state) {
+            Some(row) => set_parked(state, row.count as f64, row.age),
+            None => set_parked(state, 0.0, 0.0),
+        }
     }
     Ok(())
 }
 
-/// Published rows are kept for a week, inbox ids for 90 days: after that the services' own unique keys,
-/// versions and tombstones still keep a copy from having an effect.
+/// Deletes published rows after a week and inbox ids after 90 days, a small batch at a time. After that the services'
+/// unique keys, versions and tombstones still keep a copy from having an effect.
 async fn purge(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
         "delete from outbox where event_id in (

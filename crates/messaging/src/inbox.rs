@@ -1,13 +1,12 @@
-//! The inbox: which events this service has taken. Its ids stand in the transaction of the effect.
+//! The inbox: the ids of the events that this service has taken. An id is written in the transaction of the effect.
+//!
+//! Every function fails with the database's error.
 
 use events::{EventId, Meta};
 use sqlx::PgConnection;
 use std::collections::HashSet;
 
-/// Notes the events as taken, and tells which of them were not taken before.
-///
-/// # Errors
-/// When the database refuses.
+/// Records events as taken, and returns those that were not recorded before.
 pub(crate) async fn first_time(
     connection: &mut PgConnection,
     events: &[&Meta],

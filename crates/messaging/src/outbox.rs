@@ -1,21 +1,24 @@
-//! The writing side: a change and its event in one transaction, and the hand-over to the relay after it.
+//! Writes a change and its event in one transaction, and hands the event over to the relay after the commit.
+//!
+//! Unless it says more, a function that fails does so with the database's error.
 
-use crate::{Broker, Relay, parked};
+use crate::{Broker, Cause, Relay, parked};
 use chrono::Utc;
-use events::{Event, EventId, Meta, envelope};
+use events::{Event, EventId, Meta, WaitsFor, envelope};
 use sqlx::{PgConnection, PgPool, Postgres};
 use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
 };
 use tokio::sync::{Notify, mpsc};
+use tracing::Span;
 use uuid::Uuid;
 
-/// How many committed events may await the relay in memory. A full hand-over drops the hint, not the event:
-/// the table has it.
+/// How many committed events may wait for the relay in memory. An event that does not fit is not lost: the relay finds
+/// it in the table.
 const HAND_OVER: usize = 4096;
 
-/// Makes the two ends of a process's outbox: the handle that begins transactions, and the relay to run.
+/// Makes the outbox of a process, and its relay, which is to be run.
 pub fn outbox(pool: PgPool, broker: Broker) -> (Outbox, Relay) {
     let (sender, receiver) = mpsc::channel(HAND_OVER);
     let outbox = Outbox {
@@ -46,8 +49,8 @@ pub(crate) struct Outgoing {
 }
 
 impl Outbox {
-    /// An outbox without a relay, for a command that ends: its events are published by the next relay that
-    /// sweeps the table.
+    /// Makes an outbox without a relay, for a command that ends: the next relay that sweeps the table publishes its
+    /// events.
     pub fn without_relay(pool: PgPool, source: &'static str) -> Self {
         let (hand_over, _) = mpsc::channel(1);
         Self {
@@ -58,11 +61,11 @@ impl Outbox {
         }
     }
 
-    /// Begins a transaction. Do not put this under a time-out or into `select!`: sqlx 0.9.0 can return a
-    /// connection to the pool inside an open transaction when this future is dropped half-way.
+    /// Begins a transaction. Do not put this under a time-out or into `select!`: when this future is dropped half-way,
+    /// sqlx 0.9.0 can return a connection to the pool inside an open transaction.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// Fails with the database's error.
     pub async fn begin(&self) -> sqlx::Result<Transaction> {
         Ok(self.transaction(self.pool.begin().await?))
     }
@@ -81,7 +84,6 @@ impl Outbox {
             inner,
             outbox: self.clone(),
             written: Vec::new(),
-            waiting: Vec::new(),
             released: false,
             after_commit: Vec::new(),
         }
@@ -97,38 +99,10 @@ impl Outbox {
     }
 }
 
-/// Why an event exists: the request or the event that it goes back to.
-#[derive(Clone, Debug)]
-pub struct Cause {
-    correlation_id: Uuid,
-    event_id: Option<EventId>,
-    traceparent: Option<String>,
-}
-
-impl Cause {
-    /// The root of a chain: a person's request, whose id becomes the correlation id.
-    pub fn root(correlation_id: Uuid) -> Self {
-        Self {
-            correlation_id,
-            event_id: None,
-            traceparent: None,
-        }
-    }
-
-    /// An event that leads to another.
-    pub(crate) fn event(meta: &Meta) -> Self {
-        Self {
-            correlation_id: meta.correlation_id,
-            event_id: Some(meta.event_id),
-            traceparent: meta.traceparent.clone(),
-        }
-    }
-}
-
-/// An event to be written: what happened, to which version of the aggregate, and why.
+/// An event to be written.
 #[derive(Debug)]
 pub struct NewEvent<E> {
-    /// Why it happened.
+    /// The cause.
     pub cause: Cause,
     /// The version (1, 2, 3 …) of the aggregate after the change.
     pub version: i64,
@@ -141,16 +115,15 @@ pub struct Transaction {
     inner: sqlx::Transaction<'static, Postgres>,
     outbox: Outbox,
     written: Vec<Outgoing>,
-    waiting: Vec<(EventId, String)>,
     released: bool,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl Transaction {
-    /// Writes an event, to be published after the commit.
+    /// Writes an event. The relay publishes it after the commit.
     ///
     /// # Errors
-    /// When the payload is too large, or the database refuses.
+    /// Also fails when the payload is too large.
     pub async fn enqueue<E: Event>(
         &mut self,
         cause: &Cause,
@@ -165,10 +138,10 @@ impl Transaction {
         .await
     }
 
-    /// Writes any number of events in one round trip, to be published after the commit.
+    /// Writes any number of events in one round trip. The relay publishes them after the commit.
     ///
     /// # Errors
-    /// When a payload is too large, or the database refuses.
+    /// Also fails when a payload is too large.
     pub async fn enqueue_all<E: Event>(
         &mut self,
         new_events: &[NewEvent<E>],
@@ -232,50 +205,44 @@ impl Transaction {
         Ok(())
     }
 
-    /// Releases the parked events that wait for any of `what`, such as `student:<id>`: they are tried as soon
-    /// as this transaction has committed. Call it in the transaction that stores what they wait for.
+    /// Releases the parked events that wait for any of these keys: they are retried as soon as this transaction has
+    /// committed. Call it in the transaction that stores what they wait for.
     ///
     /// # Errors
-    /// When the database refuses.
-    pub async fn release(&mut self, what: &[String]) -> sqlx::Result<()> {
-        self.released |= parked::release(&mut self.inner, what).await?;
+    /// Fails with the database's error.
+    pub async fn release(&mut self, keys: &[WaitsFor]) -> sqlx::Result<()> {
+        self.released |= parked::release(&mut self.inner, keys).await?;
         Ok(())
     }
 
-    /// Parks an event that is being handled, because something that it needs has not arrived: until
-    /// [`Transaction::release`] is called with the same words, such as `student:<id>`. It is tried again now and
-    /// then besides.
-    pub fn wait(&mut self, event: &Meta, what: String) {
-        self.waiting.push((event.event_id, what));
-    }
-
-    pub(crate) fn take_waiting(&mut self) -> Vec<(EventId, String)> {
-        std::mem::take(&mut self.waiting)
-    }
-
-    /// Forgets what parked events say that name any of these ids. (The outbox forgets what it has published, and
-    /// the inbox keeps ids only.)
+    /// Deletes the bodies of parked events that name any of these ids. (A published row of the outbox has no body, and
+    /// the inbox holds ids only.)
     ///
     /// # Errors
-    /// When the database refuses.
+    /// Fails with the database's error.
     pub async fn erase(&mut self, ids: &[Uuid]) -> sqlx::Result<()> {
         self.released |= parked::blank(&mut self.inner, ids).await?;
         Ok(())
     }
 
-    /// Does something small once this transaction has committed, such as the log line that says so.
-    pub fn after_commit(&mut self, then: impl FnOnce() + Send + 'static) {
-        self.after_commit.push(Box::new(then));
+    /// Does something small once this transaction has committed, such as to log a line. It runs in the span of `cause`.
+    pub fn after_commit(&mut self, cause: &Cause, then: impl FnOnce() + Send + 'static) {
+        self.after_commit_in(cause.span.clone(), then);
     }
 
-    /// Commits, then hands the events to the relay.
+    pub(crate) fn after_commit_in(&mut self, span: Span, then: impl FnOnce() + Send + 'static) {
+        self.after_commit
+            .push(Box::new(move || span.in_scope(then)));
+    }
+
+    /// Commits, then hands the events over to the relay.
     ///
     /// # Errors
-    /// When the database refuses, or does not answer: then it is not known whether the change was made.
+    /// Fails with the database's error. When the database did not answer, the change may have been made.
     pub async fn commit(self) -> sqlx::Result<()> {
         self.inner.commit().await?;
         for outgoing in self.written {
-            // A full hand-over is no error: the relay's sweep finds the row.
+            // When the channel is full, the relay's sweep finds the row.
             let _ = self.outbox.hand_over.try_send(outgoing);
         }
         self.after_commit.into_iter().for_each(|then| then());
@@ -288,7 +255,7 @@ impl Transaction {
     /// Undoes everything.
     ///
     /// # Errors
-    /// When the database does not answer; everything is undone all the same.
+    /// Fails when the database does not answer. Then the database undoes everything by itself.
     pub async fn rollback(self) -> sqlx::Result<()> {
         self.inner.rollback().await
     }
@@ -308,13 +275,13 @@ impl DerefMut for Transaction {
     }
 }
 
-/// An event could not be written.
+/// Why an event could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum EnqueueError {
     /// Its payload is larger than the contract allows.
     #[error(transparent)]
     TooLarge(#[from] envelope::TooLarge),
-    /// The database refused.
+    /// The statement failed.
     #[error("the outbox refused the event")]
     Database(#[from] sqlx::Error),
 }

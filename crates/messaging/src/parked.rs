@@ -1,31 +1,33 @@
-//! Parked events: the one table that says what is not done, and why.
+//! Parked events: the table of the events that were not handled, each with the reason.
 //!
-//! `waiting` events are tried again by the consumer: after a pause that grows (a transient failure, five tries),
-//! or when what they wait for arrives. `dead` events need a person. A parked event whose id stands in the
-//! inbox is owned by its row here: another copy of it is swallowed, and the row goes in the transaction of the
-//! effect.
+//! The consumer retries `waiting` events: after a pause that grows (a transient failure, five tries), or when the
+//! event arrives that they wait for. `dead` events need a person. When the inbox holds the id of a parked event, the
+//! row in this table owns the event: the inbox stops every other copy, and the transaction of the effect deletes the
+//! row.
+//!
+//! Every function fails with the database's error.
 
 use crate::{
     Failure,
     failure::{Recovery, chain},
 };
 use chrono::{DateTime, Utc};
-use events::{EventId, RawMessage};
+use events::{EventId, RawMessage, WaitsFor};
 use rand::RngExt as _;
 use serde::Serialize;
 use sqlx::PgConnection;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How often a transient failure is tried before the event is dead.
+/// How many tries a transient failure gets before the event is dead.
 pub const MAX_ATTEMPTS: i32 = 5;
-/// How long an event that is being tried is left alone by others; also how soon it is tried again when the
-/// process dies over it.
+/// How long no other process tries an event that is being tried. When the process crashes, the event is tried again
+/// after this time.
 const LEASE: Duration = Duration::from_secs(30);
-/// How soon an event that waits for another is tried again, should its release have been missed: by a
-/// transaction that was still open when the event was parked.
+/// When a waiting event is tried for the first time without a release: the transaction that released it may have
+/// been open while the event was parked, and then it did not see the row.
 const RECHECK: Duration = Duration::from_secs(1);
-/// The same, after the first time.
+/// The pause between further tries of a waiting event.
 const RECHECK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Why an event is parked, and what happens to it next.
@@ -33,8 +35,8 @@ const RECHECK_AGAIN: Duration = Duration::from_secs(30);
 pub(crate) struct Disposition {
     pub(crate) kind: &'static str,
     pub(crate) reason: String,
-    pub(crate) waits_for: Option<String>,
-    /// Until the next try; `None` is dead.
+    pub(crate) waits_for: Option<WaitsFor>,
+    /// The pause before the next try; `None` is dead.
     pub(crate) pause: Option<Duration>,
 }
 
@@ -48,7 +50,7 @@ impl Disposition {
         }
     }
 
-    /// What a failure means for an event that has now been tried `attempts` times.
+    /// The disposition of an event that failed at its `attempts`-th try.
     pub(crate) fn of(failure: &Failure, attempts: i32) -> Self {
         let pause = match failure.recovery() {
             Recovery::DeadLetter => None,
@@ -64,13 +66,13 @@ impl Disposition {
         }
     }
 
-    /// Something that the event needs has not arrived.
-    pub(crate) fn waits(what: String, first_time: bool) -> Self {
+    /// The disposition of an event that needs something that has not arrived.
+    pub(crate) fn waits(key: WaitsFor, first_time: bool) -> Self {
         let pause = if first_time { RECHECK } else { RECHECK_AGAIN };
         Self {
             kind: "waits",
-            reason: format!("waits for {what}"),
-            waits_for: Some(what),
+            reason: format!("waits for {key}"),
+            waits_for: Some(key),
             pause: Some(pause),
         }
     }
@@ -84,15 +86,13 @@ impl Disposition {
     }
 }
 
-/// 1, 4, 16, 64 s after the first, second, third, fourth try, each up to a fifth shorter.
+/// 1, 4, 16, 64 s after the first, second, third, fourth try, each shortened at random by up to a fifth.
 fn pause(attempts: i32) -> Duration {
     let exponent = u32::try_from(attempts - 1).unwrap_or(0).min(3);
     Duration::from_secs(4_u64.pow(exponent)).mul_f64(rand::rng().random_range(0.8..=1.0))
 }
 
-/// Parks a message. One that is parked already is only counted.
-///
-/// `in_inbox` says that the inbox holds its id, noted in the same transaction.
+/// Parks a message. A message that is parked already is only counted.
 pub(crate) async fn park(
     connection: &mut PgConnection,
     event_id: EventId,
@@ -117,7 +117,7 @@ pub(crate) async fn park(
         origin.in_inbox,
         disposition.kind,
         disposition.reason.replace('\0', "\u{fffd}"),
-        disposition.waits_for,
+        disposition.waits_for.as_ref().map(WaitsFor::as_str),
         disposition.pause.map(|pause| pause.as_secs_f64()),
     )
     .execute(connection)
@@ -125,11 +125,12 @@ pub(crate) async fn park(
     Ok(())
 }
 
-/// Where a parked message came from.
+/// The queue of a parked message, and its record in the inbox.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin<'a> {
     pub(crate) queue: &'a str,
     pub(crate) correlation_id: Option<Uuid>,
+    /// The inbox holds its id, recorded in the same transaction.
     pub(crate) in_inbox: bool,
 }
 
@@ -140,9 +141,10 @@ pub(crate) struct Due {
     pub(crate) exchange: String,
     pub(crate) routing_key: String,
     pub(crate) message_id: Option<String>,
+    pub(crate) correlation_id: Option<Uuid>,
     pub(crate) body: Vec<u8>,
     pub(crate) attempts: i32,
-    /// Until when others leave it alone.
+    /// Until then no other process tries it.
     pub(crate) lease: DateTime<Utc>,
 }
 
@@ -157,8 +159,8 @@ impl Due {
     }
 }
 
-/// Claims events that are due, the longest due first. The claim counts as an attempt and is committed before
-/// the handler runs, so that an event that kills the process cannot do so for ever.
+/// Claims events that are due, the longest due first. The claim counts as an attempt and is committed before the
+/// handler runs, so that an event that crashes the process does so a limited number of times.
 pub(crate) async fn claim_due(
     connection: &mut PgConnection,
     queue: &str,
@@ -171,7 +173,7 @@ pub(crate) async fn claim_due(
              where state = 'waiting' and queue = $1 and due_at <= now()
              order by due_at limit $2
              for update skip locked)
-         returning event_id, exchange, routing_key, message_id, body, attempts, due_at as "lease!""#,
+         returning event_id, exchange, routing_key, message_id, correlation_id, body, attempts, due_at as "lease!""#,
         queue,
         limit,
         LEASE.as_secs_f64(),
@@ -185,6 +187,7 @@ pub(crate) async fn claim_due(
             exchange: row.exchange,
             routing_key: row.routing_key,
             message_id: row.message_id,
+            correlation_id: row.correlation_id,
             body: row.body,
             attempts: row.attempts,
             lease: row.lease,
@@ -192,8 +195,8 @@ pub(crate) async fn claim_due(
         .collect())
 }
 
-/// Takes the row of an event out, in the transaction of its effect. `None` when somebody else has; else
-/// whether the inbox holds its id.
+/// Deletes the row of an event, in the transaction of its effect, and returns whether the inbox holds its id. `None`:
+/// another process was faster.
 pub(crate) async fn take(
     connection: &mut PgConnection,
     event_id: EventId,
@@ -206,7 +209,7 @@ pub(crate) async fn take(
     .await
 }
 
-/// Notes that a try has failed. An event that was released meanwhile stays due.
+/// Records a failed try. An event that was released meanwhile stays due.
 pub(crate) async fn postpone(
     connection: &mut PgConnection,
     due: &Due,
@@ -222,7 +225,7 @@ pub(crate) async fn postpone(
         disposition.state(),
         disposition.kind,
         disposition.reason.replace('\0', "\u{fffd}"),
-        disposition.waits_for,
+        disposition.waits_for.as_ref().map(WaitsFor::as_str),
         attempts,
         disposition.pause.map(|pause| pause.as_secs_f64()),
         due.lease,
@@ -232,20 +235,24 @@ pub(crate) async fn postpone(
     Ok(())
 }
 
-/// Makes the events due that wait for any of `what`. True when there were some.
-pub(crate) async fn release(connection: &mut PgConnection, what: &[String]) -> sqlx::Result<bool> {
+/// Makes the events due that wait for any of these keys, and returns whether there were some.
+pub(crate) async fn release(
+    connection: &mut PgConnection,
+    keys: &[WaitsFor],
+) -> sqlx::Result<bool> {
+    let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
     let released = sqlx::query!(
         "update parked_event set due_at = now() where state = 'waiting' and waits_for = any($1)",
-        what
+        &keys
     )
     .execute(connection)
     .await?;
     Ok(released.rows_affected() > 0)
 }
 
-/// Forgets what parked events say that name any of these ids. The rows stay, as dead: somebody may look for them.
-/// Those that wait for another event are released instead: they find that nothing is left to do. True when there
-/// were some.
+/// Deletes the bodies of parked events that name any of these ids. The rows stay, as dead, so that an operator finds
+/// them. Events that wait for another event are released instead, because their handler finds nothing to do any more.
+/// Returns whether there were some of those.
 pub(crate) async fn blank(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<bool> {
     let released = sqlx::query_scalar!(
         r#"with named as (
@@ -274,17 +281,17 @@ pub struct Parked {
     pub event_id: Uuid,
     /// `waiting` or `dead`.
     pub state: String,
-    /// The routing key it was published with.
+    /// Its routing key.
     pub routing_key: String,
     /// The cause in one word.
     pub kind: String,
     /// The cause, with its chain of errors. May quote what was sent.
     pub reason: String,
-    /// What must arrive first.
+    /// The key of what must arrive first.
     pub waits_for: Option<String>,
     /// How often handling was tried since it was parked or replayed.
     pub attempts: i32,
-    /// How often the same message was delivered.
+    /// How often the message was delivered.
     pub deliveries: i32,
     /// When it is tried again.
     pub due_at: Option<DateTime<Utc>>,

@@ -1,8 +1,8 @@
-//! Whether a task does what it is there for, as readiness wants to know it.
+//! The state of a task, for readiness.
 
 use std::sync::{Arc, Mutex};
 
-/// The state of a task, shared between the task and whoever asks.
+/// The state of a task, shared by the task and its readers.
 #[derive(Clone, Debug)]
 pub struct Status(Arc<Mutex<Option<String>>>);
 
@@ -23,10 +23,10 @@ impl Status {
         *self.0.lock().expect("no holder of this lock panics") = state;
     }
 
-    /// Whether the task is well.
+    /// Whether the task works.
     ///
     /// # Errors
-    /// One readable reason why it is not.
+    /// Returns one readable reason why it does not.
     pub fn check(&self) -> Result<(), String> {
         match &*self.0.lock().expect("no holder of this lock panics") {
             None => Ok(()),

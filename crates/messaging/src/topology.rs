@@ -1,7 +1,7 @@
 //! The exchange and the queues, as the broker must have them.
 //!
-//! Every process declares all of [`events::topology`] whenever it connects: declaring is idempotent, and so an
-//! event that is published before a consumer's first start is kept for it.
+//! Every process declares all of [`events::topology`] whenever it connects. A declaration is idempotent, and an event
+//! that is published before a consumer's first start is kept for it.
 
 use crate::broker::{self, Broker, BrokerError, CALL, within};
 use events::{
@@ -18,20 +18,20 @@ use serde_json::{Value, json};
 /// Declares everything on `broker`.
 ///
 /// # Errors
-/// When the broker does not answer, may not be changed with this login, or has a queue of the same name with
-/// other properties.
+/// Fails when the broker does not answer, when the login may not declare, or when a queue of the same name has other
+/// properties.
 pub async fn apply(broker: &Broker) -> Result<(), BrokerError> {
     let connection = broker.connect("topology").await?;
     declare_all(&broker::channel(&connection).await?, broker).await
 }
 
-/// Declares everything; with a login that may not, checks that it is all there.
+/// Declares everything. With a login that may not declare, checks that everything exists.
 pub(crate) async fn ensure(connection: &Connection, broker: &Broker) -> Result<(), BrokerError> {
     match declare_all(&broker::channel(connection).await?, broker).await {
         Err(error) if error.is_refused() => {
             check_all(&broker::channel(connection).await?).await?;
             tracing::info!(
-                "RabbitMQ login may not declare: exchange and queues are there, bindings unchecked"
+                "RabbitMQ login may not declare: the exchange and the queues exist, the bindings are not checked"
             );
             Ok(())
         }
@@ -146,19 +146,31 @@ async fn declare_queue(
     .await
 }
 
-/// How many messages and consumers a queue has. A missing queue closes the channel.
-pub(crate) async fn depth(channel: &Channel, name: &str) -> Result<(u32, u32), BrokerError> {
+/// The state of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Messages that no consumer has received yet.
+    pub ready: u32,
+    /// Consumers that are subscribed.
+    pub consumers: u32,
+}
+
+/// Counts the messages and the consumers of a queue. A missing queue closes the channel.
+pub(crate) async fn depth(channel: &Channel, name: &str) -> Result<Depth, BrokerError> {
     let passive = QueueDeclareOptions {
         passive: true,
         ..Default::default()
     };
     let queue = declare_queue(channel, name, passive, FieldTable::default()).await?;
-    Ok((queue.message_count(), queue.consumer_count()))
+    Ok(Depth {
+        ready: queue.message_count(),
+        consumers: queue.consumer_count(),
+    })
 }
 
-/// A quorum queue counts returns, so that a message that kills its consumer is set aside in the end.
-/// `at-least-once` and `reject-publish` go together: without the second the first is ignored silently
-/// (RabbitMQ's documentation, "Quorum Queues").
+/// A quorum queue counts returns, so that a message that crashes its consumer is set aside in the end.
+/// `at-least-once` needs `reject-publish`: without it RabbitMQ silently ignores the setting (RabbitMQ's
+/// documentation, "Quorum Queues").
 fn arguments(queue: &Queue) -> Value {
     json!({
         "x-queue-type": "quorum",
@@ -171,7 +183,7 @@ fn arguments(queue: &Queue) -> Value {
     })
 }
 
-/// Without a delivery limit: on a quorum queue of RabbitMQ 4.x, 20 returns would drop the message.
+/// A classic queue, which has no delivery limit: a quorum queue of RabbitMQ 4.x drops a message after 20 returns.
 fn crashed_arguments() -> Value {
     json!({"x-queue-type": "classic"})
 }
@@ -188,7 +200,7 @@ fn table(arguments: &Value) -> FieldTable {
     table
 }
 
-/// Exchange, queues and bindings as RabbitMQ's definitions file has them, for a broker whose services may not
+/// Exchange, queues and bindings in the form of RabbitMQ's definitions file, for a broker whose services may not
 /// declare.
 pub fn definitions(vhost: &str) -> Value {
     let queue = |name: &str, arguments: Value| json!({"name": name, "vhost": vhost, "durable": true, "auto_delete": false, "arguments": arguments});

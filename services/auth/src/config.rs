@@ -2,18 +2,15 @@
 
 use clap::{Args, Subcommand};
 use events::Role;
-use messaging::BrokerConfig;
+use messaging::{BrokerConfig, ConsumeConfig};
 use service_kit::{
     Roles,
-    config::{
-        CommandConfig, DatabaseConfig, EnvironmentConfig, InternalConfig, LogConfig, NoArguments,
-        OwnConfig, TokenConfig,
-    },
+    config::{CommandConfig, EnvironmentConfig, NoArguments, OwnConfig, TokenConfig},
 };
 use std::path::PathBuf;
 
 /// The roles of this binary.
-pub type Command = Roles<Serve, ConsumeEvents, OwnCommand>;
+pub type Command = Roles<Serve, ConsumeConfig, OwnCommand>;
 
 /// The commands that only this service has.
 #[derive(Debug, Subcommand)]
@@ -71,22 +68,6 @@ impl OwnConfig for Serve {
     fn check(&self, environment: &EnvironmentConfig) -> anyhow::Result<()> {
         environment.check("AMQP_URL", &self.broker.address()?)
     }
-}
-
-/// Configuration of `consume-events`.
-#[derive(Clone, Debug, Args)]
-#[expect(missing_docs, reason = "each section documents itself")]
-pub struct ConsumeEvents {
-    #[command(flatten)]
-    pub environment: EnvironmentConfig,
-    #[command(flatten)]
-    pub database: DatabaseConfig,
-    #[command(flatten)]
-    pub broker: BrokerConfig,
-    #[command(flatten)]
-    pub internal: InternalConfig,
-    #[command(flatten)]
-    pub log: LogConfig,
 }
 
 /// Arguments of `create-admin`.

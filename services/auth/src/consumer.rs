@@ -1,4 +1,4 @@
-//! The door for events: one line for each, and its function.
+//! The door for events: one function for each, which turns payloads into values and calls an action.
 
 use crate::{actions, domain::ProfileLink};
 use events::{
@@ -6,9 +6,8 @@ use events::{
     profile::{EncadrantCreated, EncadrantDeleted, StudentCreated, StudentDeleted},
 };
 use messaging::{Failure, Handlers, Message, Transaction};
-use uuid::Uuid;
 
-/// What auth-service does about which event.
+/// The handlers of auth-service.
 pub fn handlers() -> Handlers {
     Handlers::new()
         .on(on_student_created)
@@ -21,57 +20,66 @@ async fn on_student_created(
     tx: &mut Transaction,
     events: &[Message<StudentCreated>],
 ) -> Result<(), Failure> {
-    actions::users::link_profiles(tx, &links(events, made, |student| student.user_id)).await
+    let link = |event: &Message<StudentCreated>| created(event, event.payload.user_id);
+    Ok(actions::users::link_profiles(tx, &links(events, link)).await?)
 }
 
 async fn on_student_deleted(
     tx: &mut Transaction,
     events: &[Message<StudentDeleted>],
 ) -> Result<(), Failure> {
-    actions::users::link_profiles(tx, &links(events, gone, |student| student.user_id)).await
+    let link = |event: &Message<StudentDeleted>| deleted(event, event.payload.user_id);
+    Ok(actions::users::link_profiles(tx, &links(events, link)).await?)
 }
 
 async fn on_encadrant_created(
     tx: &mut Transaction,
     events: &[Message<EncadrantCreated>],
 ) -> Result<(), Failure> {
-    actions::users::link_profiles(tx, &links(events, made, |encadrant| encadrant.user_id)).await
+    let link = |event: &Message<EncadrantCreated>| created(event, event.payload.user_id);
+    Ok(actions::users::link_profiles(tx, &links(events, link)).await?)
 }
 
 async fn on_encadrant_deleted(
     tx: &mut Transaction,
     events: &[Message<EncadrantDeleted>],
 ) -> Result<(), Failure> {
-    actions::users::link_profiles(tx, &links(events, gone, |encadrant| encadrant.user_id)).await
-}
-
-/// The profile and its version after the event. Publishers that are not ours count no versions: what they make is
-/// the first, what they delete is the last.
-type Word = (Option<Uuid>, i64);
-
-fn made<E: Event>(event: &Message<E>) -> Word {
-    (
-        Some(event.payload.aggregate_id()),
-        event.meta.aggregate_version.unwrap_or(1),
-    )
-}
-
-fn gone<E: Event>(event: &Message<E>) -> Word {
-    (None, event.meta.aggregate_version.unwrap_or(i64::MAX))
+    let link = |event: &Message<EncadrantDeleted>| deleted(event, event.payload.user_id);
+    Ok(actions::users::link_profiles(tx, &links(events, link)).await?)
 }
 
 fn links<E: Event>(
     events: &[Message<E>],
-    word: impl Fn(&Message<E>) -> Word,
-    user_id: impl Fn(&E) -> UserId,
+    link: impl Fn(&Message<E>) -> ProfileLink,
 ) -> Vec<ProfileLink> {
-    let link = |event: &Message<E>| {
-        let (profile_id, version) = word(event);
-        ProfileLink {
-            user_id: user_id(&event.payload),
-            profile_id,
-            version,
-        }
-    };
     events.iter().map(link).collect()
+}
+
+/// A publisher that is not ours counts no versions: its creation counts as the first.
+fn created<E: Event>(event: &Message<E>, user_id: UserId) -> ProfileLink {
+    ProfileLink {
+        user_id,
+        profile_id: Some(event.payload.aggregate_id()),
+        version: event.meta.aggregate_version.unwrap_or(1),
+    }
+}
+
+/// A publisher that is not ours counts no versions: its deletion counts as the last.
+fn deleted<E: Event>(event: &Message<E>, user_id: UserId) -> ProfileLink {
+    ProfileLink {
+        user_id,
+        profile_id: None,
+        version: event.meta.aggregate_version.unwrap_or(i64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use events::topology::AUTH;
+
+    #[test]
+    fn every_event_that_the_queue_receives_has_a_handler() {
+        assert_eq!(handlers().differences(&AUTH.queue), Vec::<String>::new());
+    }
 }

@@ -11,13 +11,13 @@ pub use person::{Locale, PersonName, Phone};
 use events::UserId;
 use uuid::Uuid;
 
-/// That an account has a profile, or has it no more.
+/// Links a user to a profile, or removes the link.
 #[derive(Clone, Copy, Debug)]
 pub struct ProfileLink {
-    /// The account.
+    /// The user.
     pub user_id: UserId,
-    /// Its profile.
+    /// The user's profile; `None` after its deletion.
     pub profile_id: Option<Uuid>,
-    /// The version of the profile that says so.
+    /// The version of the profile.
     pub version: i64,
 }

@@ -51,12 +51,7 @@ pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     let stopping = start.process.stopping();
     let signer = Signer::load(&start.config.token, &start.pool).await?;
     let broker = Broker::new(&start.config.broker, NAME)?;
-    let (outbox, relay) = messaging::outbox(start.pool.clone(), broker);
-    let relay = relay.run(stopping.clone());
-    start.process.spawn("relay", async {
-        relay.await;
-        Ok(())
-    });
+    let outbox = messaging::start_relay(&start.process, start.pool.clone(), broker);
     let keys = signer.clone().keep_up(start.pool.clone(), stopping);
     start.process.spawn("signing keys", keys);
     let app = App {

@@ -1,69 +1,104 @@
-//! State changes, on a borrowed transaction.
+//! State changes, on a borrowed transaction. Every action fails with the database's error.
 
 use crate::{
-    domain::{AboutStudent, NewNotification, Recipient},
+    domain::{NewNotification, Notice, Recipient},
     store,
 };
-use events::StudentId;
-use messaging::{Failure, Message, Transaction};
+use events::{EventId, StudentId, UserId, WaitsFor};
+use messaging::{Cause, Transaction};
+use std::collections::HashSet;
 use uuid::Uuid;
 
-/// Takes note of users, and tells those what they have not been told before who were not deleted.
+/// A notice and the event that leads to it.
+#[derive(Debug)]
+pub struct News {
+    /// The event, as the cause of the notification.
+    pub cause: Cause,
+    /// The id of the event: one event notifies a user once.
+    pub source_event: EventId,
+    /// The text.
+    pub notice: Notice,
+}
+
+/// A user who has a new profile.
+#[derive(Debug)]
+pub struct Newcomer {
+    /// The user.
+    pub recipient: Recipient,
+    /// The welcome.
+    pub welcome: News,
+}
+
+/// News for a student. The event names the student, not the user.
+#[derive(Debug)]
+pub struct StudentNews {
+    /// The student.
+    pub student_id: StudentId,
+    /// The news.
+    pub news: News,
+}
+
+/// Records users, and welcomes those who were not deleted.
 ///
 /// # Errors
-/// When the database refuses.
-pub async fn welcome(
-    tx: &mut Transaction,
-    recipients: &[Recipient],
-    mut notifications: Vec<NewNotification>,
-) -> Result<(), Failure> {
-    let admitted = store::recipients::admit(tx, recipients).await?;
-    notifications.retain(|new| admitted.contains(&new.user_id));
-    notify(tx, notifications).await?;
+/// See the module.
+pub async fn welcome(tx: &mut Transaction, newcomers: Vec<Newcomer>) -> sqlx::Result<()> {
+    let recipients: Vec<_> = newcomers.iter().map(|new| new.recipient).collect();
+    let active = store::recipients::record(tx, &recipients).await?;
+    let welcomes = newcomers
+        .into_iter()
+        .map(|new| (new.recipient.user_id, new.welcome))
+        .filter(|(user_id, _)| active.contains(user_id))
+        .collect();
+    notify(tx, welcomes).await?;
+    release(tx, &recipients).await
+}
+
+/// Records users without a notification.
+///
+/// # Errors
+/// See the module.
+pub async fn record(tx: &mut Transaction, recipients: &[Recipient]) -> sqlx::Result<()> {
+    store::recipients::record(tx, recipients).await?;
     release(tx, recipients).await
 }
 
-/// Tells students of something. What names a student that has not arrived waits for it; whoever was deleted is
-/// told nothing.
+/// Notifies students, except those who were deleted. Returns the students whose profile has not arrived: they were not
+/// notified.
 ///
 /// # Errors
-/// When the database refuses.
-pub async fn tell_students<E: AboutStudent>(
+/// See the module.
+pub async fn notify_students(
     tx: &mut Transaction,
-    events: &[Message<E>],
-) -> Result<(), Failure> {
-    let student_ids: Vec<StudentId> = events
-        .iter()
-        .map(|event| event.payload.student_id())
-        .collect();
+    news: Vec<StudentNews>,
+) -> sqlx::Result<HashSet<StudentId>> {
+    let student_ids: Vec<StudentId> = news.iter().map(|new| new.student_id).collect();
     let users = store::recipients::of_students(tx, &student_ids).await?;
-    let mut notifications = Vec::with_capacity(events.len());
-    for event in events {
-        let student_id = event.payload.student_id();
+    let (mut notifications, mut unknown) = (Vec::with_capacity(news.len()), HashSet::new());
+    for StudentNews { student_id, news } in news {
         match users.get(&student_id) {
-            Some(Some(user_id)) => notifications.push(NewNotification {
-                user_id: *user_id,
-                source_event: event.meta.event_id,
-                notice: event.payload.notice(),
-            }),
+            Some(Some(user_id)) => notifications.push((*user_id, news)),
             Some(None) => {}
-            None => tx.wait(&event.meta, student_key(student_id)),
+            None => {
+                unknown.insert(student_id);
+            }
         }
     }
-    notify(tx, notifications).await
+    notify(tx, notifications).await?;
+    Ok(unknown)
 }
 
-/// Erases all that users were told; what arrives late for them tells nobody.
+/// Erases all notifications of users. News that arrives for them later has no effect.
 ///
 /// # Errors
-/// When the database refuses.
-pub async fn erase(tx: &mut Transaction, recipients: &[Recipient]) -> Result<(), Failure> {
+/// See the module.
+pub async fn erase(tx: &mut Transaction, recipients: &[Recipient]) -> sqlx::Result<()> {
     store::recipients::erase(tx, recipients).await?;
-    let user_ids: Vec<_> = recipients.iter().map(|(user_id, _)| *user_id).collect();
+    let user_ids: Vec<_> = recipients.iter().map(|user| user.user_id).collect();
     store::notifications::erase(tx, &user_ids).await?;
     let students = recipients
         .iter()
-        .filter_map(|(_, student_id)| student_id.map(StudentId::as_uuid));
+        .filter_map(|user| user.student_id.map(StudentId::as_uuid));
     let ids: Vec<Uuid> = user_ids
         .iter()
         .map(|id| id.as_uuid())
@@ -73,40 +108,42 @@ pub async fn erase(tx: &mut Transaction, recipients: &[Recipient]) -> Result<(),
     release(tx, recipients).await
 }
 
-async fn notify(tx: &mut Transaction, notifications: Vec<NewNotification>) -> Result<(), Failure> {
-    if notifications.is_empty() {
+async fn notify(tx: &mut Transaction, news: Vec<(UserId, News)>) -> sqlx::Result<()> {
+    if news.is_empty() {
         return Ok(());
     }
-    let notifications: Vec<_> = notifications
-        .into_iter()
-        .map(|new| (Uuid::now_v7(), new))
-        .collect();
+    let (mut causes, mut notifications) = (Vec::new(), Vec::new());
+    for (user_id, news) in news {
+        causes.push(news.cause);
+        notifications.push(NewNotification {
+            id: Uuid::now_v7(),
+            user_id,
+            source_event: news.source_event,
+            notice: news.notice,
+        });
+    }
     let written = store::notifications::insert(tx, &notifications).await?;
-    for (id, new) in notifications {
-        let told = written.contains(&id);
-        tx.after_commit(move || {
-            if told {
-                tracing::info!(notification_id = %id, "✅ Created notification for user {}", new.user_id);
+    for (cause, new) in causes.iter().zip(notifications) {
+        let is_new = written.contains(&new.id);
+        let (id, user_id, about) = (new.id, new.user_id, new.notice.related_object_id);
+        tx.after_commit(cause, move || {
+            if is_new {
+                tracing::info!(notification_id = %id, "✅ Created notification for user {user_id}");
             } else {
-                tracing::info!("Notification already exists for {}", new.notice.related_object_id);
+                tracing::info!("Notification already exists for {about}");
             }
         });
     }
     Ok(())
 }
 
-async fn release(tx: &mut Transaction, recipients: &[Recipient]) -> Result<(), Failure> {
-    let arrived: Vec<_> = recipients
+async fn release(tx: &mut Transaction, recipients: &[Recipient]) -> sqlx::Result<()> {
+    let keys: Vec<_> = recipients
         .iter()
-        .filter_map(|(_, id)| id.map(student_key))
+        .filter_map(|user| user.student_id.map(WaitsFor::student))
         .collect();
-    if !arrived.is_empty() {
-        tx.release(&arrived).await?;
+    if !keys.is_empty() {
+        tx.release(&keys).await?;
     }
     Ok(())
-}
-
-/// What events wait for that name a student before the student has arrived.
-fn student_key(student_id: StudentId) -> String {
-    format!("student:{student_id}")
 }

@@ -1,11 +1,11 @@
-//! The door for events: one line for each, and its function.
+//! The door for events: one function for each, which turns payloads into values and calls an action.
 
 use crate::{
-    actions,
-    domain::{self, NewNotification, Notice, Recipient},
+    actions::{self, Newcomer, News, StudentNews},
+    domain::{self, AboutStudent, Notice, Recipient},
 };
 use events::{
-    Event, UserId,
+    Event, WaitsFor,
     auth::UserDeleted,
     internships::{
         EvaluationCreated, EvaluationUpdated, GradeAssigned, StageAccepted, StageCancelled,
@@ -16,51 +16,49 @@ use events::{
         StudentUpdated,
     },
 };
-use messaging::{Failure, Handlers, Message, Transaction};
+use messaging::{Failure, Handlers, Message, Outcome, Transaction};
 
-/// What comm-service does about which event.
+/// The handlers of comm-service. It stores nothing about an encadrant that could change.
 pub fn handlers() -> Handlers {
     Handlers::new()
         .on(on_student_created)
         .on(on_student_updated)
         .on(on_student_deleted)
         .on(on_encadrant_created)
-        .on(on_encadrant_updated)
+        .ignore::<EncadrantUpdated>()
         .on(on_encadrant_deleted)
         .on(on_user_deleted)
-        .on(actions::tell_students::<StageCreated>)
-        .on(actions::tell_students::<StageAccepted>)
-        .on(actions::tell_students::<StageRejected>)
-        .on(actions::tell_students::<StageStarted>)
-        .on(actions::tell_students::<StageCompleted>)
-        .on(actions::tell_students::<StageCancelled>)
-        .on(actions::tell_students::<EvaluationCreated>)
-        .on(actions::tell_students::<EvaluationUpdated>)
-        .on(actions::tell_students::<GradeAssigned>)
+        .on(on_news::<StageCreated>)
+        .on(on_news::<StageAccepted>)
+        .on(on_news::<StageRejected>)
+        .on(on_news::<StageStarted>)
+        .on(on_news::<StageCompleted>)
+        .on(on_news::<StageCancelled>)
+        .on(on_news::<EvaluationCreated>)
+        .on(on_news::<EvaluationUpdated>)
+        .on(on_news::<GradeAssigned>)
 }
 
 async fn on_student_created(
     tx: &mut Transaction,
     events: &[Message<StudentCreated>],
 ) -> Result<(), Failure> {
-    let students = recipients(events, |student| {
-        (student.user_id, Some(student.student_id))
-    });
-    let welcomes = notifications(events, |student| {
-        (student.user_id, domain::student_welcome(student))
-    });
-    actions::welcome(tx, &students, welcomes).await
+    let newcomer = |event: &Message<StudentCreated>| Newcomer {
+        recipient: Recipient::student(event.payload.user_id, event.payload.student_id),
+        welcome: news(event, domain::student_welcome(&event.payload)),
+    };
+    Ok(actions::welcome(tx, events.iter().map(newcomer).collect()).await?)
 }
 
-/// Nobody is told; but whoever is named is known from now on.
+/// Notifies no user, but news for the student no longer waits.
 async fn on_student_updated(
     tx: &mut Transaction,
     events: &[Message<StudentUpdated>],
 ) -> Result<(), Failure> {
     let students = recipients(events, |student| {
-        (student.user_id, Some(student.student_id))
+        Recipient::student(student.user_id, student.student_id)
     });
-    actions::welcome(tx, &students, Vec::new()).await
+    Ok(actions::record(tx, &students).await?)
 }
 
 async fn on_student_deleted(
@@ -68,64 +66,82 @@ async fn on_student_deleted(
     events: &[Message<StudentDeleted>],
 ) -> Result<(), Failure> {
     let students = recipients(events, |student| {
-        (student.user_id, Some(student.student_id))
+        Recipient::student(student.user_id, student.student_id)
     });
-    actions::erase(tx, &students).await
+    Ok(actions::erase(tx, &students).await?)
 }
 
 async fn on_encadrant_created(
     tx: &mut Transaction,
     events: &[Message<EncadrantCreated>],
 ) -> Result<(), Failure> {
-    let encadrants = recipients(events, |encadrant| (encadrant.user_id, None));
-    let welcomes = notifications(events, |encadrant| {
-        (encadrant.user_id, domain::encadrant_welcome(encadrant))
-    });
-    actions::welcome(tx, &encadrants, welcomes).await
-}
-
-/// Nobody is told, and nothing is kept of an encadrant that could change.
-async fn on_encadrant_updated(
-    _: &mut Transaction,
-    _: &[Message<EncadrantUpdated>],
-) -> Result<(), Failure> {
-    Ok(())
+    let newcomer = |event: &Message<EncadrantCreated>| Newcomer {
+        recipient: Recipient::user(event.payload.user_id),
+        welcome: news(event, domain::encadrant_welcome(&event.payload)),
+    };
+    Ok(actions::welcome(tx, events.iter().map(newcomer).collect()).await?)
 }
 
 async fn on_encadrant_deleted(
     tx: &mut Transaction,
     events: &[Message<EncadrantDeleted>],
 ) -> Result<(), Failure> {
-    actions::erase(
-        tx,
-        &recipients(events, |encadrant| (encadrant.user_id, None)),
-    )
-    .await
+    let encadrants = recipients(events, |encadrant| Recipient::user(encadrant.user_id));
+    Ok(actions::erase(tx, &encadrants).await?)
 }
 
-/// For accounts without a profile, and for whoever has one a moment earlier.
+/// Erases users who have no profile, and other users a moment before the deletion of their profile arrives.
 async fn on_user_deleted(
     tx: &mut Transaction,
     events: &[Message<UserDeleted>],
 ) -> Result<(), Failure> {
-    actions::erase(tx, &recipients(events, |user| (user.user_id, None))).await
+    let users = recipients(events, |user| Recipient::user(user.user_id));
+    Ok(actions::erase(tx, &users).await?)
 }
 
-fn recipients<E: Event>(events: &[Message<E>], who: impl Fn(&E) -> Recipient) -> Vec<Recipient> {
-    events.iter().map(|event| who(&event.payload)).collect()
-}
-
-fn notifications<E: Event>(
+/// Notifies the students that the events name. An event that names an unknown student waits for the student.
+async fn on_news<E: AboutStudent>(
+    tx: &mut Transaction,
     events: &[Message<E>],
-    what: impl Fn(&E) -> (UserId, Notice),
-) -> Vec<NewNotification> {
-    let notification = |event: &Message<E>| {
-        let (user_id, notice) = what(&event.payload);
-        NewNotification {
-            user_id,
-            source_event: event.meta.event_id,
-            notice,
-        }
+) -> Result<Outcome, Failure> {
+    let student_news = |event: &Message<E>| StudentNews {
+        student_id: event.payload.student_id(),
+        news: news(event, event.payload.notice()),
     };
-    events.iter().map(notification).collect()
+    let unknown = actions::notify_students(tx, events.iter().map(student_news).collect()).await?;
+    let waiting = events
+        .iter()
+        .map(|event| (event.meta.event_id, event.payload.student_id()))
+        .filter(|(_, student_id)| unknown.contains(student_id))
+        .map(|(event_id, student_id)| (event_id, WaitsFor::student(student_id)));
+    Ok(waiting.collect())
+}
+
+fn recipients<E: Event>(
+    events: &[Message<E>],
+    recipient: impl Fn(&E) -> Recipient,
+) -> Vec<Recipient> {
+    events
+        .iter()
+        .map(|event| recipient(&event.payload))
+        .collect()
+}
+
+fn news<E: Event>(event: &Message<E>, notice: Notice) -> News {
+    News {
+        cause: event.cause(),
+        source_event: event.meta.event_id,
+        notice,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use events::topology::COMM;
+
+    #[test]
+    fn every_event_that_the_queue_receives_has_a_handler_or_is_ignored() {
+        assert_eq!(handlers().differences(&COMM.queue), Vec::<String>::new());
+    }
 }

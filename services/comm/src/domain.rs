@@ -1,4 +1,4 @@
-//! Valid values and pure rules: what users are told, in words.
+//! Valid values and pure rules: the texts of the notifications.
 
 mod internships;
 
@@ -11,21 +11,45 @@ use events::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A user, and the student that the user is, where that is known.
-pub type Recipient = (UserId, Option<StudentId>);
+/// A user who receives notifications.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipient {
+    /// The user.
+    pub user_id: UserId,
+    /// The user's profile, when it is known to be a student's.
+    pub student_id: Option<StudentId>,
+}
 
-/// A text, and what it is about.
+impl Recipient {
+    /// A user who is a student.
+    pub fn student(user_id: UserId, student_id: StudentId) -> Self {
+        Self {
+            user_id,
+            student_id: Some(student_id),
+        }
+    }
+
+    /// Any other user.
+    pub fn user(user_id: UserId) -> Self {
+        Self {
+            user_id,
+            student_id: None,
+        }
+    }
+}
+
+/// A text, and the object that it is about.
 #[derive(Clone, Debug)]
 pub struct Notice {
-    /// Which text it is; with the user and the event it is told once.
+    /// Which text it is. A user gets one notification for each kind and event.
     pub kind: &'static str,
     /// One line.
     pub title: &'static str,
     /// The text.
     pub content: String,
-    /// What it is about.
+    /// The type of the object that it is about.
     pub related_object_type: &'static str,
-    /// The id of what it is about.
+    /// The id of that object.
     pub related_object_id: Uuid,
     /// For programs.
     pub metadata: Value,
@@ -34,18 +58,20 @@ pub struct Notice {
 /// A notification to be written.
 #[derive(Clone, Debug)]
 pub struct NewNotification {
-    /// Who is told.
+    /// Its id.
+    pub id: Uuid,
+    /// The recipient.
     pub user_id: UserId,
     /// The event that led to it.
     pub source_event: EventId,
-    /// What is told.
+    /// The text.
     pub notice: Notice,
 }
 
-/// The kind of the one notification that a new profile gets.
+/// The kind of the notification that a new profile gets.
 pub const WELCOME: &str = "welcome";
 
-/// Greets a student.
+/// The welcome of a student.
 pub fn student_welcome(student: &StudentCreated) -> Notice {
     let name = full_name(&student.first_name, &student.last_name, "Student");
     Notice {
@@ -58,9 +84,9 @@ pub fn student_welcome(student: &StudentCreated) -> Notice {
     }
 }
 
-/// Greets an encadrant.
+/// The welcome of an encadrant.
 pub fn encadrant_welcome(encadrant: &EncadrantCreated) -> Notice {
-    // Without a last name the title would stand alone.
+    // "Dr." alone is no name.
     let name = match encadrant.last_name.trim() {
         "" => full_name(&encadrant.first_name, "", "Encadrant"),
         last_name => format!("Dr. {last_name}"),

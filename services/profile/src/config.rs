@@ -1,16 +1,14 @@
 //! The settings of each subcommand.
 
 use clap::{Args, Subcommand};
-use messaging::BrokerConfig;
+use messaging::ConsumeConfig;
 use service_kit::{
     Roles,
-    config::{
-        CommandConfig, DatabaseConfig, EnvironmentConfig, InternalConfig, LogConfig, VerifierConfig,
-    },
+    config::{CommandConfig, VerifierConfig},
 };
 
 /// The roles of this binary.
-pub type Command = Roles<VerifierConfig, ConsumeEvents, OwnCommand>;
+pub type Command = Roles<VerifierConfig, ConsumeConfig, OwnCommand>;
 
 /// The commands that only this service has.
 #[derive(Debug, Subcommand)]
@@ -18,22 +16,6 @@ pub enum OwnCommand {
     /// Show a student's profile.
     #[command(after_help = "Example:\n  profile-service student --email test.user@example.com")]
     Student(Box<CommandConfig<Student>>),
-}
-
-/// Configuration of `consume-events`.
-#[derive(Clone, Debug, Args)]
-#[expect(missing_docs, reason = "each section documents itself")]
-pub struct ConsumeEvents {
-    #[command(flatten)]
-    pub environment: EnvironmentConfig,
-    #[command(flatten)]
-    pub database: DatabaseConfig,
-    #[command(flatten)]
-    pub broker: BrokerConfig,
-    #[command(flatten)]
-    pub internal: InternalConfig,
-    #[command(flatten)]
-    pub log: LogConfig,
 }
 
 /// Arguments of `student`.

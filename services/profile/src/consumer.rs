@@ -1,10 +1,16 @@
-//! The door for events: one line for each, and its function.
+//! The door for events: one function for each, which turns payloads into values and calls an action.
 
-use crate::actions;
-use events::auth::{UserCreated, UserDeleted, UserUpdated};
-use messaging::{Failure, Handlers, Message, Transaction};
+use crate::{
+    actions::{self, NewUser, UserChange, UserDeletion},
+    domain::{Person, PersonChange},
+};
+use events::{
+    WaitsFor,
+    auth::{UserCreated, UserDeleted, UserUpdated},
+};
+use messaging::{Failure, Handlers, Message, Outcome, Transaction};
 
-/// What profile-service does about which event.
+/// The handlers of profile-service.
 pub fn handlers() -> Handlers {
     Handlers::new()
         .on(on_user_created)
@@ -16,19 +22,69 @@ async fn on_user_created(
     tx: &mut Transaction,
     events: &[Message<UserCreated>],
 ) -> Result<(), Failure> {
-    actions::create_profiles(tx, events).await
+    let new_user = |event: &Message<UserCreated>| {
+        let user = &event.payload;
+        NewUser {
+            cause: event.cause(),
+            stamp: (&event.meta).into(),
+            role: user.role,
+            person: Person {
+                user_id: user.user_id,
+                email: user.email.clone(),
+                first_name: user.first_name.clone(),
+                last_name: user.last_name.clone(),
+                phone: user.phone.clone(),
+            },
+        }
+    };
+    Ok(actions::create_profiles(tx, events.iter().map(new_user).collect()).await?)
 }
 
 async fn on_user_updated(
     tx: &mut Transaction,
     events: &[Message<UserUpdated>],
-) -> Result<(), Failure> {
-    actions::update_profiles(tx, events).await
+) -> Result<Outcome, Failure> {
+    let change = |event: &Message<UserUpdated>| {
+        let user = &event.payload;
+        UserChange {
+            cause: event.cause(),
+            stamp: (&event.meta).into(),
+            change: PersonChange {
+                user_id: user.user_id,
+                email: user.email.clone(),
+                first_name: user.first_name.clone(),
+                last_name: user.last_name.clone(),
+                phone: user.phone.clone(),
+            },
+        }
+    };
+    let unknown = actions::update_profiles(tx, events.iter().map(change).collect()).await?;
+    let waiting = events
+        .iter()
+        .filter(|event| unknown.contains(&event.payload.user_id))
+        .map(|event| (event.meta.event_id, WaitsFor::user(event.payload.user_id)));
+    Ok(waiting.collect())
 }
 
 async fn on_user_deleted(
     tx: &mut Transaction,
     events: &[Message<UserDeleted>],
 ) -> Result<(), Failure> {
-    actions::erase_profiles(tx, events).await
+    let deletion = |event: &Message<UserDeleted>| UserDeletion {
+        cause: event.cause(),
+        stamp: (&event.meta).into(),
+        user_id: event.payload.user_id,
+    };
+    Ok(actions::erase_profiles(tx, events.iter().map(deletion).collect()).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use events::topology::PROFILE;
+
+    #[test]
+    fn every_event_that_the_queue_receives_has_a_handler() {
+        assert_eq!(handlers().differences(&PROFILE.queue), Vec::<String>::new());
+    }
 }

@@ -3,85 +3,121 @@
 use chrono::{DateTime, Utc};
 use events::{Meta, UserId};
 
-/// A person, as profile-service knows one from the account.
+/// A person, as the user's events describe one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Person {
-    /// The account.
+    /// The user.
     pub user_id: UserId,
     /// In lower case.
     pub email: String,
-    /// Empty when not known.
+    /// Empty when unknown.
     pub first_name: String,
-    /// Empty when not known.
+    /// Empty when unknown.
     pub last_name: String,
     /// As the user wrote it.
     pub phone: Option<String>,
 }
 
-/// What is known of an account.
+/// A change of a person. A field that is `None` keeps its value.
+#[derive(Clone, Debug)]
+pub struct PersonChange {
+    /// The user.
+    pub user_id: UserId,
+    /// In lower case.
+    pub email: String,
+    /// Empty when the user removed it.
+    pub first_name: Option<String>,
+    /// Empty when the user removed it.
+    pub last_name: Option<String>,
+    /// `Some(None)` when the user removed it.
+    pub phone: Option<Option<String>>,
+}
+
+/// The version of a user and the time of the change that made it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// `None` from a publisher that counts no versions.
+    pub version: Option<i64>,
+    /// Orders the changes of a publisher that counts no versions.
+    pub changed_at: DateTime<Utc>,
+}
+
+impl From<&Meta> for Stamp {
+    fn from(meta: &Meta) -> Self {
+        Self {
+            version: meta.aggregate_version,
+            changed_at: meta.timestamp,
+        }
+    }
+}
+
+/// What this service has recorded about a user. It decides which events about the user still count.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Account {
+pub struct UserState {
+    /// The user.
+    pub user_id: UserId,
     /// The newest version that was applied.
     pub version: i64,
-    /// When it was made: orders the changes of a publisher that counts no versions.
+    /// The time of that version.
     pub changed_at: DateTime<Utc>,
-    /// Deleted: nothing about it counts any more.
+    /// The user was deleted: no event about the user counts any more.
     pub erased: bool,
 }
 
-/// What to do with word of a change to an account.
+/// What to do with an event about a user.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Decision {
-    /// It is news: the account is then as given.
-    Apply(Account),
-    /// Something newer is known.
+    /// Apply it: the user's state is then this one.
+    Apply(UserState),
+    /// Ignore it: a newer one has been applied.
     Ignore,
-    /// The account's creation has not arrived.
+    /// Wait: the user's creation has not arrived.
     Wait,
 }
 
-impl Account {
-    /// An account that was created. Word of a creation counts when nothing is known of the account, and only then.
-    pub fn created(meta: &Meta) -> Self {
+impl UserState {
+    /// The state of a user who was created. It counts only when no state of the user is recorded.
+    pub fn created(user_id: UserId, stamp: Stamp) -> Self {
         Self {
-            version: meta.aggregate_version.unwrap_or(1),
-            changed_at: meta.timestamp,
+            user_id,
+            version: stamp.version.unwrap_or(1),
+            changed_at: stamp.changed_at,
             erased: false,
         }
     }
 
-    /// What to do with word of a change.
-    pub fn on_updated(known: Option<Self>, meta: &Meta) -> Decision {
-        let Some(known) = known else {
+    /// What to do with a change, given the recorded state.
+    pub fn on_updated(recorded: Option<Self>, stamp: Stamp) -> Decision {
+        let Some(recorded) = recorded else {
             return Decision::Wait;
         };
-        let newer = match meta.aggregate_version {
-            Some(version) => version > known.version,
-            None => meta.timestamp > known.changed_at,
+        let is_newer = match stamp.version {
+            Some(version) => version > recorded.version,
+            None => stamp.changed_at > recorded.changed_at,
         };
-        if known.erased || !newer {
+        if recorded.erased || !is_newer {
             return Decision::Ignore;
         }
-        let version = meta.aggregate_version.unwrap_or(known.version);
         Decision::Apply(Self {
-            version,
-            changed_at: meta.timestamp,
-            erased: false,
+            version: stamp.version.unwrap_or(recorded.version),
+            changed_at: stamp.changed_at,
+            ..recorded
         })
     }
 
-    /// What to do with word of a deletion: it stands above every version.
-    pub fn on_deleted(known: Option<Self>, meta: &Meta) -> Decision {
-        if known.is_some_and(|known| known.erased) {
+    /// What to do with a deletion, given the recorded state. A deletion counts more than any version.
+    pub fn on_deleted(user_id: UserId, recorded: Option<Self>, stamp: Stamp) -> Decision {
+        if recorded.is_some_and(|recorded| recorded.erased) {
             return Decision::Ignore;
         }
-        let version = meta
-            .aggregate_version
-            .or(known.map(|known| known.version))
+        let version = stamp
+            .version
+            .or(recorded.map(|recorded| recorded.version))
             .unwrap_or(1);
         Decision::Apply(Self {
+            user_id,
             version,
-            changed_at: meta.timestamp,
+            changed_at: stamp.changed_at,
             erased: true,
         })
     }
@@ -90,55 +126,47 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use events::EventId;
     use proptest::{prelude::*, sample::Index};
 
     #[derive(Clone, Copy, Debug)]
-    enum Word {
+    enum Kind {
         Created,
         Updated,
         Deleted,
     }
 
-    /// The n-th word about an account, from a publisher that counts versions, or from one that does not.
-    fn meta(n: i64, counts: bool) -> Meta {
-        Meta {
-            event_id: EventId::new(),
-            timestamp: DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(n),
-            routing_key: String::new(),
-            source: String::new(),
-            correlation_id: uuid::Uuid::nil(),
-            causation_id: None,
-            aggregate_id: None,
-            aggregate_version: counts.then_some(n),
-            schema_version: 1,
-            traceparent: None,
+    /// The stamp of the n-th event about a user, from a publisher that counts versions, or from one that does not.
+    fn stamp(n: i64, counts: bool) -> Stamp {
+        Stamp {
+            version: counts.then_some(n),
+            changed_at: DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(n),
         }
     }
 
-    /// What is known after all words were heard in this order; those that must wait are heard again at the end.
-    fn hear(words: Vec<(Word, Meta)>) -> Option<(bool, DateTime<Utc>)> {
-        let mut known: Option<Account> = None;
-        let mut left = words;
+    /// The state after all events were applied in this order; those that must wait are tried again at the end.
+    fn apply(events: Vec<(Kind, Stamp)>) -> Option<(bool, DateTime<Utc>)> {
+        let user_id = uuid::Uuid::nil().into();
+        let mut recorded: Option<UserState> = None;
+        let mut remaining = events;
         loop {
             let mut waiting = Vec::new();
-            for (word, meta) in left {
-                let verdict = match word {
-                    Word::Created if known.is_some() => Decision::Ignore,
-                    Word::Created => Decision::Apply(Account::created(&meta)),
-                    Word::Updated => Account::on_updated(known, &meta),
-                    Word::Deleted => Account::on_deleted(known, &meta),
+            for (kind, stamp) in remaining {
+                let decision = match kind {
+                    Kind::Created if recorded.is_some() => Decision::Ignore,
+                    Kind::Created => Decision::Apply(UserState::created(user_id, stamp)),
+                    Kind::Updated => UserState::on_updated(recorded, stamp),
+                    Kind::Deleted => UserState::on_deleted(user_id, recorded, stamp),
                 };
-                match verdict {
-                    Decision::Apply(account) => known = Some(account),
+                match decision {
+                    Decision::Apply(state) => recorded = Some(state),
                     Decision::Ignore => {}
-                    Decision::Wait => waiting.push((word, meta)),
+                    Decision::Wait => waiting.push((kind, stamp)),
                 }
             }
             if waiting.is_empty() {
-                return known.map(|account| (account.erased, account.changed_at));
+                return recorded.map(|state| (state.erased, state.changed_at));
             }
-            left = waiting;
+            remaining = waiting;
         }
     }
 
@@ -149,16 +177,16 @@ mod tests {
             again in proptest::collection::vec(any::<Index>(), 0..10),
             order in proptest::collection::vec(any::<u32>(), 20),
         ) {
-            let mut story = vec![(Word::Created, meta(1, counts))];
-            story.extend((0..updates).map(|n| (Word::Updated, meta(n + 2, counts))));
+            let mut story = vec![(Kind::Created, stamp(1, counts))];
+            story.extend((0..updates).map(|n| (Kind::Updated, stamp(n + 2, counts))));
             if deleted {
-                story.push((Word::Deleted, meta(updates + 2, counts)));
+                story.push((Kind::Deleted, stamp(updates + 2, counts)));
             }
-            let copies = again.iter().map(|index| index.get(&story).clone());
-            let mut storm: Vec<_> = story.iter().cloned().chain(copies).zip(order).collect();
+            let copies = again.iter().map(|index| *index.get(&story));
+            let mut storm: Vec<_> = story.iter().copied().chain(copies).zip(order).collect();
             storm.sort_by_key(|(_, place)| *place);
-            let storm = storm.into_iter().map(|(word, _)| word).collect();
-            prop_assert_eq!(hear(storm), hear(story));
+            let storm = storm.into_iter().map(|(event, _)| event).collect();
+            prop_assert_eq!(apply(storm), apply(story));
         }
     }
 }

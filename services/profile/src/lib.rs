@@ -8,17 +8,13 @@ pub mod domain;
 pub mod http;
 pub mod store;
 
-use config::ConsumeEvents;
 use events::topology;
-use messaging::{Broker, Consumer};
+use messaging::{Consume, ConsumeConfig};
 use service_kit::{
     Process, Service,
     config::{MigrateConfig, ServeConfig, VerifierConfig},
-    database,
-    health::{self, Health},
 };
 use sqlx::migrate::Migrator;
-use std::future::ready;
 
 const NAME: &str = "profile-service";
 
@@ -44,44 +40,17 @@ pub async fn serve(config: ServeConfig<VerifierConfig>, process: Process) -> any
     SERVICE.serve(config, process, http::start).await
 }
 
-/// Handles this service's events, until told to stop.
+/// Handles this service's events, until the process stops.
 ///
 /// # Errors
-/// When the configuration or the schema does not allow it.
-pub async fn consume_events(config: ConsumeEvents, process: Process) -> anyhow::Result<()> {
-    config
-        .environment
-        .check("DATABASE_URL", &config.database.address()?)?;
-    config
-        .environment
-        .check("AMQP_URL", &config.broker.address()?)?;
-    let stopping = process.stopping();
-    let pool = database::connect(&config.database, &stopping).await?;
-    database::ensure_current(&pool, &MIGRATORS, NAME).await?;
-    let broker = Broker::new(&config.broker, NAME)?;
-    let (outbox, relay) = messaging::outbox(pool.clone(), broker.clone());
-    let consumer = Consumer::new(
-        broker,
-        outbox,
-        &topology::PROFILE.queue,
-        consumer::handlers(),
-    );
-
-    let heard = consumer.status();
-    let health = Health::new()
-        .check("database", move || database::answers(pool.clone()))
-        .check("consumer", move || ready(heard.check()));
-    process.spawn(
-        "internal listener",
-        health::serve(config.internal, health, stopping.clone()),
-    );
-    let (relay, consumer) = (relay.run(stopping.clone()), consumer.run(stopping.clone()));
-    process.spawn("relay", async {
-        relay.await;
-        Ok(())
-    });
-    consumer.await;
-    Ok(())
+/// Fails when the configuration or the schema of the database does not allow the start.
+pub async fn consume_events(config: ConsumeConfig, process: Process) -> anyhow::Result<()> {
+    let consume = Consume {
+        service: &topology::PROFILE,
+        handlers: consumer::handlers(),
+        migrators: &MIGRATORS,
+    };
+    messaging::consume(consume, config, process).await
 }
 
 /// Brings the database to this version's schema.

@@ -1,15 +1,24 @@
-//! A post fixture of one test: a database, a virtual host, and handlers that do what an event's e-mail says.
+//! The fixture of one test: a database, a virtual host, and a handler that does what an event's e-mail says.
 #![expect(
     clippy::disallowed_methods,
     reason = "a table of the test's own, unknown to the checked queries"
 )]
 
-use events::{Event, EventId, Role, UserId, auth::UserCreated, topology::PROFILE};
+use events::{
+    Event, EventId, Role, UserId, WaitsFor,
+    auth::{UserCreated, UserDeleted},
+    topology::PROFILE,
+};
 use messaging::{
-    Broker, BrokerConfig, Cause, Consumer, Failure, Handlers, Message, Outbox, Transaction,
+    Broker, BrokerConfig, Cause, Consumer, Failure, Handlers, Message, Outbox, Outcome, Transaction,
 };
 use sqlx::PgPool;
-use std::{collections::HashSet, net::SocketAddr, sync::Mutex, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    sync::Mutex,
+    time::Duration,
+};
 use test_support::{Database, Proxy, Vhost, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -58,7 +67,7 @@ impl Fixture {
         (outbox, tokio::spawn(relay.run(self.stop.clone())))
     }
 
-    /// Starts a consumer of `profile.events`, and waits until it hears.
+    /// Starts a consumer of `profile.events`, and waits until it is subscribed.
     pub(crate) async fn start_consumer(&self) -> JoinHandle<()> {
         self.start_consumer_with(self.database.pool.clone()).await
     }
@@ -73,7 +82,7 @@ impl Fixture {
             broker,
             outbox,
             &PROFILE.queue,
-            Handlers::new().on(on_user_created),
+            Handlers::new().on(on_user_created).ignore::<UserDeleted>(),
         );
         let status = consumer.status();
         let task = tokio::spawn(consumer.run(self.stop.clone()));
@@ -105,7 +114,7 @@ impl Fixture {
         .await;
     }
 
-    /// Something that is sent now has its effect: the fixture works.
+    /// An event that is sent now has its effect: the fixture works.
     pub(crate) async fn proof_of_life(&self) {
         let event = user("life");
         self.send(&event).await;
@@ -181,12 +190,18 @@ fn address_of(url: &str) -> SocketAddr {
     authority.parse().unwrap()
 }
 
+/// What the event "needs the gate" waits for, and the event "gate" releases.
+pub(crate) fn gate_key() -> WaitsFor {
+    WaitsFor::user(Uuid::nil().into())
+}
+
 static FAILED_ONCE: Mutex<Option<HashSet<UserId>>> = Mutex::new(None);
 
 async fn on_user_created(
     tx: &mut Transaction,
     events: &[Message<UserCreated>],
-) -> Result<(), Failure> {
+) -> Result<Outcome, Failure> {
+    let mut waiting = HashMap::new();
     for event in events {
         let user = &event.payload;
         match user.email.as_str() {
@@ -207,11 +222,11 @@ async fn on_user_created(
                         .fetch_one(&mut **tx)
                         .await?;
                 if open == 0 {
-                    tx.wait(&event.meta, "gate".into());
+                    waiting.insert(event.meta.event_id, gate_key());
                     continue;
                 }
             }
-            "gate" => tx.release(&["gate".to_owned()]).await?,
+            "gate" => tx.release(&[gate_key()]).await?,
             "slow" => {
                 sqlx::query("select pg_sleep(5)").execute(&mut **tx).await?;
             }
@@ -224,5 +239,5 @@ async fn on_user_created(
             .execute(&mut **tx)
             .await?;
     }
-    Ok(())
+    Ok(Outcome::Wait(waiting))
 }

@@ -1,6 +1,10 @@
-//! The post fixture against a real PostgreSQL and a real RabbitMQ, with the network cut.
+//! Publishing and consuming against a real PostgreSQL and a real RabbitMQ, with the network cut.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod consuming;
+mod faults;
 mod fixture;
+mod housekeeping;
+mod parking;
 mod publishing;
+mod waiting;

@@ -276,3 +276,17 @@ async fn told_to_stop_a_relay_publishes_what_it_has_in_hand_and_ends() {
         .unwrap();
     assert_eq!(fixture.database.count(UNPUBLISHED).await, 0);
 }
+
+#[tokio::test]
+async fn an_event_continues_the_trace_of_its_request() {
+    let fixture = Fixture::new().await;
+    let tap = fixture.vhost.tap("#").await;
+    let (outbox, _relay) = fixture.start_relay();
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let cause = Cause::root(Uuid::now_v7()).with_traceparent(Some(traceparent.into()));
+    let mut tx = outbox.begin().await.unwrap();
+    tx.enqueue(&cause, 1, user("traced")).await.unwrap();
+    tx.commit().await.unwrap();
+    let message = tap.hear(|_| true).await;
+    assert_eq!(message.json()["_meta"]["traceparent"], traceparent);
+}

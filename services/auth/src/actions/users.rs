@@ -1,4 +1,4 @@
-//! Changes of accounts.
+//! Changes of users. Where nothing else is said, an action fails with the error of the database or of the event.
 
 use crate::{
     domain::{Email, Locale, PersonName, Phone, ProfileLink},
@@ -11,29 +11,29 @@ use events::{
     UserId,
     auth::{UserCreated, UserDeleted, UserUpdated},
 };
-use messaging::{Cause, EnqueueError, Failure, Transaction};
+use messaging::{Cause, EnqueueError, Transaction};
 
-/// Why an account is as it was.
+/// Why a user was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
-    /// There is another account with this e-mail.
+    /// Another user has this e-mail.
     #[error("there is an account with this e-mail already")]
     EmailTaken,
-    /// There is no such account any more.
-    #[error("the account does not exist any more")]
+    /// The user does not exist any more.
+    #[error("the user does not exist any more")]
     Gone,
-    /// The database refused.
-    #[error("the account cannot be stored")]
+    /// A statement failed.
+    #[error("the user cannot be stored")]
     Database(#[from] sqlx::Error),
     /// The event cannot be published.
     #[error("the event cannot be published")]
     Enqueue(#[from] EnqueueError),
 }
 
-/// Makes an account and announces it.
+/// Creates a user, and announces it.
 ///
 /// # Errors
-/// When the e-mail is taken, or the database refuses.
+/// Also fails when the e-mail is taken.
 pub async fn register(
     tx: &mut Transaction,
     cause: &Cause,
@@ -56,25 +56,25 @@ pub async fn register(
     Ok(user)
 }
 
-/// What a user changes about an account; what is `None` stays.
+/// A change of a user. A field that is `None` keeps its value.
 #[derive(Debug, Default)]
 pub struct Change {
-    /// The address to log in with.
+    /// The e-mail.
     pub email: Option<Email>,
-    /// Empty: none.
+    /// Empty when the user removed it.
     pub first_name: Option<PersonName>,
-    /// Empty: none.
+    /// Empty when the user removed it.
     pub last_name: Option<PersonName>,
-    /// `Some(None)`: none any more.
+    /// `Some(None)` when the user removed it.
     pub phone: Option<Option<Phone>>,
-    /// Language of texts.
+    /// The language of texts.
     pub locale: Option<Locale>,
 }
 
-/// Changes an account, and announces all that changed in one event; nothing when nothing did.
+/// Changes a user, and announces all changed fields in one event. When no field changed, it publishes no event.
 ///
 /// # Errors
-/// When the new e-mail is taken, the account is gone, or the database refuses.
+/// Also fails when the new e-mail is taken, or when the user does not exist any more.
 pub async fn update(
     tx: &mut Transaction,
     cause: &Cause,
@@ -137,10 +137,10 @@ pub async fn update(
     Ok(user)
 }
 
-/// Deletes an account with its sessions, and has everybody erase what they keep about the user.
+/// Deletes a user with all sessions, and announces it, so that the other services erase the user's data.
 ///
 /// # Errors
-/// When the account is gone already, or the database refuses.
+/// Also fails when the user does not exist any more.
 pub async fn delete(tx: &mut Transaction, cause: &Cause, id: UserId) -> Result<(), UserError> {
     let (email, version) = store::users::delete(tx, id).await?.ok_or(UserError::Gone)?;
     tx.erase(&[id.as_uuid()]).await?;
@@ -149,10 +149,10 @@ pub async fn delete(tx: &mut Transaction, cause: &Cause, id: UserId) -> Result<(
     Ok(())
 }
 
-/// Notes which profiles were made for which accounts.
+/// Records which users have which profiles.
 ///
 /// # Errors
-/// When the database refuses.
-pub async fn link_profiles(tx: &mut Transaction, links: &[ProfileLink]) -> Result<(), Failure> {
-    Ok(store::users::link_profiles(tx, links).await?)
+/// Fails with the database's error.
+pub async fn link_profiles(tx: &mut Transaction, links: &[ProfileLink]) -> sqlx::Result<()> {
+    store::users::link_profiles(tx, links).await
 }

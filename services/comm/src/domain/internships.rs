@@ -1,5 +1,5 @@
-//! What students are told about their internships. The words are the original system's where it had some. Nobody's
-//! score or grade stands in a notification: it may be read over a shoulder; the link leads to it.
+//! The notifications of students about their internships, in the words of the original system where it had some. No
+//! notification contains a score or a grade, because other people may see the screen; the link leads to it.
 
 use super::Notice;
 use events::{
@@ -11,12 +11,12 @@ use events::{
 };
 use serde_json::json;
 
-/// An event that a student is told of. It names the student, not the user.
+/// An event that notifies a student. It names the student, not the user.
 pub trait AboutStudent: Event {
-    /// Who is told.
+    /// The student.
     fn student_id(&self) -> StudentId;
 
-    /// What is told.
+    /// The text.
     fn notice(&self) -> Notice;
 }
 

@@ -1,5 +1,5 @@
-//! The table `communications_notification`. Every query for a user names the user: another user's
-//! notification does not exist.
+//! The table `communications_notification`. Every query for a user names the user, so that another user's notification
+//! does not exist for it. Every function fails with the database's error.
 
 use crate::domain::NewNotification;
 use chrono::{DateTime, Utc};
@@ -46,30 +46,20 @@ pub struct Notification {
     pub read_at: Option<DateTime<Utc>>,
 }
 
-/// Writes notifications, in one round trip; what was told before is left alone. Tells which were written.
-///
-/// # Errors
-/// When the database refuses.
+/// Inserts notifications, in one round trip, and returns the ids of those that did not exist.
 pub async fn insert(
     connection: &mut PgConnection,
-    notifications: &[(Uuid, NewNotification)],
+    notifications: &[NewNotification],
 ) -> sqlx::Result<HashSet<Uuid>> {
-    let ids: Vec<Uuid> = notifications.iter().map(|(id, _)| *id).collect();
     let column = |get: fn(&NewNotification) -> Uuid| -> Vec<Uuid> {
-        notifications
-            .iter()
-            .map(|(_, notification)| get(notification))
-            .collect()
+        notifications.iter().map(get).collect()
     };
     let text = |get: fn(&NewNotification) -> &str| -> Vec<String> {
-        notifications
-            .iter()
-            .map(|(_, notification)| get(notification).to_owned())
-            .collect()
+        notifications.iter().map(get).map(str::to_owned).collect()
     };
     let metadata: Vec<Value> = notifications
         .iter()
-        .map(|(_, notification)| notification.notice.metadata.clone())
+        .map(|new| new.notice.metadata.clone())
         .collect();
     let written = sqlx::query_scalar!(
         "insert into communications_notification
@@ -80,7 +70,7 @@ pub async fn insert(
              as new (id, user_id, kind, source_event, title, content, object_type, object_id, metadata)
          on conflict do nothing
          returning id",
-        &ids,
+        &column(|new| new.id),
         &column(|new| new.user_id.as_uuid()),
         &text(|new| new.notice.kind),
         &column(|new| new.source_event.as_uuid()),
@@ -95,7 +85,7 @@ pub async fn insert(
     Ok(written.into_iter().collect())
 }
 
-/// Which of a user's notifications are meant.
+/// Selects notifications of a user. A field that is `None` selects all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Only this channel.
@@ -106,10 +96,7 @@ pub struct Filter {
     pub unread: Option<bool>,
 }
 
-/// A page of a user's notifications, newest first, and how many there are in all.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns a page of a user's notifications, the newest first, and the total.
 pub async fn list(
     connection: &mut PgConnection,
     user_id: UserId,
@@ -158,10 +145,7 @@ pub async fn list(
     Ok((notifications, total))
 }
 
-/// One notification of a user.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns a notification of a user.
 pub async fn one(
     connection: &mut PgConnection,
     user_id: UserId,
@@ -179,10 +163,7 @@ pub async fn one(
     .await
 }
 
-/// Notes that a user has read a notification; the first time counts.
-///
-/// # Errors
-/// When the database refuses.
+/// Marks a notification of a user as read. The first time counts.
 pub async fn mark_read(
     connection: &mut PgConnection,
     user_id: UserId,
@@ -201,10 +182,7 @@ pub async fn mark_read(
     .await
 }
 
-/// How many of a user's notifications are unread.
-///
-/// # Errors
-/// When the database refuses.
+/// Counts a user's unread notifications.
 pub async fn unread_count(connection: &mut PgConnection, user_id: UserId) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from communications_notification where user_id = $1 and read_at is null"#,
@@ -214,10 +192,7 @@ pub async fn unread_count(connection: &mut PgConnection, user_id: UserId) -> sql
     .await
 }
 
-/// The newest notifications about students, whoever was told.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns the newest notifications about students, of all users.
 pub async fn latest_of_students(
     connection: &mut PgConnection,
     limit: i64,
@@ -234,10 +209,7 @@ pub async fn latest_of_students(
     .await
 }
 
-/// Erases all that users were told.
-///
-/// # Errors
-/// When the database refuses.
+/// Deletes all notifications of users.
 pub async fn erase(connection: &mut PgConnection, user_ids: &[UserId]) -> sqlx::Result<()> {
     let user_ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
     sqlx::query!(

@@ -1,4 +1,4 @@
-//! The table `communications_recipient`.
+//! The table `communications_recipient`: one row for each user. Every function fails with the database's error.
 
 use crate::domain::Recipient;
 use events::{StudentId, UserId};
@@ -6,17 +6,16 @@ use sqlx::PgConnection;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// Takes note of users, and locks them until the transaction ends. Tells which of them may be told something:
-/// those who were not deleted.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn admit(
+/// Records users, locks them until the transaction ends, and returns those who were not deleted.
+pub async fn record(
     connection: &mut PgConnection,
     recipients: &[Recipient],
 ) -> sqlx::Result<HashSet<UserId>> {
-    let (user_ids, student_ids) = columns(recipients);
-    let known = sqlx::query!(
+    let Columns {
+        user_ids,
+        student_ids,
+    } = Columns::of(recipients);
+    let recorded = sqlx::query!(
         "insert into communications_recipient as known (user_id, student_id)
          select * from unnest($1::uuid[], $2::uuid[])
          on conflict (user_id) do update set student_id = coalesce(excluded.student_id, known.student_id)
@@ -26,18 +25,15 @@ pub async fn admit(
     )
     .fetch_all(connection)
     .await?;
-    Ok(known
+    Ok(recorded
         .into_iter()
         .filter(|row| !row.erased)
         .map(|row| row.user_id.into())
         .collect())
 }
 
-/// The users of students, `None` for those who were deleted, locked until the transaction ends. Students that
-/// nothing is known of are missing.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns the users of students, `None` for those who were deleted, and locks them until the transaction ends. A
+/// student who is not recorded is missing.
 pub async fn of_students(
     connection: &mut PgConnection,
     student_ids: &[StudentId],
@@ -57,12 +53,12 @@ pub async fn of_students(
         .collect())
 }
 
-/// Takes note that users were deleted.
-///
-/// # Errors
-/// When the database refuses.
+/// Records that users were deleted.
 pub async fn erase(connection: &mut PgConnection, recipients: &[Recipient]) -> sqlx::Result<()> {
-    let (user_ids, student_ids) = columns(recipients);
+    let Columns {
+        user_ids,
+        student_ids,
+    } = Columns::of(recipients);
     sqlx::query!(
         "insert into communications_recipient as known (user_id, student_id, erased)
          select user_id, student_id, true from unnest($1::uuid[], $2::uuid[]) as gone (user_id, student_id)
@@ -76,13 +72,21 @@ pub async fn erase(connection: &mut PgConnection, recipients: &[Recipient]) -> s
     Ok(())
 }
 
-/// As columns, sorted: row locks of two consumers must not cross.
-fn columns(recipients: &[Recipient]) -> (Vec<Uuid>, Vec<Option<Uuid>>) {
-    let mut sorted = recipients.to_vec();
-    sorted.sort_by_key(|(user_id, _)| *user_id);
-    sorted.dedup_by_key(|(user_id, _)| *user_id);
-    sorted
-        .into_iter()
-        .map(|(user, student)| (user.as_uuid(), student.map(StudentId::as_uuid)))
-        .unzip()
+struct Columns {
+    user_ids: Vec<Uuid>,
+    student_ids: Vec<Option<Uuid>>,
+}
+
+impl Columns {
+    /// Sorted, so that the row locks of two consumers cannot cross.
+    fn of(recipients: &[Recipient]) -> Self {
+        let mut sorted = recipients.to_vec();
+        sorted.sort_by_key(|recipient| recipient.user_id);
+        sorted.dedup_by_key(|recipient| recipient.user_id);
+        let student_id = |recipient: &Recipient| recipient.student_id.map(StudentId::as_uuid);
+        Self {
+            user_ids: sorted.iter().map(|user| user.user_id.as_uuid()).collect(),
+            student_ids: sorted.iter().map(student_id).collect(),
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The table `profiles_encadrant`.
+//! The table `profiles_encadrant`. Every function fails with the database's error.
 
 use chrono::{DateTime, Utc};
 use events::UserId;
@@ -13,28 +13,25 @@ super::people::statements!("profiles_encadrant");
 pub struct Encadrant {
     /// The profile.
     pub id: Uuid,
-    /// The account.
+    /// The user.
     pub user_id: Uuid,
     /// In lower case.
     pub email: String,
-    /// Empty when not known.
+    /// Empty when unknown.
     pub first_name: String,
-    /// Empty when not known.
+    /// Empty when unknown.
     pub last_name: String,
     /// As the user wrote it.
     pub phone: Option<String>,
-    /// Medical specialty, when known.
+    /// Medical specialty, when it is known.
     pub speciality: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
 }
 
-/// The profile of an account.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns the profile of a user.
 pub async fn by_user(
     connection: &mut PgConnection,
     user_id: UserId,
@@ -49,10 +46,7 @@ pub async fn by_user(
     .await
 }
 
-/// The medical specialties of those that have one.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns the medical specialties of the profiles that have one.
 pub async fn specialities(
     connection: &mut PgConnection,
     ids: &[Uuid],

@@ -1,6 +1,6 @@
-//! What student and encadrant profiles have in common: the person, as the account says.
+//! What student and encadrant profiles have in common: the person. Every statement fails with the database's error.
 
-use crate::domain::Person;
+use crate::domain::{Person, PersonChange};
 use events::UserId;
 use uuid::Uuid;
 
@@ -9,26 +9,18 @@ use uuid::Uuid;
 pub struct NewProfile<Id> {
     /// The profile.
     pub id: Id,
-    /// Whose it is.
+    /// The person.
     pub person: Person,
-    /// The version of the account that it is made from; the profile's own begins there.
+    /// The version of the user that it is made from; the profile's own version begins there.
     pub version: i64,
 }
 
-/// What a change of an account says about the person; what is `None` stays.
+/// A profile to be changed.
 #[derive(Clone, Debug)]
-pub struct PersonChange {
-    /// The account.
-    pub user_id: UserId,
-    /// In lower case.
-    pub email: String,
-    /// Empty: none.
-    pub first_name: Option<String>,
-    /// Empty: none.
-    pub last_name: Option<String>,
-    /// `Some(None)`: none any more.
-    pub phone: Option<Option<String>>,
-    /// The version of the account that says so; the profile's own is no lower afterwards.
+pub struct ProfileChange {
+    /// The change of the person.
+    pub change: PersonChange,
+    /// The version of the user; afterwards the profile's own version is no lower.
     pub version: i64,
 }
 
@@ -37,9 +29,9 @@ pub struct PersonChange {
 pub struct Changed {
     /// The profile.
     pub id: Uuid,
-    /// Its version now.
+    /// Its version after the change.
     pub version: i64,
-    /// Whose it is, as it is now.
+    /// The person after the change.
     pub person: Person,
     /// The names of the columns that changed.
     pub changes: Vec<String>,
@@ -48,23 +40,20 @@ pub struct Changed {
 /// A profile that was deleted.
 #[derive(Debug)]
 pub struct Deleted {
-    /// The profile that was.
+    /// The profile.
     pub id: Uuid,
-    /// Whose it was.
+    /// The user.
     pub user_id: UserId,
-    /// The last version it had.
+    /// Its last version.
     pub version: i64,
 }
 
-/// Writes the statements over one of the two tables: checked queries take no table's name as a parameter.
+/// Writes the statements for one of the two tables: checked queries take no table name as a parameter.
 macro_rules! statements {
     ($table:literal) => {
-        use crate::store::people::{Changed, Deleted, NewProfile, PersonChange};
+        use crate::store::people::{Changed, Deleted, NewProfile, ProfileChange};
 
-        /// Makes profiles, in one round trip.
-        ///
-        /// # Errors
-        /// When the database refuses.
+        /// Inserts profiles, in one round trip.
         pub async fn insert<Id: Copy + Into<uuid::Uuid>>(
             connection: &mut sqlx::PgConnection,
             profiles: &[NewProfile<Id>],
@@ -92,21 +81,18 @@ macro_rules! statements {
             Ok(())
         }
 
-        /// Changes the profiles of people who have one, in one round trip. Tells those that are not as they were.
-        ///
-        /// # Errors
-        /// When the database refuses.
+        /// Changes the profiles of users who have one, in one round trip, and returns those that differ from before.
         pub async fn update(
             connection: &mut sqlx::PgConnection,
-            changes: &[PersonChange],
+            changes: &[ProfileChange],
         ) -> sqlx::Result<Vec<Changed>> {
-            let user_ids: Vec<uuid::Uuid> = changes.iter().map(|change| change.user_id.as_uuid()).collect();
-            let emails: Vec<String> = changes.iter().map(|change| change.email.clone()).collect();
-            let first_names: Vec<Option<String>> = changes.iter().map(|change| change.first_name.clone()).collect();
-            let last_names: Vec<Option<String>> = changes.iter().map(|change| change.last_name.clone()).collect();
-            let phone_said: Vec<bool> = changes.iter().map(|change| change.phone.is_some()).collect();
-            let phones: Vec<Option<String>> = changes.iter().map(|change| change.phone.clone().flatten()).collect();
-            let versions: Vec<i64> = changes.iter().map(|change| change.version).collect();
+            let user_ids: Vec<uuid::Uuid> = changes.iter().map(|new| new.change.user_id.as_uuid()).collect();
+            let emails: Vec<String> = changes.iter().map(|new| new.change.email.clone()).collect();
+            let first_names: Vec<Option<String>> = changes.iter().map(|new| new.change.first_name.clone()).collect();
+            let last_names: Vec<Option<String>> = changes.iter().map(|new| new.change.last_name.clone()).collect();
+            let phone_said: Vec<bool> = changes.iter().map(|new| new.change.phone.is_some()).collect();
+            let phones: Vec<Option<String>> = changes.iter().map(|new| new.change.phone.clone().flatten()).collect();
+            let versions: Vec<i64> = changes.iter().map(|new| new.version).collect();
             let rows = sqlx::query!(
                 r#"with old as (
                      select id, user_id, email, first_name, last_name, phone from "# + $table + r#"
@@ -158,10 +144,7 @@ macro_rules! statements {
             Ok(changed.collect())
         }
 
-        /// Deletes the profiles of people who have one, in one round trip. Tells which they were.
-        ///
-        /// # Errors
-        /// When the database refuses.
+        /// Deletes the profiles of users who have one, in one round trip, and returns them.
         pub async fn delete(
             connection: &mut sqlx::PgConnection,
             user_ids: &[events::UserId],

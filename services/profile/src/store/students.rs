@@ -1,4 +1,4 @@
-//! The table `profiles_student`.
+//! The table `profiles_student`. Every function fails with the database's error.
 
 use chrono::{DateTime, Utc};
 use events::UserId;
@@ -12,26 +12,23 @@ super::people::statements!("profiles_student");
 pub struct Student {
     /// The profile.
     pub id: Uuid,
-    /// The account.
+    /// The user.
     pub user_id: Uuid,
     /// In lower case.
     pub email: String,
-    /// Empty when not known.
+    /// Empty when unknown.
     pub first_name: String,
-    /// Empty when not known.
+    /// Empty when unknown.
     pub last_name: String,
     /// As the user wrote it.
     pub phone: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
 }
 
-/// The profile of an account.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns the profile of a user.
 pub async fn by_user(
     connection: &mut PgConnection,
     user_id: UserId,
@@ -46,10 +43,7 @@ pub async fn by_user(
     .await
 }
 
-/// The profile with an e-mail.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns the profile with an e-mail.
 pub async fn by_email(connection: &mut PgConnection, email: &str) -> sqlx::Result<Option<Student>> {
     sqlx::query_as!(
         Student,

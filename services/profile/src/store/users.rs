@@ -1,20 +1,17 @@
-//! The table `profiles_account`.
+//! The table `profiles_account`: one row for each user. Every function fails with the database's error.
 
-use crate::domain::Account;
+use crate::domain::UserState;
 use chrono::{DateTime, Utc};
 use events::UserId;
 use sqlx::PgConnection;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// What is known of accounts, locked until the transaction ends.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns the recorded states of users, and locks them until the transaction ends.
 pub async fn lock(
     connection: &mut PgConnection,
     user_ids: &[UserId],
-) -> sqlx::Result<HashMap<UserId, Account>> {
+) -> sqlx::Result<HashMap<UserId, UserState>> {
     let user_ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
         "select user_id, version, changed_at, erased from profiles_account
@@ -23,32 +20,26 @@ pub async fn lock(
     )
     .fetch_all(connection)
     .await?;
-    let account = |version, changed_at, erased| Account {
+    let state = |user_id: Uuid, version, changed_at, erased| UserState {
+        user_id: user_id.into(),
         version,
         changed_at,
         erased,
     };
     Ok(rows
         .into_iter()
-        .map(|row| {
-            (
-                row.user_id.into(),
-                account(row.version, row.changed_at, row.erased),
-            )
-        })
+        .map(|row| state(row.user_id, row.version, row.changed_at, row.erased))
+        .map(|state| (state.user_id, state))
         .collect())
 }
 
-/// Takes note of accounts that nothing is known of, in one round trip. Tells which they were.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn admit(
+/// Records users that are not recorded, in one round trip, and returns which they were.
+pub async fn insert(
     connection: &mut PgConnection,
-    accounts: &[(UserId, Account)],
+    users: &[UserState],
 ) -> sqlx::Result<HashSet<UserId>> {
-    let columns = Columns::of(accounts);
-    let admitted = sqlx::query_scalar!(
+    let columns = Columns::of(users);
+    let recorded = sqlx::query_scalar!(
         "insert into profiles_account (user_id, version, changed_at, erased)
          select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[])
          on conflict (user_id) do nothing
@@ -60,18 +51,12 @@ pub async fn admit(
     )
     .fetch_all(connection)
     .await?;
-    Ok(admitted.into_iter().map(UserId::from).collect())
+    Ok(recorded.into_iter().map(UserId::from).collect())
 }
 
-/// Takes note of what accounts are now, in one round trip.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn put(
-    connection: &mut PgConnection,
-    accounts: &[(UserId, Account)],
-) -> sqlx::Result<()> {
-    let columns = Columns::of(accounts);
+/// Records the states of users, in one round trip.
+pub async fn put(connection: &mut PgConnection, users: &[UserState]) -> sqlx::Result<()> {
+    let columns = Columns::of(users);
     sqlx::query!(
         "insert into profiles_account as known (user_id, version, changed_at, erased)
          select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[])
@@ -96,18 +81,12 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(accounts: &[(UserId, Account)]) -> Self {
+    fn of(users: &[UserState]) -> Self {
         Self {
-            user_ids: accounts.iter().map(|(id, _)| id.as_uuid()).collect(),
-            versions: accounts
-                .iter()
-                .map(|(_, account)| account.version)
-                .collect(),
-            changed_at: accounts
-                .iter()
-                .map(|(_, account)| account.changed_at)
-                .collect(),
-            erased: accounts.iter().map(|(_, account)| account.erased).collect(),
+            user_ids: users.iter().map(|user| user.user_id.as_uuid()).collect(),
+            versions: users.iter().map(|user| user.version).collect(),
+            changed_at: users.iter().map(|user| user.changed_at).collect(),
+            erased: users.iter().map(|user| user.erased).collect(),
         }
     }
 }

@@ -1,0 +1,78 @@
+//! The start of the processes that publish and consume. Every task runs under [`Process`], which stops the process when
+//! one of them ends early.
+
+use crate::{Broker, ConsumeConfig, Consumer, Handlers, Housekeeping, Outbox, outbox};
+use events::topology::Service;
+use service_kit::{
+    Process, database,
+    health::{self, Health},
+};
+use sqlx::{PgPool, migrate::Migrator};
+use std::future::{Future, ready};
+
+/// What a service consumes, and with which handlers.
+pub struct Consume {
+    /// The service.
+    pub service: &'static Service,
+    /// Its handlers.
+    pub handlers: Handlers,
+    /// All migrations of its database.
+    pub migrators: &'static [&'static Migrator],
+}
+
+/// Runs a process that handles the events of its service's queue, until the process stops.
+///
+/// # Errors
+/// Fails when the configuration or the schema of the database does not allow the start.
+pub async fn consume(
+    consume: Consume,
+    config: ConsumeConfig,
+    process: Process,
+) -> anyhow::Result<()> {
+    let Consume {
+        service,
+        handlers,
+        migrators,
+    } = consume;
+    let environment = &config.environment;
+    environment.check("DATABASE_URL", &config.database.address()?)?;
+    environment.check("AMQP_URL", &config.broker.address()?)?;
+    let stopping = process.stopping();
+    let pool = database::connect(&config.database, &stopping).await?;
+    database::ensure_current(&pool, migrators, service.name).await?;
+    let broker = Broker::new(&config.broker, service.name)?;
+    let outbox = start_relay(&process, pool.clone(), broker.clone());
+    let consumer = Consumer::new(broker, outbox, &service.queue, handlers);
+
+    let status = consumer.status();
+    let health = Health::new()
+        .check("database", move || database::answers(pool.clone()))
+        .check("consumer", move || ready(status.check()));
+    process.spawn(
+        "internal listener",
+        health::serve(config.internal, health, stopping.clone()),
+    );
+    spawn(&process, "consumer", consumer.run(stopping.clone()));
+    stopping.cancelled().await;
+    Ok(())
+}
+
+/// Starts the relay and the housekeeping of a process that writes events, and returns the outbox that it writes to.
+pub fn start_relay(process: &Process, pool: PgPool, broker: Broker) -> Outbox {
+    let housekeeping = Housekeeping::new(&pool);
+    let (outbox, relay) = outbox(pool, broker);
+    spawn(process, "relay", relay.run(process.stopping()));
+    spawn(
+        process,
+        "housekeeping",
+        housekeeping.run(process.stopping()),
+    );
+    outbox
+}
+
+fn spawn(process: &Process, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    process.spawn(name, async {
+        task.await;
+        Ok(())
+    });
+}

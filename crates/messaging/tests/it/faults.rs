@@ -1,0 +1,130 @@
+//! The consumer while the database, the broker or the process fails.
+
+use crate::fixture::{Fixture, SOON, user};
+use events::topology::PROFILE;
+use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeleteOptions};
+use sqlx::postgres::PgPoolOptions;
+use std::time::Duration;
+use test_support::{Mode, Proxy, eventually};
+
+#[tokio::test]
+async fn events_are_held_while_the_database_does_not_answer_and_none_is_parked() {
+    let fixture = Fixture::new().await;
+    let url: reqwest::Url = fixture.database.url.parse().unwrap();
+    let target = url.socket_addrs(|| None).unwrap()[0];
+    let to_database = Proxy::to(target).await;
+    let through = fixture
+        .database
+        .url
+        .replace(&target.to_string(), &to_database.address.to_string());
+    assert_ne!(through, fixture.database.url);
+    let pool = PgPoolOptions::new()
+        .acquire_timeout(Duration::from_secs(1))
+        .connect_lazy(&through)
+        .unwrap();
+    fixture.start_consumer_with(pool).await;
+    fixture.proof_of_life().await;
+    to_database.set(Mode::Refuse);
+    let held = user("held");
+    fixture.send(&held).await;
+    to_database.set(Mode::Pass);
+    fixture.has_effect(&held).await;
+    fixture.proof_of_life().await;
+    assert_eq!(fixture.database.count("parked_event").await, 0);
+    assert_eq!(fixture.effects().await, 3);
+}
+
+#[tokio::test]
+async fn after_a_cut_connection_what_is_published_then_is_received() {
+    let fixture = Fixture::new().await;
+    fixture.start_consumer().await;
+    for _ in 0..3 {
+        fixture.to_broker.cut();
+        fixture.proof_of_life().await;
+    }
+    assert_eq!(fixture.effects().await, 3);
+}
+
+#[tokio::test]
+async fn a_deleted_queue_is_declared_again() {
+    let fixture = Fixture::new().await;
+    fixture.start_consumer().await;
+    let channel = fixture.vhost.channel().await;
+    channel
+        .queue_delete(PROFILE.queue.name.into(), QueueDeleteOptions::default())
+        .await
+        .unwrap();
+    eventually(SOON, "the queue is back", async || {
+        fixture.vhost.depth(PROFILE.queue.name).await.is_some()
+    })
+    .await;
+    eventually(SOON, "an event is heard again", async || {
+        fixture.send(&user("again")).await;
+        fixture.effects().await > 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_crashed_its_consumer_again_and_again_is_parked_as_dead() {
+    let fixture = Fixture::new().await;
+    messaging::topology::apply(&fixture.broker()).await.unwrap();
+    let event_id = fixture.send(&user("deadly")).await;
+    let channel = fixture.vhost.channel().await;
+    eventually(SOON, "the broker sets it aside", async || {
+        if let Some(message) = channel
+            .basic_get(PROFILE.queue.name.into(), BasicGetOptions::default())
+            .await
+            .unwrap()
+        {
+            message
+                .nack(BasicNackOptions {
+                    requeue: true,
+                    multiple: false,
+                })
+                .await
+                .unwrap();
+        }
+        fixture.vhost.depth(PROFILE.queue.crashed).await == Some(1)
+    })
+    .await;
+    fixture.start_consumer().await;
+    let dead = format!(
+        "event_id = '{event_id}' and state = 'dead' and kind = 'crashed' and routing_key = 'auth.user.created'
+         and exchange = 'events.topic'"
+    );
+    fixture.parked(&dead).await;
+    eventually(SOON, "it is moved", async || {
+        fixture.vhost.depth(PROFILE.queue.crashed).await == Some(0)
+    })
+    .await;
+    fixture.proof_of_life().await;
+    assert_eq!(fixture.effects().await, 1);
+}
+
+#[tokio::test]
+async fn told_to_stop_a_consumer_ends_and_loses_nothing() {
+    let fixture = Fixture::new().await;
+    let consumer = fixture.start_consumer().await;
+    for _ in 0..200 {
+        fixture.send(&user("many")).await;
+    }
+    fixture.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(5), consumer)
+        .await
+        .expect("the consumer ends in time")
+        .unwrap();
+    eventually(
+        SOON,
+        "what was not handled is back in the queue",
+        async || {
+            let depth = fixture
+                .vhost
+                .depth(PROFILE.queue.name)
+                .await
+                .unwrap_or_default();
+            i64::from(depth) + fixture.effects().await >= 200
+        },
+    )
+    .await;
+}

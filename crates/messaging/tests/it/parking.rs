@@ -1,0 +1,149 @@
+//! Events that are not handled: each is parked with a reason, and stops no other.
+
+use crate::fixture::{Fixture, SOON, bare_envelope, user};
+use events::{Event as _, EventId, auth::UserCreated};
+use messaging::admin::{self, ParkedFilter};
+use test_support::eventually;
+use uuid::Uuid;
+
+#[tokio::test]
+async fn a_message_that_can_never_be_handled_is_dead_with_a_reason_and_stops_nothing() {
+    let fixture = Fixture::new().await;
+    fixture.start_consumer().await;
+    let poison: [&[u8]; 6] = [
+        b"",
+        b"\xff\xfe",
+        b"nonsense",
+        b"42",
+        br#"{"_meta": {}}"#,
+        br#"{"payload": {}, "_meta": {}}"#,
+    ];
+    for body in poison {
+        fixture.vhost.publish(UserCreated::KEY, body).await;
+        fixture.vhost.publish(UserCreated::KEY, body).await;
+    }
+    fixture.proof_of_life().await;
+    let dead = admin::parked(
+        &mut fixture.database.pool.acquire().await.unwrap(),
+        &ParkedFilter::default(),
+        100,
+    )
+    .await
+    .unwrap();
+    assert_eq!(dead.len(), poison.len(), "{dead:#?}");
+    assert!(
+        dead.iter().all(|event| event.state == "dead"
+            && !event.reason.is_empty()
+            && event.deliveries == 2)
+    );
+    assert_eq!(fixture.effects().await, 1);
+}
+
+#[tokio::test]
+async fn an_unreadable_message_cannot_keep_a_sound_one_with_its_id_away() {
+    let fixture = Fixture::new().await;
+    fixture.start_consumer().await;
+    let (event, event_id) = (user("sound"), EventId::new());
+    let forged = format!(r#"{{"payload": {{}}, "_meta": {{"event_id": "{event_id}"}}}}"#);
+    fixture.vhost.publish(UserCreated::KEY, forged).await;
+    fixture
+        .vhost
+        .publish(UserCreated::KEY, bare_envelope(&event, event_id))
+        .await;
+    fixture.has_effect(&event).await;
+}
+
+#[tokio::test]
+async fn only_the_culprit_of_a_batch_is_parked() {
+    let fixture = Fixture::new().await;
+    messaging::topology::apply(&fixture.broker()).await.unwrap();
+    for i in 0..60 {
+        fixture
+            .send(&user(match i {
+                20 => "reject",
+                40 => "panic",
+                _ => "innocent",
+            }))
+            .await;
+    }
+    fixture.start_consumer().await;
+    eventually(SOON, "the innocent are handled", async || {
+        fixture.effects().await == 58
+    })
+    .await;
+    fixture
+        .parked("state = 'dead' and kind = 'rejected' and reason like '%the test says so%'")
+        .await;
+    fixture
+        .parked("state = 'waiting' and kind = 'panic' and attempts >= 1")
+        .await;
+    assert_eq!(fixture.database.count("parked_event").await, 2);
+    fixture.proof_of_life().await;
+}
+
+#[tokio::test]
+async fn a_transient_failure_is_tried_again() {
+    let fixture = Fixture::new().await;
+    fixture.start_consumer().await;
+    let event = user("flaky");
+    fixture.send(&event).await;
+    fixture.has_effect(&event).await;
+    assert_eq!(fixture.database.count("parked_event").await, 0);
+}
+
+#[tokio::test]
+async fn a_user_who_is_erased_is_erased_from_parked_events() {
+    let fixture = Fixture::new().await;
+    fixture.start_consumer().await;
+    let (leaves, stays) = (user("reject"), user("reject"));
+    let (left, stayed) = (fixture.send(&leaves).await, fixture.send(&stays).await);
+    eventually(SOON, "both are dead", async || {
+        fixture.database.count("parked_event").await == 2
+    })
+    .await;
+    let mut tx = fixture.outbox_without_relay().begin().await.unwrap();
+    tx.erase(&[leaves.user_id.as_uuid()]).await.unwrap();
+    tx.commit().await.unwrap();
+    fixture
+        .parked(&format!(
+            "event_id = '{left}' and body = '' and kind = 'erased'"
+        ))
+        .await;
+    fixture
+        .parked(&format!(
+            "event_id = '{stayed}' and body <> '' and kind = 'rejected'"
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn a_dead_event_can_be_replayed_and_keeps_its_id() {
+    let fixture = Fixture::new().await;
+    fixture.start_consumer().await;
+    let event_id = fixture.send(&user("reject")).await;
+    fixture.parked("state = 'dead'").await;
+    let mut connection = fixture.database.pool.acquire().await.unwrap();
+    let replayed = admin::replay(&mut connection, &[event_id.as_uuid()])
+        .await
+        .unwrap();
+    assert_eq!(replayed, [event_id.as_uuid()]);
+    let again = format!("state = 'dead' and attempts = 1 and event_id = '{event_id}'");
+    fixture.parked(&again).await;
+    assert!(
+        admin::replay(&mut connection, &[Uuid::now_v7()])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn one_events_handling_is_cut_after_a_second() {
+    let fixture = Fixture::new().await;
+    fixture.start_consumer().await;
+    fixture.send(&user("slow")).await;
+    fixture
+        .parked("state = 'waiting' and kind = 'database' and reason like '%statement timeout%'")
+        .await;
+    fixture.proof_of_life().await;
+}
