@@ -1,17 +1,21 @@
-//! The launcher as a person uses it: the README's commands, a broker that is stopped, a launcher that is killed.
+//! The launcher as a person uses it: the README's commands, a stopped broker, a killed launcher, a closed terminal.
 
+use events::topology::{Unit, UnitState};
 use serde_json::Value;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    process::{ExitStatus, Output},
+    process::{ExitStatus, Output, Stdio},
     time::Duration,
 };
 use test_support::{eventually, servers};
-use tokio::{process::Command, task::JoinHandle};
+use tokio::{
+    process::{Child, Command},
+    task::JoinHandle,
+};
 use uuid::Uuid;
 
-/// A directory with a stack in it; gone with the test.
+/// A directory with a stack in it, which is removed at the end of the test.
 struct Home {
     dir: PathBuf,
 }
@@ -40,7 +44,7 @@ impl Home {
         command
     }
 
-    /// Runs `medtrack …`; returns what it said.
+    /// Runs `medtrack …`; returns what it printed.
     async fn medtrack(&self, arguments: &str) -> String {
         let mut command = self.command(root().join("medtrack"));
         let output = command.args(arguments.split_whitespace()).output().await;
@@ -53,7 +57,7 @@ impl Home {
         text(&output)
     }
 
-    /// Runs lines of shell as the README has them.
+    /// Runs lines of shell as they are in the README.
     async fn shell(&self, script: &str) -> String {
         let medtrack = format!(
             "medtrack() {{ {} \"$@\"; }}\n",
@@ -70,16 +74,16 @@ impl Home {
         text(&output)
     }
 
-    /// Stands in the way of the next PostgreSQL, as a server does that is not quite dead, until one has given up.
+    /// Holds the lock of PostgreSQL, as a server does that is about to end, until a new server has failed to start.
     async fn hold_postgres(&self) -> Option<JoinHandle<io::Result<ExitStatus>>> {
         let data = self.dir.join(".medtrack/postgres");
         if !data.exists() {
-            return None; // It belongs to the package's user, who cannot be held up by one of ours.
+            return None; // The data belong to another user, whose lock this user cannot take.
         }
         let lock = data.join("postmaster.pid");
         eventually(
             Duration::from_secs(20),
-            "the killed one's server ends",
+            "the server of the killed launcher ends",
             async || !lock.exists(),
         )
         .await;
@@ -101,7 +105,38 @@ impl Home {
             .collect()
     }
 
-    /// Inbox of whoever the README's walk has registered.
+    /// Starts the stack in a terminal that closes at once: its pipes have no reader.
+    fn up_without_terminal(&self) -> Child {
+        let mut command = self.command(root().join("medtrack"));
+        command
+            .arg("up")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut launcher = command.spawn().expect("the launcher starts");
+        drop((launcher.stdout.take(), launcher.stderr.take()));
+        launcher
+    }
+
+    async fn wait_until_ready(&self) {
+        eventually(Duration::from_secs(60), "the stack is ready", async || {
+            let ps = self
+                .command(root().join("medtrack"))
+                .arg("ps")
+                .output()
+                .await;
+            ps.is_ok_and(|ps| ps.status.success() && text(&ps).matches(" running ").count() == 10)
+        })
+        .await;
+    }
+
+    /// The list that the launcher writes for the operator's command.
+    fn units(&self) -> Vec<Unit> {
+        let text = fs::read_to_string(self.dir.join(".medtrack/units.json"));
+        serde_json::from_str(&text.expect("the launcher writes units.json"))
+            .expect("it is a list of units")
+    }
+
+    /// The inbox of the user that the README's walk has registered.
     async fn inbox(&self) -> String {
         self.shell(
             r#". .medtrack/env
@@ -163,12 +198,12 @@ fn is_alive(pid: &str) -> bool {
 #[tokio::test]
 async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
     let home = Home::new();
-    let said = home.medtrack("up --detach").await;
-    assert!(said.contains("is ready"), "{said}");
-    let said = home.medtrack("up").await;
+    let output = home.medtrack("up --detach").await;
+    assert!(output.contains("is ready"), "{output}");
+    let output = home.medtrack("up").await;
     assert!(
-        said.contains("already running (pid ") && said.contains("is ready"),
-        "{said}"
+        output.contains("already running (pid ") && output.contains("is ready"),
+        "{output}"
     );
     let units = home.medtrack("ps").await;
     assert_eq!(
@@ -180,6 +215,21 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
         "{units}"
     );
 
+    let list = home.units();
+    assert_eq!(list.len(), 10);
+    for unit in &list {
+        let pid = unit.pid.expect("a running unit has a process");
+        assert!(
+            is_alive(&pid.to_string()) && unit.state == UnitState::Running,
+            "{unit:?}"
+        );
+        assert_eq!(
+            unit.internal_address.is_some(),
+            unit.unit.contains("-service"),
+            "{unit:?}"
+        );
+    }
+
     // The walk, and the greps.
     let blocks = readme_blocks();
     home.shell(&blocks[1]).await;
@@ -187,14 +237,14 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
         home.inbox().await.contains("Welcome to MedTrack!")
     })
     .await;
-    let seen = home.shell(&blocks[2]).await;
+    let lines = home.shell(&blocks[2]).await;
     for line in [
         "INFO Published event: auth.user.created",
         "INFO ✅ Created student profile for user ",
         "INFO Published event: student.created",
         "INFO ✅ Created notification for user ",
     ] {
-        assert!(seen.contains(line), "{line} in {seen}");
+        assert!(lines.contains(line), "{line} in {lines}");
     }
     let environment =
         fs::read_to_string(home.dir.join(".medtrack/env")).expect("up writes the addresses");
@@ -222,7 +272,7 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
     assert_eq!(
         queues.as_array().map(Vec::len),
         Some(6),
-        "three queues and their .crashed twins"
+        "three queues and their .crashed queues"
     );
     let nothing = home
         .shell(". .medtrack/env; curl -s $GATEWAY_URL/nothing")
@@ -246,7 +296,7 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
     let refused = home.shell(stranger).await;
     assert!(refused.contains("permission denied"), "{refused}");
 
-    // Who guesses passwords is counted by the address that the gateway sees, not by what he says.
+    // Failed logins are counted by the address that the gateway sees, not by a header of the client.
     let guesses = home
         .shell(
             r#". .medtrack/env
@@ -261,12 +311,19 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
 
     // Registration does not need the broker.
     home.medtrack("stop rabbitmq").await;
+    assert_eq!(unit(&home, "rabbitmq").state, UnitState::Stopped);
     let registered = blocks[1]
         .replace("test.user@", "no.broker@")
         .replace("-s -X POST", "-sf --max-time 2 -X POST");
     home.shell(&registered).await;
     assert_eq!(home.inbox().await.trim(), "[]");
     home.medtrack("restart rabbitmq").await;
+    let rabbitmq = unit(&home, "rabbitmq");
+    assert_eq!(
+        (rabbitmq.restarts, rabbitmq.restarted_at.len()),
+        (1, 1),
+        "{rabbitmq:?}"
+    );
     eventually(Duration::from_secs(10), "the welcome", async || {
         home.inbox().await.contains("Welcome to MedTrack!")
     })
@@ -274,80 +331,61 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
     home.medtrack("restart profile-consumer comm-consumer")
         .await;
 
-    // A killed launcher leaves nothing, and the next one finds all data.
+    // A killed launcher leaves no process, and the next one, whose terminal is closed, finds all data.
     let launcher =
         fs::read_to_string(home.dir.join(".medtrack/lock")).expect("a running stack has a lock");
     let children = home.children();
     assert_eq!(children.len(), 10);
     home.shell(&format!("kill -9 {launcher}")).await;
     let decoy = home.hold_postgres().await;
-    let said = home.medtrack("up --detach").await;
-    assert!(said.contains("is ready"), "{said}");
+    let mut launcher = home.up_without_terminal();
+    home.wait_until_ready().await;
     if let Some(decoy) = decoy {
         decoy
             .await
-            .expect("it is waited for")
+            .expect("the task does not panic")
             .expect("PostgreSQL was held up, and started again");
     }
     assert!(
         !children.iter().any(|pid| is_alive(pid)),
-        "nothing is left of the killed one"
+        "no process of the killed launcher is alive"
     );
     assert!(home.inbox().await.contains("Welcome to MedTrack!"));
 
     let children = home.children();
+    let profile = unit(&home, "profile-service-consumer");
+    home.shell(&format!(
+        "kill -9 {}",
+        profile.pid.expect("the consumer runs")
+    ))
+    .await;
+    eventually(
+        Duration::from_secs(10),
+        "the consumer's restart",
+        async || {
+            let now = unit(&home, "profile-service-consumer");
+            now.restarts == 1 && now.state == UnitState::Running && now.pid != profile.pid
+        },
+    )
+    .await;
+    assert!(
+        launcher.try_wait().expect("it is a child").is_none(),
+        "the closed terminal ended it"
+    );
     home.medtrack("stop").await;
-    assert!(!children.iter().any(|pid| is_alive(pid)), "nothing is left");
+    let ended = launcher.wait().await.expect("it is a child");
+    assert!(ended.success(), "{ended}");
+    assert!(
+        !children.iter().any(|pid| is_alive(pid)),
+        "a process is left"
+    );
     home.medtrack("stop").await;
     home.medtrack("reset --yes").await;
     assert!(!home.dir.join(".medtrack").exists());
 }
 
-#[tokio::test]
-async fn errors_end_in_a_next_step() {
-    let home = Home::new();
-    for (arguments, next) in [
-        ("ps", "try: ./medtrack up"),
-        ("logs", "try: ./medtrack up"),
-        ("restart x", "try: ./medtrack up"),
-    ] {
-        let output = home
-            .command(root().join("medtrack"))
-            .args(arguments.split(' '))
-            .output()
-            .await;
-        let output = output.expect("the launcher runs");
-        assert!(
-            !output.status.success() && text(&output).contains(next),
-            "{arguments}: {}",
-            text(&output)
-        );
-    }
-}
-
-/// Commands that the README names and that take too long, or cannot run here, at least exist.
-#[tokio::test]
-async fn every_command_of_the_readme_exists() {
-    let home = Home::new();
-    let readme = fs::read_to_string(root().join("README.md")).expect("there is a README");
-    let mut seen = 0;
-    for command in readme.split("./medtrack ").skip(1) {
-        let word: String = command
-            .chars()
-            .take_while(char::is_ascii_alphabetic)
-            .collect();
-        let help = home.medtrack(&format!("{word} --help")).await;
-        let options = command
-            .split(['`', '\n', '#', '|'])
-            .next()
-            .unwrap_or_default();
-        for option in options
-            .split_whitespace()
-            .filter(|option| option.starts_with("--"))
-        {
-            assert!(help.contains(option), "{word} {option}");
-        }
-        seen += 1;
-    }
-    assert!(seen > 10);
+fn unit(home: &Home, name: &str) -> Unit {
+    let units = home.units().into_iter();
+    let unit = { units }.find(|unit| unit.unit == name);
+    unit.unwrap_or_else(|| panic!("there is no unit {name}"))
 }

@@ -93,8 +93,8 @@ impl CommandSpec {
         self
     }
 
-    /// Makes the kernel kill the program, instead of stopping it, when this process dies: it may lose its output then, and
-    /// a program without output could wait for ever.
+    /// Makes the kernel kill the program when this process dies. Its output then has no reader, so the kernel does not
+    /// ask it to stop first.
     pub(crate) fn kill_with_parent(mut self) -> Self {
         self.kill_with_parent = true;
         self

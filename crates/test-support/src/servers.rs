@@ -1,4 +1,4 @@
-//! The servers of this run, as `./medtrack test` and `./medtrack ephemeral exec` tell them.
+//! The servers of this run. `./medtrack test` and `./medtrack ephemeral exec` name them in the environment.
 
 use reqwest::Url;
 use std::{env, net::SocketAddr, path::PathBuf};
@@ -18,7 +18,7 @@ pub fn management_url() -> String {
     read("MEDTRACK_TEST_MANAGEMENT_URL")
 }
 
-/// A binary of this workspace, built.
+/// The path of a program of this workspace; it must be built.
 pub fn binary(name: &str) -> PathBuf {
     let path = PathBuf::from(read("MEDTRACK_TEST_BIN_DIR")).join(name);
     assert!(
@@ -44,16 +44,16 @@ pub(crate) fn address_of(url: &str) -> SocketAddr {
         .expect("the name of the run's servers resolves")
 }
 
-/// The same address, somewhere else.
+/// The address with another host and port.
 pub(crate) fn with_address(url: &str, address: SocketAddr) -> String {
     let mut url = parse(url);
     url.set_ip_host(address.ip())
         .and_then(|()| url.set_port(Some(address.port())).map(drop))
-        .expect("it had a host and a port");
+        .expect("an address has a host and a port");
     url.to_string()
 }
 
-/// The same address, with another database or virtual host.
+/// The address with another database or virtual host.
 pub(crate) fn with_name(url: &str, name: &str) -> String {
     let mut url = parse(url);
     url.set_path(name);
@@ -64,14 +64,15 @@ pub(crate) fn parse(url: &str) -> Url {
     url.parse().expect("the run's addresses are URLs")
 }
 
-/// Does asynchronous work from a `drop`, where nothing can be awaited and the test's runtime may be gone.
+/// Does asynchronous work in a `drop`, which cannot await, and in which the test's runtime may have ended.
 pub(crate) fn clean_up(work: impl Future<Output = ()> + Send + 'static) {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
     };
-    let done = std::thread::spawn(move || runtime().map(|runtime| runtime.block_on(work))).join();
-    // A left-over goes with the run's private servers.
-    drop(done);
+    let finished =
+        std::thread::spawn(move || runtime().map(|runtime| runtime.block_on(work))).join();
+    // Where it fails, the run's private servers end with all their data anyway.
+    drop(finished);
 }
