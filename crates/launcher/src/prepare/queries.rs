@@ -16,31 +16,23 @@ use uuid::Uuid;
 /// A crate compiles its queries again when the value of this variable differs: its source reads it by `option_env!`.
 const RUN: &str = "MEDTRACK_PREPARE";
 
-/// A crate with checked queries.
-struct Described {
-    package: &'static str,
-    /// The file that reads [`RUN`].
-    source: PathBuf,
-    /// The database, and the variable that names it is `…_DATABASE_URL`.
-    database: &'static str,
-    /// Directories of migrations, in their order.
-    migrations: Vec<&'static str>,
+/// The migrations of messaging, which every database has, and the name of the database that has no others.
+const MESSAGING: &str = "messaging";
+
+/// The databases that the queries are checked against. `AUTH_DATABASE_URL` names the database `auth`.
+fn databases() -> Vec<&'static str> {
+    let services = SERVICES.iter().map(|service| service.short);
+    std::iter::once(MESSAGING).chain(services).collect()
 }
 
-fn crates() -> Vec<Described> {
-    let messaging = Described {
-        package: "messaging",
-        source: "crates/messaging/src/lib.rs".into(),
-        database: "messaging",
-        migrations: vec!["messaging"],
-    };
-    let service = SERVICES.iter().map(|service| Described {
-        package: service.name,
-        source: format!("services/{}/src/store.rs", service.short).into(),
-        database: service.short,
-        migrations: vec!["messaging", service.short],
-    });
-    std::iter::once(messaging).chain(service).collect()
+/// The files that read [`RUN`], one in each crate with checked queries.
+fn sources() -> Vec<String> {
+    let services = SERVICES
+        .iter()
+        .map(|service| format!("services/{}/src/store.rs", service.short));
+    std::iter::once("crates/messaging/src/lib.rs".to_owned())
+        .chain(services)
+        .collect()
 }
 
 /// Makes the descriptions anew; with `check` only compares.
@@ -48,8 +40,8 @@ pub(super) async fn refresh(workspace: &Workspace, check: bool) -> anyhow::Resul
     let fresh = std::env::temp_dir().join(format!("medtrack-sqlx-{}", Uuid::new_v4()));
     fs::create_dir(&fresh)?;
     let described = ephemeral::with_postgres(async |postgres| {
-        for described in crates() {
-            migrate(workspace, postgres, &described).await?;
+        for database in databases() {
+            migrate(workspace, postgres, database).await?;
         }
         describe(workspace, postgres, &fresh).await
     });
@@ -60,16 +52,14 @@ pub(super) async fn refresh(workspace: &Workspace, check: bool) -> anyhow::Resul
     outcome
 }
 
-async fn migrate(
-    workspace: &Workspace,
-    postgres: &Postgres,
-    described: &Described,
-) -> anyhow::Result<()> {
-    let database = described.database;
+/// Creates a database and applies the migrations of messaging and its own.
+async fn migrate(workspace: &Workspace, postgres: &Postgres, database: &str) -> anyhow::Result<()> {
     postgres
         .psql(&format!("create database {database};"))
         .await?;
-    for name in &described.migrations {
+    let mut directories = vec![MESSAGING, database];
+    directories.dedup();
+    for name in directories {
         let dir = workspace.repository.join("migrations").join(name);
         let entries =
             fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
@@ -82,30 +72,24 @@ async fn migrate(
     Ok(())
 }
 
-/// Compiles all crates with queries; sqlx's macros write the descriptions into `fresh`.
+/// Checks the same programs as the shim builds, to share what it built; sqlx's macros write the descriptions into
+/// `fresh`.
 async fn describe(workspace: &Workspace, postgres: &Postgres, fresh: &Path) -> anyhow::Result<()> {
     let mut cargo = CommandSpec::new("cargo")
-        .args(["check", "--locked"])
-        .args(
-            crates()
-                .iter()
-                .flat_map(|described| ["-p", described.package]),
-        )
+        .args(["check", "--locked", "--workspace", "--bins"])
         .args(workspace.release_flag())
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", fresh)
         .env(RUN, Uuid::new_v4().to_string())
         .dir(&workspace.repository);
-    for described in crates() {
+    for source in sources() {
         // Without it, cargo would keep what it compiled before, and the crate's queries would be missing.
-        let source = fs::read_to_string(workspace.repository.join(&described.source))?;
-        if !source.contains(&format!("option_env!(\"{RUN}\")")) {
-            bail!(
-                "{} must contain: const _: Option<&str> = option_env!(\"{RUN}\");",
-                described.source.display()
-            );
+        let code = fs::read_to_string(workspace.repository.join(&source))?;
+        if !code.contains(&format!("option_env!(\"{RUN}\")")) {
+            bail!("{source} must contain: const _: Option<&str> = option_env!(\"{RUN}\");");
         }
-        let database = described.database;
+    }
+    for database in databases() {
         let variable = format!("{}_DATABASE_URL", database.to_uppercase());
         cargo = cargo.env(&variable, postgres.url(database));
     }
@@ -115,7 +99,7 @@ async fn describe(workspace: &Workspace, postgres: &Postgres, fresh: &Path) -> a
         .await
         .context("cannot run cargo")?;
     if !status.success() {
-        bail!("the queries do not fit the schemas; see above");
+        bail!("the queries do not fit the schemas, or the code does not compile; see above");
     }
     Ok(())
 }
