@@ -1,10 +1,12 @@
 //! Which crate may use which: `cargo metadata` knows.
 
 use crate::source::{assert_none, containing, root, sources};
+use events::topology::SERVICES;
 use serde_json::Value;
-use std::{collections::BTreeMap, process::Command, sync::LazyLock};
+use std::{process::Command, sync::LazyLock};
 
-/// The crates of this workspace, each with those it may use. Tests may use `test-support` besides.
+/// The crates of this workspace beside the services, each with those it may use. Tests may use `test-support` and
+/// `events` besides.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("events", &[]),
     ("service-kit", &["events"]),
@@ -12,41 +14,44 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("operator", &["events", "service-kit", "messaging"]),
     ("launcher", &["events"]),
     ("test-support", &["events"]),
-    ("auth-service", SERVICE),
-    ("profile-service", SERVICE),
-    ("comm-service", SERVICE),
     ("system-tests", &[]),
 ];
+/// What a service may use: never another service.
 const SERVICE: &[&str] = &["events", "service-kit", "messaging"];
 
-/// The libraries that are kept in some crates.
-const KEPT: &[(&str, &[&str])] = &[
-    ("lapin", &["messaging", "test-support", "system-tests"]),
+/// The libraries that stay in some crates; services may use those that are marked so.
+const KEPT: &[(&str, bool, &[&str])] = &[
     (
-        "axum",
-        &[
-            "service-kit",
-            "auth-service",
-            "profile-service",
-            "comm-service",
-        ],
+        "lapin",
+        false,
+        &["messaging", "test-support", "system-tests"],
     ),
+    ("axum", true, &["service-kit"]),
     (
         "sqlx",
+        true,
+        // The launcher: until `prepare` applies the migrations with psql.
         &[
             "service-kit",
             "messaging",
             "operator",
-            "auth-service",
-            "profile-service",
-            "comm-service",
             "test-support",
             "system-tests",
-            // Until `prepare` applies the migrations with psql.
             "launcher",
         ],
     ),
 ];
+
+fn is_service(name: &str) -> bool {
+    SERVICES.iter().any(|service| service.name == name)
+}
+
+/// The crates that a crate may use; none for a crate that has no rule.
+fn allowed(name: &str) -> Option<&'static [&'static str]> {
+    let rule = MAY_USE.iter().find(|(of, _)| *of == name);
+    rule.map(|(_, allowed)| *allowed)
+        .or(is_service(name).then_some(SERVICE))
+}
 
 /// A crate of this workspace.
 pub(crate) struct Package {
@@ -110,18 +115,16 @@ pub(crate) fn workspace() -> Vec<Package> {
 
 #[test]
 fn crates_depend_in_one_direction() {
-    let rules: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
     let mut broken = Vec::new();
     for package in workspace() {
-        let Some(allowed) = rules.get(package.name.as_str()) else {
+        let Some(allowed_here) = allowed(&package.name) else {
             broken.push(format!("{}: a crate without a rule", package.name));
             continue;
         };
         for dependency in &package.dependencies {
             let name = dependency.name.as_str();
-            let is_ours = rules.contains_key(name);
             let in_tests = dependency.for_tests && ["test-support", "events"].contains(&name);
-            if is_ours && !allowed.contains(&name) && !in_tests {
+            if allowed(name).is_some() && !allowed_here.contains(&name) && !in_tests {
                 broken.push(format!("{}: {name}", package.name));
             }
         }
@@ -157,12 +160,14 @@ fn crates_know_no_more_of_each_other_than_they_need() {
 fn big_libraries_stay_in_their_rooms() {
     let mut broken = Vec::new();
     for package in workspace() {
-        for (library, rooms) in KEPT {
+        for (library, in_services, rooms) in KEPT {
             let uses = package
                 .dependencies
                 .iter()
                 .any(|used| used.name == *library);
-            if uses && !rooms.contains(&package.name.as_str()) {
+            let may = rooms.contains(&package.name.as_str())
+                || (*in_services && is_service(&package.name));
+            if uses && !may {
                 broken.push(format!("{}: {library}", package.name));
             }
         }

@@ -35,6 +35,16 @@ const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 const UNNAMED: &[(&str, &str, &str)] = &[
     ("auth-service", "secrecy", "to be removed"),
     ("service-kit", "thiserror", "to be removed"),
+    (
+        "test-support",
+        "fastrand",
+        "its features, so that tests and programs share a build",
+    ),
+    (
+        "test-support",
+        "rustix",
+        "its features, so that tests and programs share a build",
+    ),
 ];
 
 fn packages() -> &'static Vec<Value> {

@@ -5,8 +5,9 @@ use events::topology::{SERVICES, Service};
 use std::collections::BTreeSet;
 
 /// Containers that are no process of a service.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 7] = [
     "postgres",
+    "logins",
     "rabbitmq",
     "gateway",
     "prometheus",

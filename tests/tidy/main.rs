@@ -3,6 +3,7 @@
 mod crates;
 mod dependencies;
 mod deployment;
+mod documents;
 mod files;
 mod names;
 mod services;

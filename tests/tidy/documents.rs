@@ -1,0 +1,80 @@
+//! The documents name what is there.
+
+use crate::source::{assert_none, read, root};
+
+const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+
+/// The links of a document: their texts and their targets.
+fn links(text: &str) -> Vec<(String, String)> {
+    let mut links = Vec::new();
+    for (at, _) in text.match_indices("](") {
+        let label = text[..at].rsplit('[').next().unwrap_or_default();
+        let target = text[at + 2..].split(')').next().unwrap_or_default();
+        links.push((label.trim_matches('`').to_owned(), target.to_owned()));
+    }
+    links
+}
+
+#[test]
+fn every_link_leads_to_a_file() {
+    let mut broken = Vec::new();
+    for document in DOCUMENTS {
+        for (_, target) in links(&read(document)) {
+            let path = target.split('#').next().unwrap_or_default();
+            if !target.contains("://") && !path.is_empty() && !root().join(path).exists() {
+                broken.push(format!("{document}: {target}"));
+            }
+        }
+    }
+    assert_none(broken, "this link leads nowhere");
+}
+
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let readme = read("README.md");
+    let (_, promises) = readme
+        .split_once("| promise | test |\n")
+        .expect("the README has a table of promises");
+    let mut broken = Vec::new();
+    let mut count = 0;
+    for line in promises
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+    {
+        let tests = links(line);
+        if tests.is_empty() {
+            broken.push(format!("no test: {line}"));
+        }
+        for (name, path) in tests {
+            count += 1;
+            let is_there = root().join(&path).is_file()
+                && (name == path || read(&path).contains(&format!("fn {name}(")));
+            if !is_there {
+                broken.push(format!("{path}: {name}"));
+            }
+        }
+    }
+    assert!(count >= 12, "the promises are read: {count}");
+    assert_none(broken, "a promise of README.md needs a test that exists");
+}
+
+/// The files that CONTRIBUTING.md names are there. A name in angle brackets stands for one that the reader chooses.
+#[test]
+fn every_file_to_touch_exists() {
+    let text = read("CONTRIBUTING.md");
+    let mut broken = Vec::new();
+    let mut count = 0;
+    for name in text.split('`').skip(1).step_by(2) {
+        let is_path = name.contains('/') || name.ends_with(".yml") || name.ends_with("Dockerfile");
+        let is_own = name.contains(['<', ' ', '*', '…', ':', '{']) || name.starts_with("./");
+        if is_path && !is_own {
+            count += 1;
+            if !root().join(name).exists() {
+                broken.push(name.to_owned());
+            }
+        }
+    }
+    assert!(count > 10, "the files are read: {count}");
+    assert_none(broken, "CONTRIBUTING.md names a file that is not there");
+}
