@@ -1,4 +1,4 @@
-//! What auth-service publishes.
+//! The events that auth-service publishes.
 
 use crate::{Event, Role, UserId, text_or_empty};
 use chrono::{DateTime, Utc};
@@ -21,7 +21,7 @@ pub struct UserCreated {
     pub last_name: String,
     /// Decides which profile is made; an admin gets none.
     pub role: Role,
-    /// When the account was made.
+    /// The time of the registration.
     #[serde(default)]
     pub created_at: Option<DateTime<Utc>>,
     /// As the user wrote it.
@@ -53,7 +53,7 @@ impl Event for UserCreated {
     }
 }
 
-/// A user's account changed: one event for each change, with the whole account as it is now.
+/// A user changed: one event for each change, with the whole user after it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserUpdated {
     /// The user.
@@ -66,14 +66,14 @@ pub struct UserUpdated {
     /// Empty when the user has none; missing when the publisher does not say.
     #[serde(default)]
     pub last_name: Option<String>,
-    /// `null` when the user has none; missing when the publisher does not say: then it stays.
+    /// `null` when the user has none. When it is missing, the publisher does not say, and the phone stays as it is.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "said"
     )]
     pub phone: Option<Option<String>>,
-    /// What the user is.
+    /// The role of the user.
     #[serde(default)]
     pub role: Option<Role>,
     /// The language of texts for this user, such as `en` or `fr`.
@@ -106,7 +106,7 @@ impl Event for UserUpdated {
     }
 }
 
-/// A user's account was deleted: whoever keeps something about the user erases it.
+/// A user was deleted. A service that stores data about the user erases it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserDeleted {
     /// The user who was.

@@ -1,4 +1,4 @@
-//! Every event of the system, as data: for documents, for tools and for contract tests.
+//! The list of all events, as data for documents, tools and contract tests.
 
 use crate::{
     Envelope, Event, EventId, Meta, RawMessage, Refusal, auth, envelope, internships, profile,
@@ -36,17 +36,17 @@ impl Entry {
         }
     }
 
-    /// JSON Schema of the payload, as our publishers write it.
+    /// Returns the JSON Schema of the payload as our publishers write it.
     pub fn schema(&self) -> Value {
         (self.written)()
     }
 
-    /// JSON Schema of what our readers need of a payload: a foreign publisher may leave out the rest.
+    /// Returns the JSON Schema of what our readers need of a payload: a foreign publisher may omit the rest.
     pub fn needed(&self) -> Value {
         (self.read)()
     }
 
-    /// The wire form of a realistic example, the same at every call.
+    /// Returns the wire form of a realistic example, the same at every call.
     pub fn sample(&self) -> String {
         (self.sample)()
     }
@@ -74,18 +74,18 @@ pub static EVENTS: [Entry; 18] = [
     Entry::of::<internships::GradeAssigned>("eval-service"),
 ];
 
-/// What a message turns out to be.
+/// The result of [`validate`].
 #[derive(Debug)]
 pub enum Validation {
-    /// An event of the catalogue, payload and all.
+    /// An event of the catalogue, with a valid payload.
     Accepted(Meta),
-    /// A sound envelope under a routing key that the catalogue does not have.
+    /// A valid envelope with a routing key that is not in the catalogue.
     Unknown(Meta),
-    /// Nothing that could ever be handled.
+    /// A message that no version of a handler can handle.
     Refused(Refusal),
 }
 
-/// Reads a message as far as it can be read without a handler. Total: never panics, always a verdict.
+/// Reads a message as far as this is possible without a handler. Never panics.
 pub fn validate(raw: &RawMessage<'_>) -> Validation {
     let envelope = match Envelope::decode(raw) {
         Ok(envelope) => envelope,

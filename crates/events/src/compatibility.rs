@@ -1,16 +1,16 @@
-//! The gate: a change of an event that an old reader or an old publisher could not survive does not pass.
+//! Refuses a change of an event that an old reader or an old publisher cannot survive.
 //!
-//! `tests/baseline/<key>@<schema version>.json` holds the shape that was accepted last. `./medtrack prepare` renews
-//! it for a harmless change, and refuses any other.
+//! `tests/baseline/<key>@<schema version>.json` contains the shape that was accepted last. `./medtrack prepare` renews
+//! it for a compatible change, and refuses any other.
 
 use crate::catalogue::Entry;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// What words about a field may change, at the places where a schema has them.
-const WORDS: [&str; 4] = ["description", "title", "default", "examples"];
+/// The keywords of a schema that only describe a field; they may change.
+const DESCRIPTIONS: [&str; 4] = ["description", "title", "default", "examples"];
 
-/// A change that somebody could not survive.
+/// An incompatible change.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{key}: {}\nAdd fields as Option or with #[serde(default)], and remove none; or raise SCHEMA_VERSION and keep the \
@@ -22,10 +22,10 @@ pub struct Broken {
     reasons: Vec<String>,
 }
 
-/// The text of an event's baseline as it is to be now; `accepted` is the one that there is.
+/// Returns the new text of an event's baseline; `accepted` is the present one.
 ///
 /// # Errors
-/// When what was accepted and what is now do not go together.
+/// When the accepted shape and the present shape are incompatible.
 pub fn baseline(entry: &Entry, accepted: Option<&str>) -> Result<String, Broken> {
     let now = json!({"written": entry.schema(), "needed": entry.needed()});
     let reasons = match accepted.map(serde_json::from_str) {
@@ -42,7 +42,7 @@ pub fn baseline(entry: &Entry, accepted: Option<&str>) -> Result<String, Broken>
     }
 }
 
-/// What of a change somebody could not survive: the field, and why.
+/// Returns the incompatible differences: each with its field, and why.
 fn breaks(old: &Value, new: &Value) -> Vec<String> {
     let mut broken = Vec::new();
     for (name, was) in properties(&old["written"]) {
@@ -92,7 +92,7 @@ fn required(schema: &Value) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Whether a reader of `is` takes all that fitted `was`: the same, or more of the plain types.
+/// Whether a reader of `is` accepts all that fits `was`: the same type, or more of the plain types.
 fn takes(is: &Value, was: &Value) -> bool {
     let (mut is, mut was) = (kind(is), kind(was));
     let types = |schema: &mut Value| -> BTreeSet<String> {
@@ -116,29 +116,29 @@ fn takes(is: &Value, was: &Value) -> bool {
     types(&mut is).is_superset(&types(&mut was)) && is == was
 }
 
-/// A field's type and all that narrows it; words about it are free.
+/// Returns a field's type and all that narrows it, without descriptions.
 fn kind(field: &Value) -> Value {
     let mut field = field.clone();
-    forget_words(&mut field);
+    remove_descriptions(&mut field);
     field
 }
 
-fn forget_words(schema: &mut Value) {
+fn remove_descriptions(schema: &mut Value) {
     match schema {
         Value::Object(keywords) => {
-            keywords.retain(|keyword, _| !WORDS.contains(&keyword.as_str()));
+            keywords.retain(|keyword, _| !DESCRIPTIONS.contains(&keyword.as_str()));
             for (keyword, value) in keywords {
                 match (keyword.as_str(), value) {
-                    // Here the names are fields, and may be any word.
+                    // These names are fields, and may equal a keyword.
                     ("properties" | "patternProperties", Value::Object(fields)) => {
-                        fields.values_mut().for_each(forget_words);
+                        fields.values_mut().for_each(remove_descriptions);
                     }
                     ("const" | "enum", _) => {}
-                    (_, value) => forget_words(value),
+                    (_, value) => remove_descriptions(value),
                 }
             }
         }
-        Value::Array(schemas) => schemas.iter_mut().for_each(forget_words),
+        Value::Array(schemas) => schemas.iter_mut().for_each(remove_descriptions),
         _ => {}
     }
 }
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_for_what_is_harmless() {
+    fn compatible_changes_are_accepted() {
         for (change, new) in [
             ("nothing", old()),
             (
@@ -195,7 +195,7 @@ mod tests {
                 ),
             ),
             (
-                "a field less needed",
+                "one required field less",
                 changed("/needed/required", json!([])),
             ),
             (
@@ -203,7 +203,7 @@ mod tests {
                 changed("/needed/properties/name", Value::Null),
             ),
             (
-                "a reader that takes more",
+                "a reader that accepts more",
                 changed("/needed/properties/id/type", json!(["string", "null"])),
             ),
         ] {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn it_closes_for_what_is_not() {
+    fn incompatible_changes_are_refused() {
         for (reason, new) in [
             (
                 "name was removed",
@@ -267,14 +267,14 @@ mod tests {
     }
 
     #[test]
-    fn a_new_event_passes_and_a_spoilt_baseline_does_not() {
+    fn a_new_event_is_accepted_and_a_broken_baseline_is_refused() {
         let entry = &crate::catalogue::EVENTS[0];
         let fresh = baseline(entry, None).unwrap();
         assert_eq!(baseline(entry, Some(&fresh)).unwrap(), fresh);
-        let said = baseline(entry, Some("{")).unwrap_err().to_string();
+        let message = baseline(entry, Some("{")).unwrap_err().to_string();
         assert!(
-            said.starts_with(entry.key) && said.contains("SCHEMA_VERSION"),
-            "{said}"
+            message.starts_with(entry.key) && message.contains("SCHEMA_VERSION"),
+            "{message}"
         );
     }
 }

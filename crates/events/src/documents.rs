@@ -1,4 +1,5 @@
-//! The contract for people and for programs, made from the catalogue: `./medtrack prepare` writes it into `docs/`.
+//! The documents about events, for people and for programs. `./medtrack prepare` writes them from the catalogue into
+//! `docs/`.
 
 use crate::{
     Meta,
@@ -10,7 +11,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt::Write as _};
 
-/// Every generated file, by its path under `docs/`.
+/// Returns every generated file by its path under `docs/`.
 pub fn all() -> BTreeMap<String, String> {
     let pretty = |value: &Value| format!("{value:#}\n");
     let mut files = BTreeMap::from([
@@ -26,7 +27,7 @@ pub fn all() -> BTreeMap<String, String> {
     files
 }
 
-/// The queues that want an event.
+/// Returns the queues that receive an event.
 fn consumers(entry: &Entry) -> Vec<&'static str> {
     let wants = |patterns: &[&str]| {
         patterns
@@ -42,15 +43,15 @@ fn consumers(entry: &Entry) -> Vec<&'static str> {
 fn events_md() -> String {
     let mut text = String::from(
         "# Events\n\nGenerated from `crates/events` by `./medtrack prepare`; do not edit.\n\nEvery event goes to the topic \
-         exchange `events.topic` as `{\"payload\": {…}, \"_meta\": {…}}`. Readers ignore fields that they do not know.\n\n\
-         | event | published by | heard by |\n|---|---|---|\n",
+         exchange `events.topic` as `{\"payload\": {…}, \"_meta\": {…}}`. Readers ignore unknown fields.\n\n\
+         | event | published by | received by |\n|---|---|---|\n",
     );
     for entry in &EVENTS {
         let anchor = entry.key.replace('.', "");
-        let heard = consumers(entry).join("`, `");
+        let receivers = consumers(entry).join("`, `");
         let _ = writeln!(
             text,
-            "| [`{}`](#{anchor}) | {} | `{heard}` |",
+            "| [`{}`](#{anchor}) | {} | `{receivers}` |",
             entry.key, entry.producer
         );
     }
@@ -84,7 +85,7 @@ fn events_md() -> String {
     text
 }
 
-/// A field's type, for a person: `uuid`, `text or null`, `list of text`.
+/// Returns a field's type for a person: `uuid`, `text or null`, `list of text`.
 fn type_of(field: &Value) -> String {
     let word = |kind: &str| match (kind, field["format"].as_str()) {
         ("string", Some(format)) => format.to_owned(),
@@ -119,7 +120,7 @@ fn meta() -> Value {
     catalogue::schema::<Meta>(SchemaSettings::draft2020_12().for_serialize())
 }
 
-/// AsyncAPI 3.0: a channel for each routing key; our services publish to some and hear some.
+/// AsyncAPI 3.0: a channel for each routing key; our services publish to some channels and receive from others.
 fn asyncapi() -> Value {
     let (mut channels, mut operations, mut messages) = (Map::new(), Map::new(), Map::new());
     for entry in &EVENTS {

@@ -2,8 +2,8 @@
 //!
 //! Writers are strict: [`encode`] refuses a payload that is too large. Readers are tolerant: unknown fields
 //! are ignored, and a foreign publisher that sends only the three `_meta` fields of the original system
-//! (`timestamp`, `routing_key`, `source`) is understood. Reading is total: whatever arrives is either an
-//! [`Envelope`] or a [`Refusal`] with a reason.
+//! (`timestamp`, `routing_key`, `source`) is understood. Reading never fails in another way: every message is
+//! either an [`Envelope`] or a [`Refusal`] with a reason.
 
 use crate::{Event, EventId, MAX_BODY_BYTES, MAX_PAYLOAD_BYTES};
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
@@ -12,29 +12,29 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-/// What the publisher says about an event, beside its payload.
+/// The facts about an event beside its payload.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Meta {
-    /// The identity of this event; what consumers deduplicate by.
+    /// The identity of this event; consumers recognise duplicates by it.
     pub event_id: EventId,
-    /// When the change was made, in UTC.
+    /// The time of the change, in UTC.
     #[serde(serialize_with = "utc_with_z")]
     pub timestamp: DateTime<Utc>,
     /// Equal to the AMQP routing key.
     pub routing_key: String,
     /// The service that published it, such as `auth-service`.
     pub source: String,
-    /// Equal along a chain of events that one request started.
+    /// The same for all events that one request caused.
     pub correlation_id: Uuid,
-    /// The event that led to this one; `None` at the root of a chain.
+    /// The event that caused this one; `None` at the root of a chain.
     pub causation_id: Option<EventId>,
-    /// What the event is about; `None` from a foreign publisher.
+    /// The id of what the event is about; `None` from a foreign publisher.
     pub aggregate_id: Option<Uuid>,
     /// The version (1, 2, 3 …) of the aggregate after the change; `None` from a foreign publisher.
     pub aggregate_version: Option<i64>,
     /// The version of the payload's shape.
     pub schema_version: u16,
-    /// W3C trace context, when tracing is on.
+    /// The W3C trace context, when tracing is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
@@ -88,8 +88,8 @@ pub struct RawMessage<'a> {
 }
 
 impl RawMessage<'_> {
-    /// The id to deduplicate by when the body does not tell one: the AMQP `message_id`, else a digest of
-    /// everything that was sent, so that an identical copy has the same id.
+    /// Returns the id of a message whose body has none: the AMQP `message_id`, else a digest of everything that was
+    /// sent, so that an identical copy has the same id.
     pub fn fallback_id(&self) -> EventId {
         match self.message_id {
             Some(id) => id
@@ -107,10 +107,10 @@ impl RawMessage<'_> {
     }
 }
 
-/// An event that was read, its payload not yet: only a handler knows the type.
+/// An event whose payload is not read yet: only a handler knows its type.
 #[derive(Debug)]
 pub struct Envelope<'a> {
-    /// Who published what, and when.
+    /// The facts about the event.
     pub meta: Meta,
     pub(crate) payload: &'a RawValue,
 }
@@ -119,7 +119,7 @@ impl<'a> Envelope<'a> {
     /// Reads a message.
     ///
     /// # Errors
-    /// A [`Refusal`] that says why this can never be an event of ours.
+    /// A [`Refusal`] that says why this message cannot be an event of ours.
     pub fn decode(raw: &RawMessage<'a>) -> Result<Self, Refusal> {
         let wire: Wire<'a> = read(raw.body)?;
         if !wire.payload.get().starts_with('{') {
@@ -142,7 +142,7 @@ impl<'a> Envelope<'a> {
     pub fn payload<E: Event>(&self) -> Result<E, Refusal> {
         if self.meta.schema_version > E::SCHEMA_VERSION {
             let reason = format!(
-                "schema_version {} of {} is newer than {}, the one known here; upgrade this service, then replay",
+                "schema_version {} of {} is newer than {}, the newest that this service reads; upgrade this service, then replay",
                 self.meta.schema_version,
                 E::KEY,
                 E::SCHEMA_VERSION
@@ -183,7 +183,7 @@ pub(crate) fn read<'a, W: Deserialize<'a>>(body: &'a [u8]) -> Result<W, Refusal>
             format!("not an envelope {{\"payload\": …, \"_meta\": …}}: {error}"),
         )
     })?;
-    // serde reads a struct from an array too.
+    // serde also reads a struct from an array.
     if !text.trim_start().starts_with('{') {
         return Err(Refusal::new(
             "not_an_envelope",
@@ -193,13 +193,13 @@ pub(crate) fn read<'a, W: Deserialize<'a>>(body: &'a [u8]) -> Result<W, Refusal>
     Ok(wire)
 }
 
-/// Why a message can never be handled.
+/// The reason why a message can never be handled.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Refusal {
     /// One word, safe for logs and metrics.
     pub kind: &'static str,
-    /// For a person; may quote what was sent, so it goes into the parked event and never into a log.
+    /// For a person. It may quote the message, so it is stored in the parked event and never logged.
     pub reason: String,
 }
 
@@ -220,7 +220,7 @@ struct Wire<'a> {
     meta: WireMeta,
 }
 
-/// `_meta` as anyone may have sent it: our extra fields may be missing.
+/// `_meta` as any publisher sends it: our additional fields may be missing.
 #[derive(Deserialize)]
 struct WireMeta {
     event_id: Option<EventId>,
@@ -273,7 +273,7 @@ fn utc_with_z<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::O
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
-/// RFC 3339; a time without a zone, as the old services write it, is UTC.
+/// Reads RFC 3339. A time without a zone, as the old services write it, is UTC.
 pub(crate) fn lenient_time<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<DateTime<Utc>>, D::Error> {

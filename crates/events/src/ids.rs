@@ -1,4 +1,4 @@
-//! Typed ids: a student's id is never passed where a user's is meant.
+//! Typed ids: the compiler refuses a student's id where a user's id is expected.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,13 +13,13 @@ macro_rules! typed_ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id: UUIDv7, so that ids made later sort later.
-            #[expect(clippy::new_without_default, reason = "a default id would be a surprise")]
+            /// Makes a new id: UUIDv7, so that a later id sorts after an earlier one.
+            #[expect(clippy::new_without_default, reason = "a default value must be the same each time")]
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
             }
 
-            /// The bare UUID, for SQL and for the wire.
+            /// Returns the UUID, for SQL and for the wire.
             pub const fn as_uuid(self) -> Uuid {
                 self.0
             }
@@ -60,13 +60,13 @@ macro_rules! typed_ids {
 }
 
 typed_ids! {
-    /// A user account, as auth-service knows it. The subject of a token.
+    /// A user of auth-service; the subject of a token.
     UserId;
-    /// A student profile, as profile-service knows it.
+    /// A student's profile of profile-service.
     StudentId;
-    /// An encadrant (supervisor) profile, as profile-service knows it.
+    /// An encadrant's (supervisor's) profile of profile-service.
     EncadrantId;
-    /// An internship ("stage"), as the system that manages internships knows it.
+    /// An internship ("stage") of the system that manages internships.
     StageId;
     /// An offer of an internship.
     OfferId;
@@ -77,7 +77,8 @@ typed_ids! {
 }
 
 impl EventId {
-    /// The id of the event that `cause` leads to: handling `cause` again cannot mint a second one.
+    /// Returns the id of the event that `cause` causes. It is derived, so that handling `cause` again cannot make a second
+    /// event.
     pub fn caused_by(cause: EventId, key: &str, aggregate_id: Uuid) -> Self {
         Self(Uuid::new_v5(
             &cause.0,

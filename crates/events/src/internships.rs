@@ -1,5 +1,5 @@
-//! What other systems publish about internships ("stages"), their evaluations and grades. MedTrack's own
-//! services only listen; `medtrack events publish` can stand in for a publisher.
+//! The events of other systems about internships ("stages"), their evaluations and grades. MedTrack's own services
+//! only receive them; `medtrack events publish` can replace a publisher.
 
 use crate::{EncadrantId, EvaluationId, Event, OfferId, StageId, StudentId};
 use chrono::NaiveDate;
@@ -13,7 +13,7 @@ const ENCADRANT: Uuid = Uuid::from_u128(0x019ab3c1_5c87_7e35_b2c6_1d4f8a0e9b24);
 const OFFER: Uuid = Uuid::from_u128(0x019ab3c1_ff42_7b16_8c2d_4e6a9b0d7f57);
 const EVALUATION: Uuid = Uuid::from_u128(0x019ab3c2_8d73_7e64_a1b5_0c9e3f5d2a68);
 
-/// An internship was made for a student, who awaits its acceptance.
+/// An internship was created for a student, and awaits its acceptance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageCreated {
     /// The internship.
@@ -48,7 +48,7 @@ pub struct StageAccepted {
     pub stage_id: StageId,
     /// The student whose internship it is.
     pub student_id: StudentId,
-    /// Who supervises it, when known.
+    /// The supervisor, when known.
     #[serde(default)]
     pub encadrant_id: Option<EncadrantId>,
     /// The first day, when known.
@@ -182,7 +182,7 @@ pub struct EvaluationCreated {
     pub stage_id: StageId,
     /// The student whose internship it is.
     pub student_id: StudentId,
-    /// From 0 to 100, when the publisher says. Stands in no text that a user is sent.
+    /// From 0 to 100, when the publisher says. No text to a user contains it.
     #[serde(default, deserialize_with = "number")]
     pub score: Option<f64>,
 }
@@ -213,7 +213,7 @@ pub struct EvaluationUpdated {
     pub stage_id: StageId,
     /// The student whose internship it is.
     pub student_id: StudentId,
-    /// From 0 to 100, when the publisher says. Stands in no text that a user is sent.
+    /// From 0 to 100, when the publisher says. No text to a user contains it.
     #[serde(default, deserialize_with = "number")]
     pub score: Option<f64>,
 }
@@ -235,14 +235,14 @@ impl Event for EvaluationUpdated {
     }
 }
 
-/// An internship got its final grade.
+/// An internship received its final grade.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GradeAssigned {
     /// The internship.
     pub stage_id: StageId,
     /// The student whose internship it is.
     pub student_id: StudentId,
-    /// From 0 to 20, when the publisher says. Stands in no text that a user is sent.
+    /// From 0 to 20, when the publisher says. No text to a user contains it.
     #[serde(default, deserialize_with = "number")]
     pub final_grade: Option<f64>,
 }
@@ -263,7 +263,7 @@ impl Event for GradeAssigned {
     }
 }
 
-/// A day, written as such or as a moment of it.
+/// Reads a date, or a time of which the date is used.
 fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NaiveDate>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);
@@ -273,7 +273,7 @@ fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NaiveDate>, 
         .ok_or_else(|| serde::de::Error::custom("a date must begin as YYYY-MM-DD"))
 }
 
-/// A number, or a text of one: decimals of the old services arrive as text.
+/// Reads a number, or a text that contains one: the old services send decimals as text.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -13,7 +13,7 @@ pub fn is_well_formed(key: &str) -> bool {
     well_formed && (2..=3).contains(&words) && key.len() <= 255
 }
 
-/// Whether a topic `pattern` selects `key`, as RabbitMQ does it: `*` stands for exactly one word, `#` for
+/// Whether a topic `pattern` selects `key`, by RabbitMQ's rules: `*` stands for exactly one word, `#` for
 /// any number of words, none included.
 pub fn matches(pattern: &str, key: &str) -> bool {
     let pattern: Vec<&str> = pattern.split('.').collect();

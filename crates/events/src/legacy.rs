@@ -1,8 +1,8 @@
-//! Messages of the Django services that this system replaces, for the time when both run: read, never written.
+//! Reads messages of the Django services that this system replaces, while both run. It writes none.
 //!
-//! Four shapes are understood: the original document's own (`payload`, `_meta`), fields side by side, `payload` with
-//! `service` and `timestamp` beside it, and `data` with `event_id` and `source` beside it. What a message is called is
-//! the routing key's word, not the body's.
+//! Four shapes are read: that of the original document (`payload`, `_meta`), fields side by side, `payload` with
+//! `service` and `timestamp` beside it, and `data` with `event_id` and `source` beside it. The routing key names
+//! a message, not the body.
 
 use crate::{
     Envelope, Meta, RawMessage, Refusal,
@@ -16,19 +16,19 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
-/// What the Django services called some of our events.
+/// The keys of some of our events in the Django services.
 const ALIASES: [(&str, &str); 3] = [
     ("user.created", "auth.user.created"),
     ("user.updated", "auth.user.updated"),
     ("user.deleted", "auth.user.deleted"),
 ];
 
-/// Whether a message came from an exchange that is not ours. One that was put into a queue by hand has none.
+/// Whether a message came from an exchange that is not ours. A message that a person put into a queue has none.
 pub fn is_foreign(exchange: &str) -> bool {
     exchange != EXCHANGE && !exchange.is_empty()
 }
 
-/// The old keys of the events that a queue wants: exactly these are bound, so that nothing else arrives.
+/// Returns the old keys of the events that a queue receives. Exactly these are bound, so that nothing else arrives.
 pub fn keys(queue: &Queue) -> impl Iterator<Item = &'static str> {
     let old = EVENTS
         .iter()
@@ -46,12 +46,12 @@ pub fn keys(queue: &Queue) -> impl Iterator<Item = &'static str> {
 /// Reads a message of an old publisher.
 ///
 /// # Errors
-/// A [`Refusal`] that says why this can never be an event of ours.
+/// A [`Refusal`] that says why this message cannot be an event of ours.
 pub fn decode<'a>(raw: &RawMessage<'a>) -> Result<Envelope<'a>, Refusal> {
     let wire: Wire<'a> = read(raw.body)?;
     let payload = match (wire.payload, wire.data) {
         (Some(payload), _) | (None, Some(payload)) => payload,
-        // Side by side: what is not of the payload is unknown to it, and ignored.
+        // The fields stand side by side. Those that are not of the payload are unknown to it, and ignored.
         (None, None) => read(raw.body)?,
     };
     if !payload.get().starts_with('{') {
@@ -87,7 +87,7 @@ pub fn decode<'a>(raw: &RawMessage<'a>) -> Result<Envelope<'a>, Refusal> {
     Ok(Envelope { meta, payload })
 }
 
-/// An id that is no UUID is nobody's.
+/// Reads an id; a text that is no UUID counts as missing.
 fn id(value: Option<&Value>) -> Option<Uuid> {
     value
         .and_then(Value::as_str)
@@ -118,7 +118,7 @@ struct OldMeta {
     timestamp: Option<DateTime<Utc>>,
 }
 
-/// A time that cannot be read is none: it only orders changes.
+/// Reads a time. One that cannot be read counts as missing: it only orders changes.
 fn any_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(lenient_time(value).unwrap_or_default())

@@ -1,7 +1,7 @@
-//! The contract between MedTrack's services: what an event is, what it is called, where it goes.
+//! The contract between MedTrack's services: the events, their names, and the queues that receive them.
 //!
-//! Everything here is data and pure functions; nothing does I/O. A service that knows this crate knows
-//! all it may know about another service.
+//! Everything here is data and pure functions; nothing does I/O. This crate is all that a service may know about
+//! another service.
 //!
 //! - [`envelope`]: the wire form `{"payload": …, "_meta": …}`, written by producers and read by consumers
 //! - [`key`]: routing keys and the topic patterns that select them
@@ -9,10 +9,10 @@
 //! - [`auth`], [`profile`], [`internships`]: the payloads, one struct per event, by the service that publishes them
 //! - [`catalogue`]: the list of all events, for documents and contract tests
 //! - [`documents`]: `docs/EVENTS.md`, `docs/asyncapi.json` and the schemas, made from the catalogue
-//! - [`compatibility`]: which changes of an event others could not survive
+//! - [`compatibility`]: refuses changes of an event that old readers or old publishers cannot survive
 //! - [`legacy`]: messages of the services that this system replaces
 //! - [`WaitsFor`]: the keys by which parked events wait for another event
-//! - [`ids`], [`role`]: the words that all services share
+//! - [`ids`], [`role`]: types that all services share
 
 pub mod auth;
 pub mod catalogue;
@@ -37,10 +37,10 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-/// The largest payload a producer may publish, in bytes of JSON. Refused before the commit.
+/// The largest payload that a producer may publish, in bytes of JSON. A larger one is refused before the commit.
 pub const MAX_PAYLOAD_BYTES: usize = 10_240;
 
-/// The largest message body a consumer reads, in bytes; a larger one is refused unread.
+/// The largest message body that a consumer reads, in bytes; it refuses a larger one without reading it.
 pub const MAX_BODY_BYTES: usize = 65_536;
 
 /// One kind of event: its payload, and the routing key that names it.
@@ -48,17 +48,17 @@ pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// The routing key, `[service.]resource.action`.
     const KEY: &'static str;
 
-    /// The version of the payload's shape; it changes only when an old reader could not read the new one.
+    /// The version of the payload's shape; it rises only when an old reader cannot read the new shape.
     const SCHEMA_VERSION: u16 = 1;
 
-    /// The id of what the event is about; versions are counted per aggregate.
+    /// The id of the aggregate, which the event is about; versions are counted per aggregate.
     fn aggregate_id(&self) -> Uuid;
 
     /// A realistic example, for documents, contract snapshots and tests.
     fn sample() -> Self;
 }
 
-/// Reads a missing or `null` text as empty: publishers that are not ours leave names out or send `null`.
+/// Reads a missing or `null` text as empty: foreign publishers omit names or send `null`.
 pub(crate) fn text_or_empty<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<String, D::Error> {

@@ -1,11 +1,11 @@
-//! What profile-service publishes.
+//! The events that profile-service publishes.
 
 use crate::{EncadrantId, Event, StudentId, UserId, text_or_empty};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A student's profile was made.
+/// A student's profile was created.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StudentCreated {
     /// The new profile.
@@ -41,7 +41,7 @@ impl Event for StudentCreated {
     }
 }
 
-/// A student's profile changed: one event for each change, with the whole profile as it is now.
+/// A student's profile changed: one event for each change, with the whole profile after it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StudentUpdated {
     /// The profile.
@@ -82,10 +82,10 @@ impl Event for StudentUpdated {
     }
 }
 
-/// A student's profile was deleted: whoever keeps something about it erases it.
+/// A student's profile was deleted. A service that stores data about it erases it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StudentDeleted {
-    /// The profile that was.
+    /// The deleted profile.
     pub student_id: StudentId,
     /// The user it belonged to.
     pub user_id: UserId,
@@ -107,7 +107,7 @@ impl Event for StudentDeleted {
     }
 }
 
-/// An encadrant's profile was made.
+/// An encadrant's profile was created.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EncadrantCreated {
     /// The new profile.
@@ -120,7 +120,7 @@ pub struct EncadrantCreated {
     /// Empty when not known.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub last_name: String,
-    /// The medical specialty; always present on the wire, `null` until known.
+    /// The medical specialty; always present on the wire, `null` while unknown.
     #[serde(default, alias = "speciality", alias = "specialty")]
     pub specialization: Option<String>,
     /// Empty when not known.
@@ -147,7 +147,7 @@ impl Event for EncadrantCreated {
     }
 }
 
-/// An encadrant's profile changed: one event for each change, with the whole profile as it is now.
+/// An encadrant's profile changed: one event for each change, with the whole profile after it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EncadrantUpdated {
     /// The profile.
@@ -160,7 +160,7 @@ pub struct EncadrantUpdated {
     /// Empty when not known.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub last_name: String,
-    /// The medical specialty; always present on the wire, `null` until known.
+    /// The medical specialty; always present on the wire, `null` while unknown.
     #[serde(default, alias = "speciality", alias = "specialty")]
     pub specialization: Option<String>,
     /// Empty when not known.
@@ -192,10 +192,10 @@ impl Event for EncadrantUpdated {
     }
 }
 
-/// An encadrant's profile was deleted: whoever keeps something about it erases it.
+/// An encadrant's profile was deleted. A service that stores data about it erases it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EncadrantDeleted {
-    /// The profile that was.
+    /// The deleted profile.
     pub encadrant_id: EncadrantId,
     /// The user it belonged to.
     pub user_id: UserId,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// What a user may be. Written in lower case on the wire and in the databases.
+/// The role of a user. It is written in lower case on the wire and in the databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -12,7 +12,7 @@ pub enum Role {
     Student,
     /// A supervisor of interns.
     Encadrant,
-    /// An administrator; has no profile and is never self-registered.
+    /// An administrator; has no profile and cannot register.
     Admin,
 }
 

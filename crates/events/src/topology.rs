@@ -1,7 +1,7 @@
-//! Where events go: one exchange, and every queue of the system with its patterns.
+//! The exchange, and every queue of the system with its patterns.
 //!
-//! This table is the only place that knows it. Every process declares all of it at start, so an event that
-//! is published before a consumer's first start is kept for it.
+//! They are named here only. Every process declares all of them at start, so that an event that is published before a
+//! consumer's first start waits in its queue.
 
 use crate::key;
 use chrono::{DateTime, Utc};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub const EXCHANGE: &str = "events.topic";
 
 /// How often a message may be returned to its queue, by crashes of its consumer, before it is set aside in
-/// the queue's `.crashed` replica. The default of RabbitMQ 4.x, named so that 3.x behaves alike.
+/// the queue's `.crashed` queue. It is the default of RabbitMQ 4.x, named here so that 3.x behaves in the same way.
 pub const DELIVERY_LIMIT: u32 = 20;
 
 /// One of MedTrack's services. Every name that is derived from its short name stands here.
@@ -34,7 +34,7 @@ pub struct Service {
 pub struct Queue {
     /// The queue's name on the broker.
     pub name: &'static str,
-    /// Where messages go that crashed their consumer [`DELIVERY_LIMIT`] times.
+    /// The queue of the messages that crashed their consumer [`DELIVERY_LIMIT`] times.
     pub crashed: &'static str,
     /// The topic patterns that bind it to [`EXCHANGE`].
     pub patterns: &'static [&'static str],
@@ -83,7 +83,7 @@ pub static COMM: Service = service!(
     ]
 );
 
-/// Every service of the system. What is named after a service elsewhere derives from this list.
+/// Every service of the system. All names of a service elsewhere derive from this list.
 pub static SERVICES: [&Service; 3] = [&AUTH, &PROFILE, &COMM];
 
 /// Every queue of the system.
@@ -91,7 +91,7 @@ pub fn queues() -> impl Iterator<Item = &'static Queue> {
     SERVICES.iter().map(|service| &service.queue)
 }
 
-/// Whether some queue wants events with this routing key.
+/// Whether a queue receives events with this routing key.
 pub fn is_routed(routing_key: &str) -> bool {
     queues()
         .flat_map(|queue| queue.patterns)
