@@ -45,7 +45,7 @@ async fn a_change_of_the_account_reaches_the_profile_and_is_announced_once() {
         assert_eq!(event["payload"][format!("{kind}_id")], profile["id"]);
         assert_eq!(event["payload"]["changes"], json!(["first_name", "phone"]));
 
-        // A language is no matter of the profile: nothing is announced.
+        // The language is not part of the profile: no event is published.
         let language = json!({"locale": "en"});
         let response = stack
             .client
@@ -119,13 +119,13 @@ async fn a_deleted_user_is_erased_everywhere() {
         assert_eq!(
             stack.client.get("/profile/api/me", &stays).await.status,
             200,
-            "nobody else is erased"
+            "no other user is erased"
         );
         assert_eq!(stack.client.notifications(&stays).await.len(), 1);
     }
 }
 
-/// No table of any database has the e-mail any more.
+/// No table of any database contains the e-mail.
 async fn assert_no_trace(stack: &Stack, account: &Account) {
     for database in [&stack.auth, &stack.profile, &stack.comm] {
         let tables = database

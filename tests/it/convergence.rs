@@ -1,5 +1,4 @@
-//! Order is never relied on: a storm in which events come in any order, and again and again, ends in the same state
-//! as the orderly story.
+//! Nothing relies on the order of events: shuffled and repeated events lead to the same state as the ordered ones.
 
 use events::{
     Event, EventId, Role, StudentId, UserId,
@@ -14,7 +13,7 @@ use std::time::Duration;
 use test_support::{Stack, Unit, eventually, stack::Links};
 use uuid::Uuid;
 
-/// Stories of accounts, told to profile-service, and of students, told to comm-service.
+/// The number of lives of users, for profile-service, and of students, for comm-service.
 const STORIES: usize = 800;
 const MESSAGES: usize = 10_000;
 const SOON: Duration = Duration::from_secs(120);
@@ -133,7 +132,7 @@ fn student(i: usize) -> Vec<Message> {
     story
 }
 
-/// What the services have made of it all.
+/// Returns the state of the services.
 async fn state(stack: &Stack) -> [String; 3] {
     let people = "select string_agg(concat_ws('|', user_id, email, first_name, last_name, coalesce(phone, '-')), '\n' order by user_id)";
     [
@@ -149,9 +148,9 @@ async fn state(stack: &Stack) -> [String; 3] {
     ]
 }
 
-/// Has the consumers handle messages, published in this order, and waits until each of them, and each that came of
-/// them, was handled: `distinct` counts those told to profile-service and to comm-service. An empty queue would
-/// prove nothing, for a consumer may still hold what it took from it.
+/// Publishes messages in this order, and waits until the consumers have handled each of them and each consequence.
+/// `distinct` counts the distinct events for profile-service and for comm-service. An empty queue is no proof: a
+/// consumer may still hold what it took from it.
 async fn tell(messages: &[Message], distinct: (i64, i64)) -> Stack {
     let mut stack = Stack::prepare(Links::Direct).await;
     stack
@@ -163,7 +162,7 @@ async fn tell(messages: &[Message], distinct: (i64, i64)) -> Stack {
         .for_each(async |()| ())
         .await;
     let (for_profile, for_comm) = distinct;
-    eventually(SOON, "all is handled", async || {
+    eventually(SOON, "all events are handled", async || {
         stack.profile.count("inbox").await == for_profile
             && stack.comm.count("inbox").await == for_comm + stack.profile.count("outbox").await
             && stack.profile.count("parked_event").await + stack.comm.count("parked_event").await

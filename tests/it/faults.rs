@@ -1,14 +1,14 @@
-//! Real faults under a stream of registrations: nothing lost, nothing doubled, nothing unasked, and back at work.
+//! Real faults during a stream of registrations: no event is lost, doubled or invented, and work goes on afterwards.
 
 use events::Role;
 use std::time::{Duration, Instant};
 use test_support::{Ledger, Links, Mode, Stack, Unit, eventually};
 
-/// Between two registrations of a stream: argon2 takes most of a core at twenty a second.
+/// The pause between two registrations: at twenty a second, argon2 takes most of a core.
 const EVERY: Duration = Duration::from_millis(50);
-/// Back at work after a heal.
+/// The time within which work goes on after a fault is over.
 const RECOVERY: Duration = Duration::from_secs(5);
-/// Everything sent has arrived.
+/// The time within which every event has arrived.
 const DRAINED: Duration = Duration::from_secs(20);
 const STOP: Duration = Duration::from_secs(15);
 
@@ -46,7 +46,7 @@ async fn any_process_may_be_killed_or_stopped() {
     ledger.proof_of_life(RECOVERY).await;
 }
 
-/// Some more events are on their way than a moment ago.
+/// Waits until there are some more events than now.
 async fn under_way(stack: &Stack) {
     let before = stack.auth.count("outbox").await;
     eventually(DRAINED, "registrations go on", async || {
@@ -60,7 +60,7 @@ async fn registration_does_not_need_the_broker() {
     let _turn = crate::alone().await;
     let mut stack = Stack::prepare(Links::Proxied).await;
     let ledger = Ledger::new(&stack.client);
-    // Not even for the start.
+    // It does not need the broker for its start either.
     stack.set_broker(Mode::Refuse);
     stack.spawn(&Unit::ALL);
     eventually(STOP, "the API answers without a broker", async || {

@@ -1,4 +1,4 @@
-//! One bad message stops nothing, and none is lost without a trace.
+//! A bad message stops no other message, and becomes a dead event with a reason.
 
 use events::UserId;
 use serde_json::json;
@@ -16,7 +16,7 @@ fn event(user_id: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// Publishes a good event and waits for its welcome; tells how long that took.
+/// Publishes a good event and waits for its welcome; returns how long that took.
 async fn good_one(stack: &Stack) -> Duration {
     let user_id = UserId::new().to_string();
     let began = Instant::now();
@@ -74,13 +74,13 @@ async fn bad_messages_are_dead_with_a_reason_and_the_next_one_is_handled() {
         let sound = format!(
             "{rows} and state = 'dead' and kind = '{kind}' and reason <> '' and routing_key = '{KEY}' and queue = 'profile.events'"
         );
-        let told = stack
+        let row = stack
             .profile
             .value(&format!(
                 "select concat(state, ' ', kind, ': ', reason) from {rows}"
             ))
             .await;
-        assert_eq!(stack.profile.count(&sound).await, 1, "{what}: {told}");
+        assert_eq!(stack.profile.count(&sound).await, 1, "{what}: {row}");
     }
     assert_eq!(
         stack.profile.count("parked_event").await,
@@ -111,11 +111,15 @@ async fn a_key_that_is_not_utf8_is_dead_alone() {
             == 1
     })
     .await;
-    assert_eq!(stack.profile.count("parked_event").await, 1, "nobody else");
+    assert_eq!(
+        stack.profile.count("parked_event").await,
+        1,
+        "no other event"
+    );
     assert_nothing_stopped(&stack).await;
 }
 
-/// The consumer runs on, ready, its queues empty; what comes now is handled.
+/// The consumer still runs and is ready, its queues are empty, and it handles the next event.
 async fn assert_nothing_stopped(stack: &Stack) {
     let took = good_one(stack).await;
     assert!(took < Duration::from_secs(1), "proof of life took {took:?}");

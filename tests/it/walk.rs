@@ -100,7 +100,7 @@ async fn the_walk_works_as_written() {
         let as_expected = |response: &Answer| {
             response.status == request.status && response.body.to_string().contains(&request.text)
         };
-        // What follows by event may take a moment; so does what only asks.
+        // What follows by event takes a moment, so a request that only reads is repeated.
         let asks_only = request.method == "GET" || path.ends_with("/login");
         let response = if asks_only {
             eventually(SOON, &request.title, async || {

@@ -1,14 +1,14 @@
-//! The workshop of the tests: real servers, real processes, real faults.
+//! Real servers, real processes and real faults for tests.
 //!
-//! `./medtrack test` starts one private PostgreSQL and RabbitMQ for the whole run and tells their addresses in
+//! `./medtrack test` starts one private PostgreSQL and RabbitMQ for the whole run and puts their addresses into
 //! the environment ([`servers`]). Each test then has a [`Database`] and a [`Vhost`] of its own, so that tests
 //! may run in parallel and in any order. Tests wait for a condition ([`eventually`]) and never sleep for a guess.
 //!
-//! - [`database`], [`vhost`]: what a test owns on the servers, gone when it ends; [`wire`] sends the unspeakable
-//! - [`process`], [`proxy`]: real binaries, and the TCP edges between them, to be broken on purpose
+//! - [`database`], [`vhost`]: what a test owns on the servers, deleted when it ends; [`wire`] sends what no client library sends
+//! - [`process`], [`proxy`]: real binaries, and the TCP links between them, which a test can break
 //! - [`stack`]: the three services together; [`client`] speaks to them over HTTP
 //! - [`openapi`]: holds a service to its OpenAPI document
-//! - [`ledger`]: what was promised to clients, counted against the three databases
+//! - [`ledger`]: compares what clients were promised with the three databases
 
 pub mod client;
 pub mod database;

@@ -5,14 +5,14 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Below the range that the system draws ports for outgoing connections from: a process that is restarted on
-/// its port, or a client that knocks in vain, would meet one of those there now and then.
+/// Below the range from which the system takes ports for outgoing connections: one of those could occupy the port of a
+/// process that restarts.
 const FIRST: u32 = 12_000;
 const COUNT: u32 = 20_000;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// A loopback address that nobody listens on, and that this process hands out once.
+/// Returns a loopback address on which no process listens. It returns each address once.
 ///
 /// # Panics
 /// When there is none.

@@ -1,4 +1,4 @@
-//! A real process of the system, and what an operator can do to it.
+//! A real process of the system: start, signals, log.
 
 use crate::{eventually, servers};
 use nix::{
@@ -69,7 +69,7 @@ impl Process {
         }
     }
 
-    /// Runs a binary to its end; tells what it printed.
+    /// Runs a binary to its end; returns what it printed.
     ///
     /// # Panics
     /// When it fails, or takes longer than 30 s.
@@ -122,7 +122,7 @@ impl Process {
         .await
     }
 
-    /// Waits until its readiness at `internal` says yes.
+    /// Waits until it is ready, by its health check at `internal`.
     ///
     /// # Panics
     /// When it has not after 15 s, or when the process ends.
@@ -154,7 +154,7 @@ impl Process {
         self.exit(SOON).await;
     }
 
-    /// Asks it to stop; tells how it ended.
+    /// Asks it to stop; returns its exit status.
     ///
     /// # Panics
     /// When it has not ended within `limit`.

@@ -75,7 +75,7 @@ pub struct Stack {
     pub client: Client,
 }
 
-/// Where a process runs; it stays the same over restarts.
+/// The addresses of a process; they stay the same over restarts.
 struct Slot {
     unit: Unit,
     http: SocketAddr,
@@ -202,12 +202,12 @@ impl Stack {
             .unwrap_or_else(|| panic!("{unit:?} is not running"))
     }
 
-    /// Where a process tells its health and its metrics.
+    /// The address of a process's health and metrics.
     pub fn internal(&self, unit: Unit) -> SocketAddr {
         self.slots[unit as usize].internal
     }
 
-    /// Where an API answers users.
+    /// The address of an API for users.
     pub fn http(&self, unit: Unit) -> SocketAddr {
         self.slots[unit as usize].http
     }
@@ -222,7 +222,7 @@ impl Stack {
         }
     }
 
-    /// Asks a process to stop; tells how it ended.
+    /// Asks a process to stop; returns its exit status.
     ///
     /// # Panics
     /// When it is not running, or has not ended within `limit`.
@@ -256,7 +256,7 @@ impl Stack {
             .expect("prepare the stack with Links::Proxied")
     }
 
-    /// Treats the links from all processes to RabbitMQ alike.
+    /// Sets the links from all processes to RabbitMQ to the same mode.
     ///
     /// # Panics
     /// When the links are direct.
