@@ -5,22 +5,6 @@ use crate::source::{assert_none, root, sources};
 /// Files that may have more than 400 lines, and why.
 const LONG: &[(&str, &str)] = &[
     (
-        "crates/messaging/src/consumer.rs",
-        "to be divided along its tasks",
-    ),
-    (
-        "crates/messaging/src/dispatch.rs",
-        "to be divided along its tasks",
-    ),
-    (
-        "crates/messaging/src/relay.rs",
-        "to be divided along its tasks",
-    ),
-    (
-        "crates/messaging/tests/it/consuming.rs",
-        "to be divided along its tasks",
-    ),
-    (
         "crates/operator/src/cli/dead.rs",
         "to be divided along its tasks",
     ),
