@@ -5,18 +5,9 @@ use crate::source::{assert_none, root, sources};
 /// Files that may have more than 400 lines, and why.
 const LONG: &[(&str, &str)] = &[
     (
-        "crates/operator/src/cli/dead.rs",
-        "to be divided along its tasks",
-    ),
-    (
-        "crates/operator/src/cli/doctor.rs",
-        "to be divided along its tasks",
-    ),
-    (
         "services/auth/tests/it/accounts.rs",
         "to be divided along its tasks",
     ),
-    ("tests/operator.rs", "to be divided along its tasks"),
 ];
 const MAX_LINES: usize = 400;
 

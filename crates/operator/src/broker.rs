@@ -1,9 +1,9 @@
-//! RabbitMQ, with the operator's login.
+//! The connection to RabbitMQ, with the operator's login.
 
 use crate::endpoints::Endpoints;
 use messaging::{Broker, BrokerConfig};
 
-/// The broker at `AMQP_URL`.
+/// Returns the broker at `AMQP_URL`.
 pub(crate) fn of(endpoints: &Endpoints) -> anyhow::Result<Broker> {
     let config = BrokerConfig {
         amqp_url: Some(endpoints.get("AMQP_URL")?.to_owned().into()),

@@ -1,47 +1,70 @@
-//! The operator's commands: each asks the library, then prints.
+//! The command line: one file for each verb, which calls the library, then prints.
+#![expect(
+    clippy::print_stderr,
+    reason = "a command line reports its errors to a person"
+)]
+
+/// Prints a line on standard output. When its reader has closed it, as in `medtrack events list | head`, the command
+/// ends.
+macro_rules! say {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        if writeln!(std::io::stdout(), $($line)*).is_err() {
+            std::process::exit(0);
+        }
+    }};
+}
 
 mod dead;
 mod demo;
 mod doctor;
 mod events;
-mod list;
 mod outbox;
 mod queues;
+mod secrets;
+mod table;
 mod topology;
 mod trace;
 mod watch;
 
-use crate::{endpoints::Endpoints, secrets};
-use chrono::{DateTime, Utc};
+use crate::endpoints::Endpoints;
 use clap::{CommandFactory as _, Parser, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 /// Looks after a running notification event system of MedTrack.
 #[derive(Debug, Parser)]
-#[command(name = "medtrack", version)]
-pub(crate) struct Cli {
+#[command(
+    name = "medtrack",
+    version,
+    arg_required_else_help = true,
+    override_usage = "medtrack <COMMAND>"
+)]
+struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    command: Option<Command>,
+    /// Print the name and the description of each command, for the launcher's help.
+    #[arg(long, hide = true, exclusive = true)]
+    list_commands: bool,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+enum Command {
     /// Find out what is wrong, and what to do about it.
     #[command(
         after_help = "Exit code 1: something does not work.\nExample:\n  medtrack doctor --json"
     )]
     Doctor {
-        /// For programs.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Show where an event is: each hop over the three databases, and where it is stuck.
+    /// Show where an event is: each hop over the databases of the services, and where it is stuck.
     #[command(after_help = "Examples:\n  medtrack trace test.user@example.com\n  \
                             medtrack trace 01a20942-4f9c-77ab-96e5-4bc61d4632b2")]
     Trace {
         /// A user's e-mail or id, a correlation id, or an event's id.
         subject: String,
-        /// For programs.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
@@ -51,14 +74,14 @@ pub(crate) enum Command {
     /// List events that are committed and not published yet.
     #[command(after_help = "Example:\n  medtrack outbox --json")]
     Outbox {
-        /// For programs.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// List the queues, as RabbitMQ sees them.
     #[command(after_help = "Example:\n  medtrack queues --json")]
     Queues {
-        /// For programs.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
@@ -67,80 +90,75 @@ pub(crate) enum Command {
     /// Look at the events of the system, or publish one.
     #[command(subcommand)]
     Events(events::Events),
-    /// Show what goes over the bus, as it goes; values only on request.
+    /// Show the messages on the bus as they pass; their values only with --payload.
     #[command(after_help = "Examples:\n  medtrack watch\n  medtrack watch 'student.*' --payload")]
-    Watch {
-        /// Topic patterns: * is one word, # any number.
-        patterns: Vec<String>,
-        /// Show what the fields say: it may name a person.
-        #[arg(long)]
-        payload: bool,
-        /// One message for each line, as it came.
-        #[arg(long)]
-        json: bool,
-    },
+    Watch(watch::Watch),
     /// Look after exchange, queues and bindings.
     #[command(subcommand)]
-    Topology(Topology),
+    Topology(topology::Topology),
     /// Make the secrets of a production stack: passwords, addresses, broker logins with least privilege.
-    #[command(after_help = "Example:\n  medtrack secrets ./secrets")]
-    Secrets {
-        /// A directory that does not exist yet.
-        dir: PathBuf,
-    },
+    #[command(
+        after_help = "Examples:\n  medtrack secrets ./secrets\n  medtrack secrets ./secrets --add"
+    )]
+    Secrets(secrets::Secrets),
     /// Write the completions of a shell on standard output.
     #[command(after_help = "Example:\n  source <(medtrack completions bash)")]
     Completions { shell: clap_complete::Shell },
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Topology {
-    /// Declare what is missing, with the login of AMQP_URL: it must be allowed to.
-    #[command(
-        after_help = "Example:\n  AMQP_URL=amqp://operator:…@127.0.0.1:5672/%2f medtrack topology apply"
-    )]
-    Apply,
+/// Runs the command that the arguments of this process name.
+pub async fn run() -> ExitCode {
+    match Cli::parse().run().await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("medtrack: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-impl Command {
-    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let endpoints = Endpoints::find();
-        match self {
-            Command::Doctor { json } => return doctor::run(&endpoints, json).await,
-            Command::Trace { subject, json } => trace::run(&endpoints, &subject, json).await?,
-            Command::Dead(command) => dead::run(&endpoints, command).await?,
-            Command::Outbox { json } => outbox::run(&endpoints, json).await?,
-            Command::Queues { json } => queues::run(&endpoints, json).await?,
-            Command::Demo => demo::run(&endpoints).await?,
-            Command::Events(command) => events::run(&endpoints, command).await?,
-            Command::Watch {
-                patterns,
-                payload,
-                json,
-            } => watch::run(&endpoints, patterns, payload, json).await?,
-            Command::Topology(Topology::Apply) => topology::apply(&endpoints).await?,
-            Command::Completions { shell } => {
-                clap_complete::generate(
-                    shell,
-                    &mut Cli::command(),
-                    "medtrack",
-                    &mut std::io::stdout(),
-                );
+impl Cli {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            None => list_commands(),
+            // These two need no running stack.
+            Some(Command::Completions { shell }) => {
+                let output = &mut std::io::stdout();
+                clap_complete::generate(shell, &mut Cli::command(), "medtrack", output);
             }
-            Command::Secrets { dir } => secrets::make(&dir)?,
+            Some(Command::Secrets(command)) => command.run()?,
+            Some(command) => return command.run(&Endpoints::find()?).await,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// How long ago, in the largest unit that says enough: `3 s`, `12 min`, `5 h`, `2 d`.
-fn ago(time: DateTime<Utc>) -> String {
-    let seconds = (Utc::now() - time).num_seconds().max(0);
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
+impl Command {
+    async fn run(self, endpoints: &Endpoints) -> anyhow::Result<ExitCode> {
+        match self {
+            Command::Doctor { json } => return doctor::run(endpoints, json).await,
+            Command::Trace { subject, json } => trace::run(endpoints, &subject, json).await?,
+            Command::Dead(command) => command.run(endpoints).await?,
+            Command::Outbox { json } => outbox::run(endpoints, json).await?,
+            Command::Queues { json } => queues::run(endpoints, json).await?,
+            Command::Demo => demo::run(endpoints).await?,
+            Command::Events(command) => command.run(endpoints).await?,
+            Command::Watch(command) => command.run(endpoints).await?,
+            Command::Topology(command) => command.run(endpoints).await?,
+            Command::Completions { .. } | Command::Secrets(_) => {}
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn list_commands() {
+    let cli = Cli::command();
+    for command in cli
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+    {
+        let about = command.get_about().map(ToString::to_string);
+        say!("{}\t{}", command.get_name(), about.unwrap_or_default());
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use events::{
     catalogue::EVENTS,
-    topology::{self, EXCHANGE, Queue},
+    topology::{EXCHANGE, SERVICES, Service},
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -16,21 +16,17 @@ use std::{
 };
 use uuid::Uuid;
 
-/// A service: its name, its word in databases and roles, and its queue.
-const SERVICES: [(&str, &str, &Queue); 3] = [
-    ("auth-service", "auth", &topology::AUTH.queue),
-    ("profile-service", "profile", &topology::PROFILE.queue),
-    ("comm-service", "comm", &topology::COMM.queue),
-];
-
-/// Who may look at the broker; the services' own logins may not.
+/// The login of operators, on RabbitMQ and in every database.
 const OPERATOR: &str = "operator";
+/// The file that RabbitMQ reads when it starts.
+pub(crate) const DEFINITIONS: &str = "rabbitmq_definitions.json";
 
-/// Makes all secrets in a new directory. An old one is left alone: what holds the data knows its passwords.
+/// Makes all secrets in a new directory. It refuses one that exists, because the servers that hold the data know its
+/// passwords.
 pub(crate) fn make(dir: &Path) -> anyhow::Result<()> {
     if dir.exists() {
         bail!(
-            "{} exists; its passwords are in use: choose another dir, or remove it",
+            "{} exists; its passwords are in use: choose another directory, or try: --add, which keeps them",
             dir.display()
         );
     }
@@ -39,79 +35,199 @@ pub(crate) fn make(dir: &Path) -> anyhow::Result<()> {
         .recursive(true)
         .create(dir)
         .with_context(|| format!("cannot make {}", dir.display()))?;
-    let write = |name: &str, text: &str| -> anyhow::Result<()> {
+    Dir::fill(dir).map(drop)
+}
+
+/// Keeps the secrets that are in the directory, and makes those that this version needs besides. Returns the names of
+/// the files that it wrote.
+pub(crate) fn add(dir: &Path) -> anyhow::Result<Vec<String>> {
+    if !dir.join(DEFINITIONS).is_file() {
+        bail!(
+            "{} holds no secrets of a production stack; try: without --add",
+            dir.display()
+        );
+    }
+    Dir::fill(dir)
+}
+
+/// A login of RabbitMQ.
+struct Login {
+    user: &'static str,
+    password: String,
+}
+
+/// The directory of the secrets.
+struct Dir<'a> {
+    path: &'a Path,
+    written: Vec<String>,
+}
+
+impl<'a> Dir<'a> {
+    fn fill(path: &'a Path) -> anyhow::Result<Vec<String>> {
+        let mut dir = Self {
+            path,
+            written: Vec::new(),
+        };
+        for name in ["postgres_password", "grafana_password"] {
+            dir.ensure(name, password)?;
+        }
+        let mut logins = dir.operator()?;
+        for service in SERVICES {
+            logins.push(dir.service(service)?);
+        }
+        dir.definitions(&logins)?;
+        Ok(dir.written)
+    }
+
+    /// The operator's logins and addresses.
+    fn operator(&mut self) -> anyhow::Result<Vec<Login>> {
+        let broker = self.ensure("rabbitmq_operator_password", password)?;
+        self.ensure("operator_amqp_url", || {
+            format!("amqp://{OPERATOR}:{broker}@rabbitmq:5672/%2f")
+        })?;
+        self.ensure("operator_management_url", || {
+            format!("http://{OPERATOR}:{broker}@rabbitmq:15672")
+        })?;
+        let database = self.ensure("operator_db_password", password)?;
+        for service in SERVICES {
+            self.ensure(&format!("{}_operator_database_url", service.short), || {
+                format!(
+                    "postgres://{OPERATOR}:{database}@postgres:5432/{}",
+                    service.database
+                )
+            })?;
+        }
+        Ok(vec![Login {
+            user: OPERATOR,
+            password: broker,
+        }])
+    }
+
+    /// The logins and addresses of a service.
+    fn service(&mut self, service: &Service) -> anyhow::Result<Login> {
+        let Service {
+            short,
+            name,
+            database,
+            role,
+            ..
+        } = service;
+        let db_password = self.ensure(&format!("{short}_db_password"), password)?;
+        self.ensure(&format!("{short}_database_url"), || {
+            format!("postgres://{role}:{db_password}@postgres:5432/{database}")
+        })?;
+        let file = format!("{short}_amqp_url");
+        let url = self.ensure(&file, || {
+            format!("amqp://{name}:{}@rabbitmq:5672/%2f", password())
+        })?;
+        let password = url.split([':', '@']).nth(2);
+        Ok(Login {
+            user: name,
+            password: password
+                .with_context(|| format!("{file} is not an address with a password"))?
+                .to_owned(),
+        })
+    }
+
+    fn definitions(&mut self, logins: &[Login]) -> anyhow::Result<()> {
+        let path = self.path.join(DEFINITIONS);
+        let existing: Value = match fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text)
+                .with_context(|| format!("{} is not JSON", path.display()))?,
+            Err(_) => Value::Null,
+        };
+        let definitions = definitions("/", logins, &existing);
+        if definitions == existing {
+            return Ok(());
+        }
+        self.write(DEFINITIONS, &serde_json::to_string_pretty(&definitions)?)
+    }
+
+    /// Returns a secret; makes it when it is missing.
+    fn ensure(&mut self, name: &str, value: impl FnOnce() -> String) -> anyhow::Result<String> {
+        let path = self.path.join(name);
+        if path.exists() {
+            let value = fs::read_to_string(&path);
+            let value = value.with_context(|| format!("cannot read {}", path.display()))?;
+            return Ok(value.trim().to_owned());
+        }
+        let value = value();
+        self.write(name, &value)?;
+        Ok(value)
+    }
+
+    /// Writes beside the file, then renames, so that a secret is never half written.
+    fn write(&mut self, name: &str, text: &str) -> anyhow::Result<()> {
+        let (path, fresh) = (
+            self.path.join(name),
+            self.path.join(format!("{name}.{}", Uuid::new_v4())),
+        );
         // The directory keeps others out; in a container a service that is not root reads the file.
         let file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o444)
-            .open(dir.join(name));
-        Ok(file?.write_all(text.as_bytes())?)
-    };
-    let mut logins = vec![(OPERATOR, password())];
-    write("postgres_password", &password())?;
-    write("grafana_password", &password())?;
-    write("rabbitmq_operator_password", &logins[0].1)?;
-    for (name, word, _) in SERVICES {
-        let (database, broker) = (password(), password());
-        write(&format!("{word}_db_password"), &database)?;
-        write(
-            &format!("{word}_database_url"),
-            &format!("postgres://{word}_service:{database}@postgres:5432/{word}_db"),
-        )?;
-        write(
-            &format!("{word}_amqp_url"),
-            &format!("amqp://{name}:{broker}@rabbitmq:5672/%2f"),
-        )?;
-        logins.push((name, broker));
+            .open(&fresh);
+        let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+        written
+            .and_then(|()| fs::rename(&fresh, &path))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        self.written.push(name.to_owned());
+        Ok(())
     }
-    let definitions = definitions("/", &logins);
-    write(
-        "rabbitmq_definitions.json",
-        &serde_json::to_string_pretty(&definitions)?,
-    )?;
-    say!("Made {}. Keep a copy where the backups are.", dir.display());
-    say!("try: docker-compose -f docker-compose.yml -f docker-compose.production.yml up -d");
-    Ok(())
 }
 
-/// 244 random bits, in characters that need no escaping in an address.
+/// Returns 244 random bits, in characters that need no escaping in an address.
 fn password() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
-/// Everything that the broker of a production stack has: logins that may do what their service does and no more,
-/// and what they may therefore not declare themselves.
-fn definitions(vhost: &str, logins: &[(&str, String)]) -> Value {
-    let users = logins.iter().map(|(name, password)| {
-        let tags = if *name == OPERATOR {
-            "administrator"
-        } else {
-            ""
-        };
-        json!({"name": name, "password_hash": hash(password), "tags": tags,
-               "hashing_algorithm": "rabbit_password_hashing_sha256"})
+/// Returns all that the broker of a production stack has: logins that may do what their service does and no more,
+/// and the topology, which those logins may not declare. Users that exist keep their password, and logins that others
+/// added stay.
+fn definitions(vhost: &str, logins: &[Login], existing: &Value) -> Value {
+    let old = |list: &'static str| existing[list].as_array().into_iter().flatten().cloned();
+    let is_ours = |user: &Value| logins.iter().any(|login| *user == login.user);
+    let users = logins.iter().map(|login| {
+        let mut users = old("users");
+        let user = users.find(|user| user["name"] == login.user);
+        user.unwrap_or_else(|| user_of(login))
     });
-    let everything =
+    let operator =
         json!({"user": OPERATOR, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"});
-    let permissions = SERVICES.iter().map(|(name, _, queue)| {
-        let own = queue.name.replace('.', "\\.");
+    let permissions = SERVICES.iter().map(|service| {
+        let own = service.queue.name.replace('.', "\\.");
         let exchange = EXCHANGE.replace('.', "\\.");
-        json!({"user": name, "vhost": vhost, "configure": "^$", "write": format!("^{exchange}$"),
+        json!({"user": service.name, "vhost": vhost, "configure": "^$", "write": format!("^{exchange}$"),
                "read": format!("^{own}(\\.crashed)?$")})
     });
-    let topics = SERVICES.iter().map(|(name, _, _)| {
-        let own = EVENTS.iter().filter(|entry| entry.producer == *name);
+    let topics = SERVICES.iter().map(|service| {
+        let own = EVENTS.iter().filter(|entry| entry.producer == service.name);
         let keys: Vec<_> = own.map(|entry| entry.key.replace('.', "\\.")).collect();
-        json!({"user": name, "vhost": vhost, "exchange": EXCHANGE, "write": format!("^({})$", keys.join("|")),
-               "read": ".*"})
+        json!({"user": service.name, "vhost": vhost, "exchange": EXCHANGE,
+               "write": format!("^({})$", keys.join("|")), "read": ".*"})
     });
+    let of_others = |list, field: &'static str| old(list).filter(move |row| !is_ours(&row[field]));
     let mut definitions = messaging::topology::definitions(vhost);
     definitions["vhosts"] = json!([{"name": vhost}]);
-    definitions["users"] = users.collect();
-    definitions["permissions"] = std::iter::once(everything).chain(permissions).collect();
-    definitions["topic_permissions"] = topics.collect();
+    definitions["users"] = users.chain(of_others("users", "name")).collect();
+    definitions["permissions"] = std::iter::once(operator)
+        .chain(permissions)
+        .chain(of_others("permissions", "user"))
+        .collect();
+    definitions["topic_permissions"] = topics
+        .chain(of_others("topic_permissions", "user"))
+        .collect();
     definitions
+}
+
+fn user_of(login: &Login) -> Value {
+    let tags = match login.user {
+        OPERATOR => "administrator",
+        _ => "",
+    };
+    json!({"name": login.user, "password_hash": hash(&login.password), "tags": tags,
+           "hashing_algorithm": "rabbit_password_hashing_sha256"})
 }
 
 /// RabbitMQ's documentation, "Access Control", on computing a password hash.
@@ -127,10 +243,27 @@ fn hash(password: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{collections::BTreeMap, path::PathBuf};
+
+    fn read(dir: &Path) -> BTreeMap<PathBuf, String> {
+        let entries = fs::read_dir(dir).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
+            .collect()
+    }
+
+    fn new_dir() -> PathBuf {
+        std::env::temp_dir().join(format!("medtrack-secrets-{}", Uuid::new_v4()))
+    }
 
     #[test]
     fn each_login_may_do_what_its_service_does() {
-        let definitions = definitions("/", &[("auth-service", "x".into())]);
+        let login = Login {
+            user: "auth-service",
+            password: "x".into(),
+        };
+        let definitions = definitions("/", &[login], &Value::Null);
         let auth = &definitions["permissions"][1];
         assert_eq!(
             (&auth["configure"], &auth["write"], &auth["read"]),
@@ -153,22 +286,74 @@ mod tests {
 
     #[test]
     fn secrets_are_made_once() {
-        let dir = std::env::temp_dir().join(format!("medtrack-secrets-{}", Uuid::new_v4()));
+        let dir = new_dir();
         make(&dir).unwrap();
-        let url = fs::read_to_string(dir.join("comm_database_url")).unwrap();
-        let password = fs::read_to_string(dir.join("comm_db_password")).unwrap();
+        let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
         assert_eq!(
-            url,
-            format!("postgres://comm_service:{password}@postgres:5432/comm_db")
+            read("comm_database_url"),
+            format!(
+                "postgres://comm_service:{}@postgres:5432/comm_db",
+                read("comm_db_password")
+            )
         );
-        let definitions = fs::read_to_string(dir.join("rabbitmq_definitions.json")).unwrap();
-        let amqp = fs::read_to_string(dir.join("auth_amqp_url")).unwrap();
+        let amqp = read("auth_amqp_url");
         let broker = amqp.split([':', '@']).nth(2).unwrap();
         assert!(
-            broker.len() == 64 && !definitions.contains(broker),
+            broker.len() == 64 && !read(DEFINITIONS).contains(broker),
             "only a hash"
         );
         assert!(make(&dir).unwrap_err().to_string().contains("exists"));
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn what_a_later_version_needs_is_added_and_nothing_else_changes() {
+        let dir = new_dir();
+        assert!(add(&dir).is_err(), "there is nothing to add to");
+        make(&dir).unwrap();
+        let all = read(&dir);
+        assert_eq!(add(&dir).unwrap(), Vec::<String>::new());
+        assert_eq!(read(&dir), all);
+
+        // As a version without the operator's database login and without auth-service left it, with a publisher's
+        // login that a person added.
+        let mut old: Value = serde_json::from_str(&all[&dir.join(DEFINITIONS)]).unwrap();
+        let is_auth = |row: &Value| row["name"] == "auth-service" || row["user"] == "auth-service";
+        for list in ["users", "permissions", "topic_permissions"] {
+            old[list]
+                .as_array_mut()
+                .unwrap()
+                .retain(|row| !is_auth(row));
+        }
+        let publisher = json!({"name": "stages", "password_hash": "x"});
+        old["users"].as_array_mut().unwrap().push(publisher.clone());
+        fs::remove_file(dir.join(DEFINITIONS)).unwrap();
+        fs::write(dir.join(DEFINITIONS), old.to_string()).unwrap();
+        for name in ["operator_db_password", "auth_operator_database_url"] {
+            fs::remove_file(dir.join(name)).unwrap();
+        }
+        assert_eq!(
+            add(&dir).unwrap(),
+            [
+                "operator_db_password",
+                "auth_operator_database_url",
+                DEFINITIONS
+            ]
+        );
+        let new: Value = serde_json::from_str(&read(&dir)[&dir.join(DEFINITIONS)]).unwrap();
+        let users = |value: &Value| value["users"].as_array().unwrap().clone();
+        assert!(users(&new).contains(&publisher) && users(&new).iter().any(is_auth));
+        for user in users(&old) {
+            assert!(users(&new).contains(&user), "{user} keeps its password");
+        }
+        let kept = |path: &PathBuf| {
+            path != &dir.join(DEFINITIONS) && !path.ends_with("operator_db_password")
+        };
+        for (path, text) in read(&dir).iter().filter(|(path, _)| kept(path)) {
+            if !path.ends_with("auth_operator_database_url") {
+                assert_eq!(text, &all[path]);
+            }
+        }
         fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -16,6 +16,8 @@ use uuid::Uuid;
 pub struct Database {
     /// Address for a process under test, as a superuser.
     pub url: String,
+    /// Address with the login of operators. It may read and change what the migrations grant to the role `operator`.
+    pub operator_url: String,
     /// For looking into it.
     pub pool: PgPool,
     name: String,
@@ -35,6 +37,7 @@ impl Database {
     async fn copy(template: &str) -> Self {
         let name = format!("test_{}", Uuid::new_v4().simple());
         let mut admin = connect(&servers::database_url()).await;
+        ensure_operator(&mut admin).await;
         run(
             &mut admin,
             format!("create database {name} template {template}"),
@@ -45,7 +48,13 @@ impl Database {
             .max_connections(4)
             .connect_lazy(&url)
             .expect("the address differs from a working one by the name only");
-        Self { url, pool, name }
+        let operator_url = servers::with_login(&url, OPERATOR, OPERATOR);
+        Self {
+            url,
+            operator_url,
+            pool,
+            name,
+        }
     }
 
     /// Whether a query's one value is true; for conditions to wait for.
@@ -122,6 +131,19 @@ impl Drop for Database {
     }
 }
 
+/// The role of operators, and its password. `deploy/postgres/logins.sh` makes it elsewhere.
+const OPERATOR: &str = "operator";
+
+/// Makes the role of operators before the migrations, which grant to it. Roles are the server's, so another test may
+/// make it at the same time.
+async fn ensure_operator(admin: &mut PgConnection) {
+    let make = format!(
+        "do $$ begin create role {OPERATOR} login password '{OPERATOR}';
+         exception when duplicate_object or unique_violation then null; end $$"
+    );
+    run(admin, make).await;
+}
+
 /// Makes the template of these migrations, unless somebody has; tells its name.
 async fn template(migrators: &[&Migrator]) -> String {
     let mut schema = Vec::new();
@@ -134,6 +156,7 @@ async fn template(migrators: &[&Migrator]) -> String {
     let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, &schema);
     let name = format!("template_{}", id.simple());
     let mut admin = connect(&servers::database_url()).await;
+    ensure_operator(&mut admin).await;
     // Other tests, in other processes too, wait here; the lock goes with the session.
     let lock = id.as_u64_pair().0.cast_signed();
     run(&mut admin, format!("select pg_advisory_lock({lock})")).await;

@@ -60,6 +60,15 @@ pub(crate) fn with_name(url: &str, name: &str) -> String {
     url.to_string()
 }
 
+/// The same address, with another login.
+pub fn with_login(url: &str, user: &str, password: &str) -> String {
+    let mut url = parse(url);
+    url.set_username(user)
+        .and_then(|()| url.set_password(Some(password)))
+        .expect("it had a login");
+    url.to_string()
+}
+
 pub(crate) fn parse(url: &str) -> Url {
     url.parse().expect("the run's addresses are URLs")
 }

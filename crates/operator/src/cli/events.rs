@@ -1,28 +1,25 @@
-//! The catalogue of events, and an event published by hand.
+//! `medtrack events`: the catalogue, and an event published by hand.
 
-use super::list;
-use crate::broker;
-use crate::endpoints::Endpoints;
-use anyhow::{Context as _, bail};
-use chrono::Utc;
-use clap::Subcommand;
-use events::{
-    EventId, RawMessage,
-    catalogue::{self, EVENTS, Entry, Validation},
-    key,
-    topology::{self, EXCHANGE},
+use super::table::Columns;
+use crate::{
+    catalogue::{self, Route},
+    endpoints::Endpoints,
 };
-use serde::Serialize;
-use serde_json::{Value, json};
-use std::{io::Read as _, path::PathBuf};
-use uuid::Uuid;
+use anyhow::Context as _;
+use clap::Subcommand;
+use events::catalogue::Entry;
+use serde_json::Value;
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Events {
-    /// List the events of the system: who publishes them, who hears them.
+pub(super) enum Events {
+    /// List the events of the system: which service publishes them, which queues receive them.
     #[command(after_help = "Example:\n  medtrack events list --json")]
     List {
-        /// For programs.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
@@ -32,151 +29,100 @@ pub(crate) enum Events {
         /// The routing key.
         key: String,
     },
-    /// Publish an event, as its publisher would: the sample, changed by what is given.
+    /// Publish an event as its publisher would: the sample, with the fields that are given.
     #[command(after_help = "Examples:\n  \
         medtrack events publish stage.accepted --set student_id=01a20942-4f9c-77ab-96e5-4bc61d4632b2\n  \
         medtrack events publish grade.assigned --file payload.json")]
-    Publish {
-        /// The routing key.
-        key: String,
-        /// A field of the payload and its value, as JSON or as text.
-        #[arg(long = "set", value_name = "FIELD=VALUE")]
-        fields: Vec<String>,
-        /// A file with the whole payload, instead of the sample; - is standard input.
-        #[arg(long, value_name = "PATH")]
-        file: Option<PathBuf>,
-    },
+    Publish(Publish),
 }
 
-#[derive(Serialize)]
-struct Row {
-    key: &'static str,
-    publisher: &'static str,
-    queues: Vec<&'static str>,
+#[derive(Debug, clap::Args)]
+pub(super) struct Publish {
+    /// The routing key.
+    key: String,
+    /// A field of the payload and its value, as JSON or as text.
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    fields: Vec<String>,
+    /// A file with the whole payload, instead of the sample; - is standard input.
+    #[arg(long, value_name = "PATH")]
+    file: Option<PathBuf>,
 }
 
-pub(crate) async fn run(endpoints: &Endpoints, command: Events) -> anyhow::Result<()> {
-    match command {
-        Events::List { json } => {
-            let row = |entry: &Entry| Row {
-                key: entry.key,
-                publisher: entry.producer,
-                queues: queues(entry.key),
-            };
-            let rows: Vec<Row> = EVENTS.iter().map(row).collect();
-            list::say(
-                &rows,
-                json,
-                "",
-                &["EVENT", "PUBLISHED BY", "HEARD BY"],
-                |row| vec![row.key.into(), row.publisher.into(), row.queues.join(" ")],
-            )
-        }
-        Events::Show { key } => show(entry(&key)?),
-        Events::Publish { key, fields, file } => {
-            publish(endpoints, entry(&key)?, &fields, file).await
+impl Events {
+    pub(super) async fn run(self, endpoints: &Endpoints) -> anyhow::Result<()> {
+        match self {
+            Events::List { json } => {
+                let columns = Columns {
+                    names: &["EVENT", "PUBLISHED BY", "HEARD BY"],
+                    none: "",
+                    cells: |route: &Route| {
+                        vec![
+                            route.key.into(),
+                            route.publisher.into(),
+                            route.queues.join(" "),
+                        ]
+                    },
+                };
+                columns.print(&catalogue::routes(), json)
+            }
+            Events::Show { key } => show(endpoints, catalogue::entry(endpoints, &key)?),
+            Events::Publish(publish) => publish.run(endpoints).await,
         }
     }
 }
 
-fn entry(wanted: &str) -> anyhow::Result<&'static Entry> {
-    let found = EVENTS.iter().find(|entry| entry.key == wanted);
-    found.with_context(|| format!("there is no event {wanted:?}; try: ./medtrack events list"))
-}
-
-fn queues(routing_key: &str) -> Vec<&'static str> {
-    let wants = |patterns: &[&str]| {
-        patterns
-            .iter()
-            .any(|pattern| key::matches(pattern, routing_key))
-    };
-    topology::queues()
-        .filter(|queue| wants(queue.patterns))
-        .map(|queue| queue.name)
-        .collect()
-}
-
-fn show(entry: &Entry) -> anyhow::Result<()> {
+fn show(endpoints: &Endpoints, entry: &Entry) -> anyhow::Result<()> {
     let schema = entry.schema();
-    say!(
-        "{}: {}",
-        entry.key,
-        schema["description"].as_str().unwrap_or_default()
-    );
+    let description = |value: &Value| value["description"].as_str().unwrap_or_default().to_owned();
+    say!("{}: {}", entry.key, description(&schema));
     say!(
         "published by {}, heard by {}\n",
         entry.producer,
-        queues(entry.key).join(" ")
+        catalogue::queues(entry.key).join(" ")
     );
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-        say!(
-            "  {name:<16} {}",
-            field["description"].as_str().unwrap_or_default()
-        );
+        say!("  {name:<16} {}", description(field));
     }
     let sample: Value = serde_json::from_str(&entry.sample())?;
-    say!(
-        "\n{sample:#}\n\ntry: ./medtrack events publish {}",
-        entry.key
-    );
+    let publish = endpoints.advice(&format!("events publish {}", entry.key));
+    say!("\n{sample:#}\n\n{publish}");
     Ok(())
 }
 
-async fn publish(
-    endpoints: &Endpoints,
-    entry: &Entry,
-    fields: &[String],
-    file: Option<PathBuf>,
-) -> anyhow::Result<()> {
-    let sample: Value = serde_json::from_str(&entry.sample())?;
-    let mut payload = match file {
-        None => sample["payload"].clone(),
-        Some(path) => read(&path)?,
-    };
-    for field in fields {
-        set(&mut payload, field)?;
-    }
-    let (event_id, correlation_id) = (EventId::new(), Uuid::now_v7());
-    let envelope = json!({"payload": payload, "_meta": {
-        "event_id": event_id, "correlation_id": correlation_id, "timestamp": Utc::now(), "routing_key": entry.key,
-        "source": "medtrack", "schema_version": entry.schema_version,
-    }})
-    .to_string();
-    let raw = RawMessage {
-        exchange: EXCHANGE,
-        routing_key: entry.key,
-        message_id: None,
-        body: envelope.as_bytes(),
-    };
-    if let Validation::Refused(refusal) = catalogue::validate(&raw) {
-        bail!(
-            "nobody could read this, so it is not published: {}; try: ./medtrack events show {}",
-            refusal.reason,
-            entry.key
-        );
-    }
-    let broker = broker::of(endpoints)?;
-    let published =
-        messaging::admin::publish(&broker, entry.key, event_id, correlation_id, envelope).await;
-    if published.context("RabbitMQ did not take it; try: ./medtrack doctor")? {
+impl Publish {
+    async fn run(self, endpoints: &Endpoints) -> anyhow::Result<()> {
+        let entry = catalogue::entry(endpoints, &self.key)?;
+        let mut payload = match self.file {
+            Some(path) => read(&path)?,
+            None => {
+                let mut sample: Value = serde_json::from_str(&entry.sample())?;
+                sample["payload"].take()
+            }
+        };
+        for field in &self.fields {
+            catalogue::set(endpoints, &mut payload, field)?;
+        }
+        let published = catalogue::publish(endpoints, entry, payload).await?;
+        if published.routed {
+            let queues = catalogue::queues(entry.key).join(" and ");
+            say!("Published {} to {queues}.", entry.key);
+        } else {
+            say!(
+                "Published {}, but no queue took it; {}",
+                entry.key,
+                endpoints.advice("topology apply")
+            );
+        }
         say!(
-            "Published {} to {}.",
-            entry.key,
-            queues(entry.key).join(" and ")
+            "{}, when nothing comes of it; its event id is {}",
+            endpoints.advice("dead list --waiting"),
+            published.event_id
         );
-    } else {
-        say!(
-            "Published {}, but no queue took it; try: ./medtrack topology apply",
-            entry.key
-        );
+        Ok(())
     }
-    say!(
-        "try: ./medtrack dead list --waiting, when nothing comes of it; its event id is {event_id}"
-    );
-    Ok(())
 }
 
-fn read(path: &std::path::Path) -> anyhow::Result<Value> {
+fn read(path: &Path) -> anyhow::Result<Value> {
     let mut text = String::new();
     if path.as_os_str() == "-" {
         std::io::stdin()
@@ -187,38 +133,4 @@ fn read(path: &std::path::Path) -> anyhow::Result<Value> {
             .with_context(|| format!("cannot read {}; try: another path, or -", path.display()))?;
     }
     serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))
-}
-
-/// Sets `a.b=value` in a payload.
-fn set(payload: &mut Value, field: &str) -> anyhow::Result<()> {
-    let (path, value) = field
-        .split_once('=')
-        .with_context(|| format!("{field:?} has no value; try: --set field=value"))?;
-    let mut place = payload;
-    for name in path.split('.') {
-        if !place.is_object() {
-            bail!("{path}: there is no such field; try: ./medtrack events show");
-        }
-        place = &mut place[name];
-    }
-    *place = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_are_set_as_json_or_as_text() {
-        let mut payload = json!({"a": 1, "b": {"c": null}});
-        for field in ["a=2", "b.c=text", "d=null", "e=[1]"] {
-            set(&mut payload, field).unwrap();
-        }
-        assert_eq!(
-            payload,
-            json!({"a": 2, "b": {"c": "text"}, "d": null, "e": [1]})
-        );
-        assert!(set(&mut payload, "a").is_err() && set(&mut payload, "a.b=1").is_err());
-    }
 }

@@ -1,0 +1,113 @@
+//! Chains: the events that one request started, which have the same correlation id.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// A chain, as one database shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain {
+    /// The correlation id of its events.
+    pub correlation_id: Uuid,
+    /// When its first event was stored in this database.
+    pub began_at: DateTime<Utc>,
+}
+
+/// Returns the chains that an id belongs to, the newest first, at most `limit`. The id is that of an aggregate
+/// (such as a user), of an event, or of the chain itself.
+pub async fn chains_of(
+    connection: &mut PgConnection,
+    id: Uuid,
+    limit: i64,
+) -> sqlx::Result<Vec<Chain>> {
+    sqlx::query_as!(
+        Chain,
+        r#"select correlation_id as "correlation_id!", min(stored_at) as "began_at!"
+           from (select correlation_id, created_at as stored_at from outbox
+                 where aggregate_id = $1 or event_id = $1 or correlation_id = $1
+                 union all
+                 select correlation_id, first_at from parked_event
+                 where (event_id = $1 or correlation_id = $1) and correlation_id is not null) as event
+           group by correlation_id order by 2 desc limit $2"#,
+        id,
+        limit
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// An event of a chain, in its producer's outbox.
+#[derive(Clone, Debug)]
+pub struct ChainEvent {
+    /// The id of the event.
+    pub event_id: Uuid,
+    /// Its routing key.
+    pub routing_key: String,
+    /// When the change was committed.
+    pub created_at: DateTime<Utc>,
+    /// When the broker confirmed it.
+    pub published_at: Option<DateTime<Utc>>,
+    /// When the broker last had no queue for it.
+    pub unroutable_at: Option<DateTime<Utc>>,
+}
+
+/// Returns the events of a chain that this service produced.
+pub async fn events_of_chain(
+    connection: &mut PgConnection,
+    correlation_id: Uuid,
+) -> sqlx::Result<Vec<ChainEvent>> {
+    sqlx::query_as!(
+        ChainEvent,
+        "select event_id, routing_key, created_at, published_at, unroutable_at
+         from outbox where correlation_id = $1",
+        correlation_id
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// What a consumer did with an event.
+#[derive(Clone, Debug)]
+pub enum Handling {
+    /// The event is not in this database.
+    NotReceived,
+    /// The event was handled.
+    Handled {
+        /// When the consumer stored its id.
+        at: DateTime<Utc>,
+    },
+    /// The event is parked.
+    Parked {
+        /// `waiting` or `dead`.
+        state: String,
+        /// The cause in one word.
+        kind: String,
+        /// What must arrive first.
+        waits_for: Option<String>,
+    },
+}
+
+/// Returns what this service's consumer did with an event.
+pub async fn handling(connection: &mut PgConnection, event_id: Uuid) -> sqlx::Result<Handling> {
+    let parked = sqlx::query!(
+        "select state, kind, waits_for from parked_event where event_id = $1",
+        event_id
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    // A parked event may be in the inbox too: its row there says only that no other copy is handled.
+    if let Some(row) = parked {
+        return Ok(Handling::Parked {
+            state: row.state,
+            kind: row.kind,
+            waits_for: row.waits_for,
+        });
+    }
+    let received_at = sqlx::query_scalar!(
+        "select received_at from inbox where event_id = $1",
+        event_id
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(received_at.map_or(Handling::NotReceived, |at| Handling::Handled { at }))
+}

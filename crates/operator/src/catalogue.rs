@@ -1,0 +1,138 @@
+//! The events of the system, and the publication of one by hand.
+
+use crate::{broker, endpoints::Endpoints};
+use anyhow::{Context as _, bail};
+use chrono::Utc;
+use events::{
+    EventId, RawMessage,
+    catalogue::{self, EVENTS, Entry, Validation},
+    key,
+    topology::{self, EXCHANGE},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// An event: who publishes it, and which queues receive it.
+#[derive(Serialize)]
+pub(crate) struct Route {
+    pub(crate) key: &'static str,
+    pub(crate) publisher: &'static str,
+    pub(crate) queues: Vec<&'static str>,
+}
+
+/// Returns the route of every event.
+pub(crate) fn routes() -> Vec<Route> {
+    let route = |entry: &Entry| Route {
+        key: entry.key,
+        publisher: entry.producer,
+        queues: queues(entry.key),
+    };
+    EVENTS.iter().map(route).collect()
+}
+
+/// Returns the event with this routing key.
+pub(crate) fn entry(endpoints: &Endpoints, key: &str) -> anyhow::Result<&'static Entry> {
+    let entry = EVENTS.iter().find(|entry| entry.key == key);
+    entry.with_context(|| {
+        format!(
+            "there is no event {key:?}; {}",
+            endpoints.advice("events list")
+        )
+    })
+}
+
+/// Returns the queues that receive events with this routing key.
+pub(crate) fn queues(routing_key: &str) -> Vec<&'static str> {
+    let queues = topology::queues().filter(|queue| {
+        let mut patterns = queue.patterns.iter();
+        patterns.any(|pattern| key::matches(pattern, routing_key))
+    });
+    queues.map(|queue| queue.name).collect()
+}
+
+/// Sets `a.b=value` in a payload. The value is JSON, or else a text.
+pub(crate) fn set(endpoints: &Endpoints, payload: &mut Value, field: &str) -> anyhow::Result<()> {
+    let (path, value) = field
+        .split_once('=')
+        .with_context(|| format!("{field:?} has no value; try: --set field=value"))?;
+    let mut target = payload;
+    for name in path.split('.') {
+        if !target.is_object() {
+            bail!(
+                "{path}: there is no such field; {}",
+                endpoints.advice("events show")
+            );
+        }
+        target = &mut target[name];
+    }
+    *target = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    Ok(())
+}
+
+/// An event that the broker confirmed.
+pub(crate) struct Published {
+    pub(crate) event_id: EventId,
+    /// Whether a queue received it.
+    pub(crate) routed: bool,
+}
+
+/// Publishes an event with this payload. Refuses one that no consumer could read.
+pub(crate) async fn publish(
+    endpoints: &Endpoints,
+    entry: &Entry,
+    payload: Value,
+) -> anyhow::Result<Published> {
+    let (event_id, correlation_id) = (EventId::new(), Uuid::now_v7());
+    let envelope = json!({"payload": payload, "_meta": {
+        "event_id": event_id, "correlation_id": correlation_id, "timestamp": Utc::now(), "routing_key": entry.key,
+        "source": "medtrack", "schema_version": entry.schema_version,
+    }})
+    .to_string();
+    let raw = RawMessage {
+        exchange: EXCHANGE,
+        routing_key: entry.key,
+        message_id: None,
+        body: envelope.as_bytes(),
+    };
+    if let Validation::Refused(refusal) = catalogue::validate(&raw) {
+        bail!(
+            "no consumer could read this event, so it is not published: {}; {}",
+            refusal.reason,
+            endpoints.advice(&format!("events show {}", entry.key))
+        );
+    }
+    let broker = broker::of(endpoints)?;
+    let routed =
+        messaging::admin::publish(&broker, entry.key, event_id, correlation_id, envelope).await;
+    Ok(Published {
+        event_id,
+        routed: routed.with_context(|| {
+            format!(
+                "RabbitMQ did not accept the event; {}",
+                endpoints.advice("doctor")
+            )
+        })?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_set_as_json_or_as_text() {
+        let endpoints = Endpoints::none();
+        let mut payload = json!({"a": 1, "b": {"c": null}});
+        for field in ["a=2", "b.c=text", "d=null", "e=[1]"] {
+            set(&endpoints, &mut payload, field).unwrap();
+        }
+        assert_eq!(
+            payload,
+            json!({"a": 2, "b": {"c": "text"}, "d": null, "e": [1]})
+        );
+        for bad in ["a", "a.b=1"] {
+            assert!(set(&endpoints, &mut payload, bad).is_err());
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `medtrack secrets`.
+
+use crate::secrets;
+use clap::Args;
+use std::path::PathBuf;
+
+/// How the commands of a production stack begin.
+const COMPOSE: &str = "docker-compose -f docker-compose.yml -f docker-compose.production.yml";
+
+#[derive(Debug, Args)]
+pub(super) struct Secrets {
+    /// The directory of the secrets.
+    dir: PathBuf,
+    /// Keep the secrets that are there, and make those that this version needs besides.
+    #[arg(long)]
+    add: bool,
+}
+
+impl Secrets {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let dir = self.dir.display();
+        if !self.add {
+            secrets::make(&self.dir)?;
+            say!("Made {dir}. Keep a copy where the backups are.");
+            say!("try: {COMPOSE} up -d");
+            return Ok(());
+        }
+        let added = secrets::add(&self.dir)?;
+        if added.is_empty() {
+            say!("{dir} has everything that this version needs.");
+            return Ok(());
+        }
+        for name in &added {
+            say!("Wrote {dir}/{name}");
+        }
+        say!("Keep a copy where the backups are.");
+        say!("try: {COMPOSE} up -d");
+        if added.iter().any(|name| name == secrets::DEFINITIONS) {
+            say!("     {COMPOSE} restart rabbitmq, which reads its logins when it starts");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,22 @@
+//! What an operator needs to know of a running system and to change in it.
+//!
+//! Each module asks databases, RabbitMQ or processes and returns typed results; it prints nothing. [`cli`] has one
+//! file for each verb: it calls the library, then prints.
+
+mod age;
+mod broker;
+mod catalogue;
+mod checks;
+pub mod cli;
+mod command_line;
+mod dead;
+mod demo;
+mod endpoints;
+mod http;
+mod outbox;
+mod queues;
+mod secrets;
+mod topology;
+mod trace;
+mod views;
+mod watch;

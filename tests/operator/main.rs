@@ -1,0 +1,66 @@
+//! What an operator asks and does, with the built command, beside a running stack. Every verb runs with the logins of
+//! operators, not with those of services.
+
+mod dead;
+mod doctor;
+mod events;
+mod look;
+mod trace;
+
+use serde_json::{Value, json};
+use std::{process::Output, time::Duration};
+use test_support::{Stack, servers};
+use tokio::process::Command;
+use uuid::Uuid;
+
+const SOON: Duration = Duration::from_secs(15);
+
+/// Runs `medtrack …` beside a stack; its addresses come from the environment, as in containers.
+pub(crate) async fn medtrack(stack: &Stack, arguments: &str) -> Output {
+    let management: reqwest::Url = servers::management_url().parse().expect("an address");
+    Command::new(servers::binary("medtrack"))
+        .args(arguments.split_whitespace())
+        .env(
+            "MEDTRACK_HOME",
+            std::env::temp_dir().join(format!("medtrack-none-{}", Uuid::new_v4())),
+        )
+        .env("AUTH_OPERATOR_DATABASE_URL", &stack.auth.operator_url)
+        .env("PROFILE_OPERATOR_DATABASE_URL", &stack.profile.operator_url)
+        .env("COMM_OPERATOR_DATABASE_URL", &stack.comm.operator_url)
+        .env("AMQP_URL", &stack.vhost.amqp_url)
+        .env(
+            "RABBITMQ_MANAGEMENT_URL",
+            management.as_str().trim_end_matches('/'),
+        )
+        .output()
+        .await
+        .expect("medtrack runs")
+}
+
+pub(crate) fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+pub(crate) async fn said(stack: &Stack, arguments: &str) -> String {
+    let output = medtrack(stack, arguments).await;
+    assert!(output.status.success(), "{arguments}: {}", text(&output));
+    text(&output)
+}
+
+pub(crate) async fn json_of(stack: &Stack, arguments: &str) -> Value {
+    serde_json::from_str(&said(stack, arguments).await).expect("JSON")
+}
+
+/// A message that profile-service cannot handle for want of a role that it knows.
+pub(crate) async fn poison(stack: &Stack, email: &str) {
+    let event = json!({"payload": {"user_id": Uuid::now_v7(), "email": email, "role": "king"},
+                       "_meta": {"event_id": Uuid::now_v7()}});
+    stack
+        .vhost
+        .publish("auth.user.created", event.to_string())
+        .await;
+}
