@@ -1,4 +1,7 @@
-//! With the logins of a production stack a service can do its work, and nobody else's.
+//! With the logins of a production stack a service can do its own work and no more, and an operator can do what the
+//! operator's command does and no more.
+
+mod databases;
 
 use events::{
     Event as _,
