@@ -6,7 +6,6 @@ use crate::{
     workspace::{create_private, write_private},
 };
 use anyhow::{Context as _, bail};
-use events::topology::Service;
 use nix::unistd::{User, chown, geteuid};
 use std::{
     fs,
@@ -19,6 +18,9 @@ use uuid::Uuid;
 
 /// The superuser of a private PostgreSQL.
 pub(crate) const SUPERUSER: &str = "medtrack";
+
+/// The login of operators, in every database.
+pub(crate) const OPERATOR: &str = "operator";
 
 /// One private PostgreSQL.
 pub(crate) struct Postgres {
@@ -188,24 +190,33 @@ impl Postgres {
         )
     }
 
-    /// Creates the services' roles and databases that are missing, with these passwords. Only its own role may connect to
-    /// a database.
-    pub(crate) async fn create_databases(
+    /// Runs `deploy/postgres/logins.sh`, which creates the databases and logins that are missing, with these passwords by
+    /// the names of the variables that it reads.
+    pub(crate) async fn create_logins(
         &self,
-        logins: &[(&Service, String)],
+        repository: &Path,
+        passwords: &[(String, String)],
     ) -> anyhow::Result<()> {
-        let mut script = String::from("set client_min_messages = warning;\n");
-        for (service, password) in logins {
-            let (database, role) = (service.database, service.role);
-            script += &format!(
-                "select 'create role {role} login' where not exists (select from pg_roles where rolname = '{role}') \\gexec\n\
-                 alter role {role} password '{password}';\n\
-                 select 'create database {database} owner {role}'
-                     where not exists (select from pg_database where datname = '{database}') \\gexec\n\
-                 revoke connect on database {database} from public;\n"
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut script = CommandSpec::new("sh")
+            .arg(repository.join("deploy/postgres/logins.sh"))
+            .env("PATH", format!("{}:{path}", self.bin.display()))
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", self.port.to_string())
+            .env("PGUSER", SUPERUSER)
+            .env("POSTGRES_PASSWORD", &self.password);
+        for (variable, password) in passwords {
+            script = script.env(variable, password);
+        }
+        let output = script.with_parent_death_signal().output().await;
+        let output = output.context("cannot run deploy/postgres/logins.sh")?;
+        if !output.status.success() {
+            bail!(
+                "deploy/postgres/logins.sh failed: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
             );
         }
-        self.psql(&script).await
+        Ok(())
     }
 
     /// Runs a script as the superuser.

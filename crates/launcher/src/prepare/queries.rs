@@ -30,7 +30,9 @@ fn sources() -> Vec<String> {
     let services = SERVICES
         .iter()
         .map(|service| format!("services/{}/src/store.rs", service.short));
-    std::iter::once("crates/messaging/src/lib.rs".to_owned())
+    ["crates/messaging/src/lib.rs", "crates/operator/src/views.rs"]
+        .map(str::to_owned)
+        .into_iter()
         .chain(services)
         .collect()
 }

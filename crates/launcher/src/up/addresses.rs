@@ -30,6 +30,13 @@ pub(super) fn environment(
         );
         lines.push((format!("{prefix}_URL"), http(service.name)));
         lines.push((format!("{prefix}_DATABASE_URL"), url));
+        let operator = postgres::url(
+            postgres::OPERATOR,
+            &workspace.secret(postgres::OPERATOR)?,
+            ports["postgres"],
+            service.database,
+        );
+        lines.push((format!("{prefix}_OPERATOR_DATABASE_URL"), operator));
         lines.push((
             format!("{prefix}_INTERNAL_URL"),
             http(&format!("{}-internal", service.name)),

@@ -4,7 +4,7 @@ use super::addresses;
 use crate::{
     commands::{Scale, Up},
     ports::{self, Ports},
-    postgres::Postgres,
+    postgres::{OPERATOR, Postgres},
     rabbitmq::{RabbitMq, RabbitPorts},
     supervisor::{Supervisor, end_leftovers},
     units::{self, System},
@@ -60,7 +60,7 @@ pub(super) async fn start(
         amqp_url: &rabbitmq.amqp_url(),
         scale: &scale,
     };
-    create_databases(workspace, &postgres).await?;
+    create_logins(workspace, &postgres).await?;
     write_private(
         &workspace.path("env"),
         &addresses::environment(workspace, &ports, system.amqp_url)?,
@@ -110,12 +110,16 @@ fn rabbit_ports(ports: &Ports) -> RabbitPorts {
     }
 }
 
-async fn create_databases(workspace: &Workspace, postgres: &Postgres) -> anyhow::Result<()> {
-    let mut logins = Vec::new();
+async fn create_logins(workspace: &Workspace, postgres: &Postgres) -> anyhow::Result<()> {
+    let operator = workspace.secret(OPERATOR)?;
+    let mut passwords = vec![("OPERATOR_DB_PASSWORD".to_owned(), operator)];
     for service in SERVICES {
-        logins.push((service, workspace.secret(service.role)?));
+        let variable = format!("{}_DB_PASSWORD", service.short.to_uppercase());
+        passwords.push((variable, workspace.secret(service.role)?));
     }
-    postgres.create_databases(&logins).await
+    postgres
+        .create_logins(&workspace.repository, &passwords)
+        .await
 }
 
 async fn migrate(system: &System<'_>) -> anyhow::Result<()> {
