@@ -1,5 +1,6 @@
 //! Speaks to the three services over HTTP, as a browser behind the gateway does.
 
+use crate::openapi;
 use events::{Role, UserId};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -83,7 +84,7 @@ impl Client {
         token: Option<&str>,
         body: Option<&Value>,
     ) -> reqwest::Result<Answer> {
-        let mut request = self.http.request(method, self.url(path));
+        let mut request = self.http.request(method.clone(), self.url(path));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -93,6 +94,7 @@ impl Client {
         let response = request.send().await?;
         let status = response.status().as_u16();
         let body = serde_json::from_slice(&response.bytes().await?).unwrap_or(Value::Null);
+        openapi::assert_code_described(&method, path, status, &body);
         Ok(Answer { status, body })
     }
 

@@ -3,9 +3,9 @@
 use crate::{Account, Client};
 use reqwest::{Method, header};
 use serde_json::{Map, Value};
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, sync::LazyLock};
 
-/// What no request asks for.
+/// A field that no body has.
 const STRANGE: &str = "no_such_field";
 
 /// Compares a service with its document: the committed file is current, the page shows it, what needs a token is
@@ -14,14 +14,8 @@ const STRANGE: &str = "no_such_field";
 /// # Panics
 /// When they differ.
 pub async fn assert_described(client: &Client, account: &Account, dir: &str, document: &Value) {
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(format!("../../docs/openapi/{dir}-service.json"));
-    let committed: Value = std::fs::read(committed)
-        .ok()
-        .and_then(|text| serde_json::from_slice(&text).ok())
-        .unwrap_or_default();
     assert!(
-        committed == *document,
+        committed(dir) == *document,
         "docs/openapi is stale; try: ./medtrack prepare"
     );
 
@@ -32,7 +26,7 @@ pub async fn assert_described(client: &Client, account: &Account, dir: &str, doc
     assert_page(&client.url(&format!("/{dir}/api/docs"))).await;
 
     assert_refers(document, document);
-    let mut known = 0;
+    let mut operations = 0;
     for (path, methods) in document["paths"].as_object().expect("paths") {
         let path = path.replace("{id}", &uuid::Uuid::nil().to_string());
         for (method, operation) in methods.as_object().expect("methods") {
@@ -55,71 +49,213 @@ pub async fn assert_described(client: &Client, account: &Account, dir: &str, doc
                     .expect("a reference")
                     .trim_start_matches('#');
                 let schema = document.pointer(schema).expect("what is referred to");
-                assert_body(client, account, &method, &path, schema).await;
+                let route = Route {
+                    client,
+                    account,
+                    method: &method,
+                    path: &path,
+                };
+                route.assert_body(schema).await;
+                route.assert_limits_of_body(schema).await;
             }
-            known += 1;
+            let parameters = operation["parameters"].as_array();
+            for parameter in parameters.into_iter().flatten() {
+                assert_limits_of_parameter(client, account, &path, parameter).await;
+            }
+            operations += 1;
         }
     }
-    assert!(known > 0, "something is described");
+    assert!(operations > 0, "something is described");
 }
 
-/// What the schema calls required is missed, what it knows is known, what may be null may be, and nothing else is.
-async fn assert_body(
-    client: &Client,
-    account: &Account,
-    method: &Method,
-    path: &str,
-    schema: &Value,
-) {
-    let body = |value: fn(&Value) -> Value| {
-        let properties = schema["properties"].as_object().expect("properties").iter();
-        properties
-            .map(|(name, property)| (name.clone(), value(property)))
-            .collect::<Map<_, _>>()
-    };
-    let refused = async |mut body: Map<String, Value>| {
+/// A route that reads a body, and a user who may use it.
+struct Route<'a> {
+    client: &'a Client,
+    account: &'a Account,
+    method: &'a Method,
+    path: &'a str,
+}
+
+impl Route<'_> {
+    /// Sends a body with a field that does not exist, so that nothing is changed; returns the refused fields.
+    async fn refused(&self, mut body: Map<String, Value>) -> BTreeSet<String> {
         body.insert(STRANGE.into(), true.into());
-        let response = client
+        let (method, path) = (self.method, self.path);
+        let response = self
+            .client
             .ask(
                 method.clone(),
                 path,
-                Some(&account.token),
+                Some(&self.account.token),
                 Some(&Value::Object(body)),
             )
-            .await;
-        let response = response.expect("an answer");
+            .await
+            .expect("an answer");
         assert_eq!(response.status, 400, "{method} {path}: {}", response.body);
         let errors = response.body["errors"].as_object().expect("errors");
-        errors.keys().cloned().collect::<BTreeSet<_>>()
-    };
-    let only_strange = BTreeSet::from([STRANGE.to_owned()]);
-    let example = |property: &Value| property["examples"][0].clone();
-    assert_eq!(
-        refused(body(example)).await,
-        only_strange,
-        "{method} {path}"
-    );
-    let nothing = |property: &Value| {
-        let types = property["type"].as_array();
-        let may_be_null = types.is_some_and(|types| types.contains(&Value::from("null")));
-        if may_be_null {
-            Value::Null
-        } else {
-            property["examples"][0].clone()
-        }
-    };
-    assert_eq!(
-        refused(body(nothing)).await,
-        only_strange,
-        "{method} {path}, with null"
-    );
+        errors.keys().cloned().collect()
+    }
 
-    let required = schema["required"].as_array().cloned().unwrap_or_default();
-    let missed = required
-        .iter()
-        .map(|name| name.as_str().expect("a name").to_owned());
-    let missed: BTreeSet<_> = missed.chain(only_strange).collect();
-    assert_eq!(refused(Map::new()).await, missed, "{method} {path}");
+    /// Compares which fields are required, accepted, or may be null.
+    async fn assert_body(&self, schema: &Value) {
+        let route = format!("{} {}", self.method, self.path);
+        let only_strange = BTreeSet::from([STRANGE.to_owned()]);
+        let examples = body_of(schema, |property| property["examples"][0].clone());
+        assert_eq!(self.refused(examples).await, only_strange, "{route}");
+        let nulls = body_of(schema, |property| {
+            let types = property["type"].as_array();
+            if types.is_some_and(|types| types.contains(&Value::from("null"))) {
+                Value::Null
+            } else {
+                property["examples"][0].clone()
+            }
+        });
+        assert_eq!(
+            self.refused(nulls).await,
+            only_strange,
+            "{route}, with null"
+        );
+
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        let missing = required
+            .iter()
+            .map(|name| name.as_str().expect("a name").to_owned());
+        let missing: BTreeSet<_> = missing.chain(only_strange).collect();
+        assert_eq!(self.refused(Map::new()).await, missing, "{route}");
+    }
+
+    /// Tries each limit of a text: one below, at, and one above it.
+    async fn assert_limits_of_body(&self, schema: &Value) {
+        for (name, property) in schema["properties"].as_object().expect("properties") {
+            let shortest = property["minLength"].as_u64();
+            let longest = property["maxLength"].as_u64();
+            let tries = [
+                shortest.map(|limit| (limit - 1, false)),
+                shortest.map(|limit| (limit, true)),
+                shortest.map(|limit| (limit + 1, true)),
+                longest.map(|limit| (limit - 1, true)),
+                longest.map(|limit| (limit, true)),
+                longest.map(|limit| (limit + 1, false)),
+            ];
+            for (length, accepted) in tries.into_iter().flatten() {
+                let mut body = body_of(schema, |property| property["examples"][0].clone());
+                let text = text_of(property, usize::try_from(length).expect("a length"));
+                body.insert(name.clone(), text.into());
+                assert_eq!(
+                    !self.refused(body).await.contains(name),
+                    accepted,
+                    "{} {}: {name} of {length} characters",
+                    self.method,
+                    self.path
+                );
+            }
+        }
+    }
+}
+
+/// A body with one value for each property.
+fn body_of(schema: &Value, value: impl Fn(&Value) -> Value) -> Map<String, Value> {
+    let properties = schema["properties"].as_object().expect("properties").iter();
+    properties
+        .map(|(name, property)| (name.clone(), value(property)))
+        .collect()
+}
+
+/// A text of this length that is otherwise valid.
+fn text_of(property: &Value, length: usize) -> String {
+    let repeated = |text: &str| text.chars().cycle().take(length).collect::<String>();
+    match property["format"].as_str() {
+        Some("email") => {
+            // Labels of 49 characters: a label may have 63.
+            let rest = length - "a@.com".len();
+            let label = |i: usize| {
+                if i % 50 == 49 && i + 1 < rest {
+                    '.'
+                } else {
+                    'x'
+                }
+            };
+            format!("a@{}.com", (0..rest).map(label).collect::<String>())
+        }
+        // Not words, because an easy password is refused whatever its length.
+        Some("password") => repeated("k7Qz9wXv3mPbL2sRd8TgY5hN"),
+        _ => repeated(property["examples"][0].as_str().expect("an example")),
+    }
+}
+
+/// Tries each limit of a number in a query: one below, at, and one above it.
+async fn assert_limits_of_parameter(
+    client: &Client,
+    account: &Account,
+    path: &str,
+    parameter: &Value,
+) {
+    let name = parameter["name"].as_str().expect("a name");
+    let smallest = parameter["schema"]["minimum"].as_i64();
+    let largest = parameter["schema"]["maximum"].as_i64();
+    let tries = [
+        smallest.map(|limit| (limit - 1, false)),
+        smallest.map(|limit| (limit, true)),
+        smallest.map(|limit| (limit + 1, true)),
+        largest.map(|limit| (limit - 1, true)),
+        largest.map(|limit| (limit, true)),
+        largest.map(|limit| (limit + 1, false)),
+    ];
+    for (value, accepted) in tries.into_iter().flatten() {
+        let response = client.get(&format!("{path}?{name}={value}"), account).await;
+        let expected = if accepted { 200 } else { 400 };
+        assert_eq!(response.status, expected, "{path}: {name}={value}");
+        assert_eq!(response.body["errors"][name].is_array(), !accepted);
+    }
+}
+
+/// The committed document of a service; `null` when there is none.
+fn committed(dir: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("../../docs/openapi/{dir}-service.json"));
+    std::fs::read(path)
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default()
+}
+
+/// Compares the code of a problem with the committed document: the route describes it for this status. Addresses
+/// without a route are not described.
+///
+/// # Panics
+/// When the document does not describe it.
+pub(crate) fn assert_code_described(method: &Method, path: &str, status: u16, body: &Value) {
+    static DOCUMENTS: LazyLock<[Value; 3]> =
+        LazyLock::new(|| ["auth", "profile", "comm"].map(committed));
+    let Some(code) = body["code"].as_str().filter(|_| status >= 400) else {
+        return;
+    };
+    let path = path.split('?').next().unwrap_or_default();
+    let operation = DOCUMENTS.iter().find_map(|document| {
+        let routes = document["paths"].as_object()?;
+        let literal = routes.get(path.trim_end_matches('/'));
+        let route = literal.or_else(|| {
+            let mut routes = routes.iter();
+            routes.find_map(|(template, route)| matches(template, path).then_some(route))
+        });
+        route?.get(method.as_str().to_lowercase())
+    });
+    let Some(operation) = operation else { return };
+    let pointer = "/content/application~1problem+json/schema/allOf/1/properties/code/enum";
+    let codes = operation["responses"][status.to_string()].pointer(pointer);
+    let described = codes.and_then(Value::as_array);
+    assert!(
+        described.is_some_and(|codes| codes.contains(&Value::from(code))),
+        "{method} {path} answers {status} {code}, which docs/openapi does not describe"
+    );
+}
+
+fn matches(template: &str, path: &str) -> bool {
+    let (template, path) = (template.split('/'), path.trim_end_matches('/').split('/'));
+    template.clone().count() == path.clone().count()
+        && template
+            .zip(path)
+            .all(|(part, actual)| part.starts_with('{') || part == actual)
 }
 
 /// Nothing refers to what is not there.

@@ -1,40 +1,49 @@
-//! The door for users.
+//! The HTTP API.
 
-mod accounts;
-mod answers;
-mod bodies;
-mod me;
+mod errors;
+mod fields;
+mod registration;
+mod sessions;
+mod users;
 
 use crate::{NAME, config::Serve, passwords::Hasher, tokens::Signer};
 use axum::{
     Json, Router,
-    extract::{FromRef, State},
+    extract::{FromRef, FromRequestParts, State},
+    http::request::Parts,
 };
 use events::Role;
 use jsonwebtoken::jwk::JwkSet;
-use messaging::{Broker, Outbox};
+use messaging::{Broker, Cause, Outbox};
 use serde_json::Value;
 use service_kit::{
     Start,
-    http::{Verifier, docs},
+    http::{RequestId, Verifier, docs},
 };
 use sqlx::PgPool;
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// What the handlers work with.
+/// What the handlers need.
 #[derive(Clone)]
-pub struct App {
-    /// For reads.
-    pub pool: PgPool,
-    /// For changes.
-    pub outbox: Outbox,
-    /// Hashes passwords.
-    pub hasher: Hasher,
-    /// Signs access tokens.
-    pub signer: Signer,
-    /// Who may register without an administrator.
-    pub registration_roles: Arc<[Role]>,
+struct App {
+    pool: PgPool,
+    outbox: Outbox,
+    hasher: Hasher,
+    signer: Signer,
+    registration_roles: Arc<[Role]>,
+}
+
+/// The request as the cause of events: its id is their correlation id.
+struct RequestCause(Cause);
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestCause {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let RequestId(id) = RequestId::from_request_parts(parts, state).await?;
+        Ok(Self(Cause::root(id)))
+    }
 }
 
 impl FromRef<App> for Verifier {
@@ -67,17 +76,17 @@ pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
         .merge(docs::page("/auth/api/docs", document)))
 }
 
-/// What this service answers, as an OpenAPI document.
+/// Describes the routes as an OpenAPI document.
 pub fn openapi() -> Value {
     documented().1
 }
 
 fn documented() -> (Router<App>, Value) {
     let routes = OpenApiRouter::default()
-        .routes(routes!(accounts::register))
-        .routes(routes!(accounts::login))
-        .routes(routes!(me::show, me::change, me::delete))
-        .routes(routes!(me::change_email))
+        .routes(routes!(registration::register))
+        .routes(routes!(sessions::login))
+        .routes(routes!(users::show, users::change, users::delete))
+        .routes(routes!(users::change_email))
         .routes(routes!(jwks));
     docs::documented(
         "auth-service",

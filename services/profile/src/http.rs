@@ -1,4 +1,4 @@
-//! The door for users.
+//! The HTTP API.
 
 use crate::store::{encadrants, students};
 use axum::{
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use events::Role;
 use serde::Serialize;
 use serde_json::Value;
-use service_kit::http::{CurrentUser, Problem, Verifier, docs};
+use service_kit::http::{Common, CurrentUser, Problem, Verifier, docs};
 use service_kit::{Start, config::VerifierConfig};
 use sqlx::PgPool;
 use utoipa::ToSchema;
@@ -42,7 +42,7 @@ pub(crate) async fn start(start: Start<VerifierConfig>) -> anyhow::Result<Router
         .merge(docs::page("/profile/api/docs", document)))
 }
 
-/// What this service answers, as an OpenAPI document.
+/// Describes the routes as an OpenAPI document.
 pub fn openapi() -> Value {
     documented().1
 }
@@ -78,7 +78,8 @@ struct Profile {
     path = "/profile/api/me",
     tag = "profiles",
     security(("access_token" = [])),
-    responses((status = OK, description = "The profile.", body = Profile))
+    responses((status = OK, description = "The profile.", body = Profile)),
+    extensions(("x-problems" = json!(docs::problems(&[&Common::NotFound]))))
 )]
 async fn me(user: CurrentUser, State(pool): State<PgPool>) -> Result<Json<Profile>, Problem> {
     let mut connection = pool.acquire().await?;

@@ -2,12 +2,12 @@
 
 use crate::{
     config::{JwksConfig, TokenConfig},
-    http::Problem,
+    http::{Common, Problem},
 };
 use anyhow::Context as _;
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{StatusCode, header, request::Parts},
+    http::{header, request::Parts},
 };
 use events::{Role, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind, jwk::JwkSet};
@@ -73,11 +73,7 @@ impl CurrentUser {
         if self.role == role {
             return Ok(());
         }
-        Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "FORBIDDEN",
-            format!("This needs the role {role}."),
-        ))
+        Err(Problem::from(Common::Forbidden).detail(format!("This needs the role {role}.")))
     }
 }
 
@@ -97,12 +93,7 @@ where
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
-            .ok_or_else(|| {
-                refused(
-                    "NO_TOKEN",
-                    "Send an access token: Authorization: Bearer <token>.",
-                )
-            })?;
+            .ok_or(Common::NoToken)?;
         let claims = Verifier::from_ref(state).verify(token).await?;
         Ok(Self {
             id: claims.sub,
@@ -225,12 +216,7 @@ impl Verifier {
     /// # Errors
     /// 401 when it is bad or expired; 503 when its key is not known and the keys cannot be fetched.
     pub async fn verify(&self, token: &str) -> Result<Claims, Problem> {
-        let invalid = || {
-            refused(
-                "INVALID_TOKEN",
-                "The access token is not valid; log in again.",
-            )
-        };
+        let invalid = || Problem::from(Common::InvalidToken);
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
         let kid = header
             .kid
@@ -245,10 +231,7 @@ impl Verifier {
         };
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.0.validation)
             .map_err(|error| match error.kind() {
-                ErrorKind::ExpiredSignature => refused(
-                    "TOKEN_EXPIRED",
-                    "The access token has expired; log in again.",
-                ),
+                ErrorKind::ExpiredSignature => Common::TokenExpired.into(),
                 _ => invalid(),
             })?
             .claims;
@@ -286,12 +269,7 @@ impl Verifier {
         if came {
             return Ok(());
         }
-        Err(Problem::unavailable(
-            "KEYS_AWAY",
-            "This access token cannot be checked at the moment.",
-            2,
-        )
-        .hint("Try again in a few seconds."))
+        Err(Problem::from(Common::KeysAway).retry_after(2))
     }
 
     async fn fetch(&self) -> anyhow::Result<()> {
@@ -328,10 +306,6 @@ impl Verifier {
         *self.0.keys.write().expect("no holder of this lock panics") = map;
         Ok(())
     }
-}
-
-fn refused(code: &'static str, detail: &str) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, code, detail)
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
-//! A service's OpenAPI document: made from its routes, so that none can be missing, and served with a page.
+//! A service's OpenAPI document: made from its routes, so that none is missing, and served with a page.
 
-use crate::http::{Problem, problem::Body};
+use crate::http::{Common, ErrorCode, Problem, problem::Body};
 use axum::{
     Json, Router,
     extract::Path,
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
 use serde_json::{Map, Value, json};
 use std::{
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write as _},
     process::ExitCode,
     sync::Arc,
@@ -22,8 +23,19 @@ use utoipa_swagger_ui::Config;
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                            img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
 
-/// Takes routes apart: a router, and the document that describes them. What every API has in common is added:
-/// the access token, problems as answers, and bodies that must not hold unknown fields.
+/// Where a route names its own problems, until [`documented`] turns them into responses.
+const PROBLEMS: &str = "x-problems";
+
+/// The problems of a route beside those that follow from its parameters, for `extensions(("x-problems" = …))`.
+pub fn problems(errors: &[&dyn ErrorCode]) -> Value {
+    let kinds = errors.iter().map(|error| error.kind());
+    kinds
+        .map(|kind| json!({"status": kind.status.as_u16(), "code": kind.code}))
+        .collect()
+}
+
+/// Splits routes into a router and the document that describes them. Adds what every API has in common: the
+/// access token, problems as responses, and bodies that must not hold unknown fields.
 pub fn documented<S>(service: &str, about: &str, routes: OpenApiRouter<S>) -> (Router<S>, Value)
 where
     S: Clone + Send + Sync + 'static,
@@ -44,7 +56,7 @@ where
     });
     let mut bodies = Vec::new();
     for operation in operations(&mut document) {
-        operation["responses"]["default"] = json!({"$ref": "#/components/responses/Problem"});
+        describe_problems(operation);
         bodies.extend(
             operation
                 .pointer("/requestBody/content/application~1json/schema/$ref")
@@ -60,6 +72,74 @@ where
         }
     }
     (router, document)
+}
+
+/// Adds a response for each status of a problem, with the codes that it may have.
+fn describe_problems(operation: &mut Value) {
+    let mut codes: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+    let own = operation
+        .as_object_mut()
+        .and_then(|operation| operation.remove(PROBLEMS));
+    let common = common_problems(operation);
+    for problem in [own.unwrap_or_default(), problems(&common)]
+        .iter()
+        .filter_map(Value::as_array)
+        .flatten()
+    {
+        if let (Some(status), Some(code)) = (problem["status"].as_u64(), problem["code"].as_str()) {
+            codes.entry(status).or_default().insert(code.to_owned());
+        }
+    }
+    for (status, codes) in codes {
+        let title = u16::try_from(status)
+            .ok()
+            .and_then(|status| StatusCode::from_u16(status).ok())
+            .and_then(|status| status.canonical_reason());
+        operation["responses"][status.to_string()] = json!({
+            "description": title,
+            "content": {"application/problem+json": {"schema": {"allOf": [
+                {"$ref": "#/components/schemas/Problem"},
+                {"type": "object", "properties": {"code": {"type": "string", "enum": codes}}},
+            ]}}},
+        });
+    }
+    operation["responses"]["default"] = json!({"$ref": "#/components/responses/Problem"});
+}
+
+/// The problems that follow from the parameters of a route.
+fn common_problems(operation: &Value) -> Vec<&'static dyn ErrorCode> {
+    let mut errors: Vec<&dyn ErrorCode> = vec![&Common::Internal, &Common::Timeout];
+    let has = |place: &str| {
+        let parameters = operation["parameters"].as_array();
+        parameters.is_some_and(|parameters| parameters.iter().any(|p| p["in"] == place))
+    };
+    if operation["security"].is_array() {
+        errors.extend([
+            &Common::NoToken as &dyn ErrorCode,
+            &Common::InvalidToken,
+            &Common::TokenExpired,
+            &Common::KeysAway,
+        ]);
+    }
+    if operation["requestBody"].is_object() {
+        errors.extend([
+            &Common::BadBody as &dyn ErrorCode,
+            &Common::BadJson,
+            &Common::Validation,
+            &Common::TooLarge,
+            &Common::NotJson,
+        ]);
+    }
+    if operation["security"].is_array() || operation["requestBody"].is_object() {
+        errors.extend([&Common::DatabaseAway as &dyn ErrorCode, &Common::Stopping]);
+    }
+    if has("path") {
+        errors.extend([&Common::BadRequest as &dyn ErrorCode, &Common::NotFound]);
+    }
+    if has("query") {
+        errors.extend([&Common::BadRequest as &dyn ErrorCode, &Common::Validation]);
+    }
+    errors
 }
 
 fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
@@ -112,7 +192,7 @@ fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, Problem> {
 
 /// Prints the document.
 pub fn print(document: &Value) -> ExitCode {
-    // Whoever has read enough, as in `| head`, is no error.
+    // A reader that closes its end early, such as `head`, is not an error.
     let _ = writeln!(io::stdout(), "{document:#}");
     ExitCode::SUCCESS
 }

@@ -1,4 +1,4 @@
-//! Errors as people and programs read them: RFC 9457, `application/problem+json`.
+//! Errors for people and programs: RFC 9457, `application/problem+json`.
 
 use crate::{database, http::RequestId};
 use axum::{
@@ -14,7 +14,172 @@ use uuid::Uuid;
 /// Field → messages.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
-/// Why a request was not done.
+/// One kind of problem.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The code for programs.
+    pub code: &'static str,
+    /// The text for people: one line that can be read alone.
+    pub detail: &'static str,
+    /// The advice for people.
+    pub hint: Option<&'static str>,
+}
+
+/// A closed list of the problems that a service answers with: an enum.
+pub trait ErrorCode {
+    /// The kind of this problem.
+    fn kind(&self) -> Kind;
+}
+
+/// The problems that every API may answer with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each code says what it means")]
+pub enum Common {
+    BadRequest,
+    BadBody,
+    BadJson,
+    Validation,
+    NoToken,
+    InvalidToken,
+    TokenExpired,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    TooLarge,
+    NotJson,
+    Refused,
+    Internal,
+    Timeout,
+    Stopping,
+    DatabaseAway,
+    KeysAway,
+}
+
+impl ErrorCode for Common {
+    fn kind(&self) -> Kind {
+        const LATER: Option<&str> = Some("Try again in a few seconds.");
+        let (status, code, detail, hint) = match self {
+            Self::BadRequest => (
+                StatusCode::BAD_REQUEST,
+                "BAD_REQUEST",
+                "The address or its parameters cannot be read; check its % escapes.",
+                None,
+            ),
+            Self::BadBody => (
+                StatusCode::BAD_REQUEST,
+                "BAD_BODY",
+                "The body could not be read to its end.",
+                None,
+            ),
+            Self::BadJson => (
+                StatusCode::BAD_REQUEST,
+                "BAD_JSON",
+                "the body is not JSON",
+                None,
+            ),
+            Self::Validation => (
+                StatusCode::BAD_REQUEST,
+                "VALIDATION",
+                "Some fields cannot be accepted.",
+                None,
+            ),
+            Self::NoToken => (
+                StatusCode::UNAUTHORIZED,
+                "NO_TOKEN",
+                "Send an access token: Authorization: Bearer <token>.",
+                None,
+            ),
+            Self::InvalidToken => (
+                StatusCode::UNAUTHORIZED,
+                "INVALID_TOKEN",
+                "The access token is not valid; log in again.",
+                None,
+            ),
+            Self::TokenExpired => (
+                StatusCode::UNAUTHORIZED,
+                "TOKEN_EXPIRED",
+                "The access token has expired; log in again.",
+                None,
+            ),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "FORBIDDEN",
+                "This needs another role.",
+                None,
+            ),
+            Self::NotFound => (
+                StatusCode::NOT_FOUND,
+                "NOT_FOUND",
+                "There is nothing at this address.",
+                None,
+            ),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "METHOD_NOT_ALLOWED",
+                "This method is not possible here.",
+                None,
+            ),
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "TOO_LARGE",
+                "The body is larger than 16 KiB.",
+                None,
+            ),
+            Self::NotJson => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "NOT_JSON",
+                "The body must be JSON; send the header Content-Type: application/json.",
+                None,
+            ),
+            Self::Refused => (
+                StatusCode::BAD_REQUEST,
+                "REFUSED",
+                "This request cannot be taken.",
+                None,
+            ),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "INTERNAL",
+                "Something went wrong on our side.",
+                Some("Try again; if it goes on, report the request_id."),
+            ),
+            Self::Timeout => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "TIMEOUT",
+                "The request took longer than 15 s.",
+                None,
+            ),
+            Self::Stopping => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "STOPPING",
+                "The service is stopping.",
+                None,
+            ),
+            Self::DatabaseAway => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "DATABASE_AWAY",
+                "The service cannot reach its database at the moment.",
+                LATER,
+            ),
+            Self::KeysAway => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "KEYS_AWAY",
+                "This access token cannot be checked at the moment.",
+                LATER,
+            ),
+        };
+        Kind {
+            status,
+            code,
+            detail,
+            hint,
+        }
+    }
+}
+
+/// The response to a request that was refused or that failed.
 #[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
@@ -54,21 +219,23 @@ pub(crate) struct Body {
     errors: FieldErrors,
 }
 
-impl Problem {
-    /// A problem with a `code` for programs and a `detail` for people: one line that reads well alone.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+impl<E: ErrorCode> From<E> for Problem {
+    fn from(error: E) -> Self {
+        let kind = error.kind();
         Self {
-            status,
-            code,
-            detail: detail.into(),
-            hint: None,
+            status: kind.status,
+            code: kind.code,
+            detail: kind.detail.to_owned(),
+            hint: kind.hint,
             errors: FieldErrors::new(),
             retry_after: None,
             cause: None,
         }
     }
+}
 
-    /// 400: what is wrong with which field, all at once.
+impl Problem {
+    /// 400 for fields that cannot be accepted, all of them at once.
     pub fn validation(errors: FieldErrors) -> Self {
         let lines = errors
             .iter()
@@ -76,67 +243,60 @@ impl Problem {
         let detail = lines.collect::<Vec<_>>().join("; ");
         Self {
             errors,
-            ..Self::new(StatusCode::BAD_REQUEST, "VALIDATION", detail)
+            ..Self::from(Common::Validation).detail(detail)
         }
     }
 
-    /// 404, also for what belongs to somebody else.
+    /// 404, also for an object of another user.
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", detail)
+        Self::from(Common::NotFound).detail(detail)
     }
 
-    /// 500. The cause is logged, with the request id; it is not told.
+    /// 500. The cause is logged; the response does not contain it.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
-        let problem = Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL",
-            "Something went wrong on our side.",
-        )
-        .hint("Try again; if it goes on, report the request_id.");
         Self {
             cause: Some(cause.to_string().into()),
-            ..problem
+            ..Self::from(Common::Internal)
         }
     }
 
-    /// What a refusal becomes that came from a library, and says no more than its status.
+    /// The problem for a response of a library that has only a status.
     pub(crate) fn of_status(status: StatusCode) -> Self {
-        match status {
-            StatusCode::BAD_REQUEST => Self::new(
-                status,
-                "BAD_REQUEST",
-                "The address or its parameters cannot be read; check its % escapes.",
-            ),
-            _ if status.is_client_error() => {
-                Self::new(status, "REFUSED", "This request cannot be taken.")
-            }
-            _ => Self {
-                status,
-                ..Self::internal(format!("a handler answered {status}"))
-            },
-        }
+        let problem = match status {
+            StatusCode::BAD_REQUEST => Common::BadRequest.into(),
+            _ if status.is_client_error() => Common::Refused.into(),
+            _ => Self::internal(format!("a handler answered {status}")),
+        };
+        Self { status, ..problem }
     }
 
-    /// 503, to be tried again after so many seconds.
-    pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after: u64) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(retry_after)
+    /// Replaces the text for people.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
     }
 
-    /// What to do next.
+    /// Replaces the advice.
     #[must_use]
     pub fn hint(mut self, hint: &'static str) -> Self {
         self.hint = Some(hint);
         self
     }
 
-    /// Seconds after which another try may work.
+    /// Says after how many seconds another try may work.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// The answer, whole; what is not told is logged.
+    #[cfg(test)]
+    pub(crate) fn into_errors(self) -> FieldErrors {
+        self.errors
+    }
+
+    /// The whole response. Logs the cause, which the response does not contain.
     pub(crate) fn render(self, request_id: RequestId) -> Response {
         if let Some(cause) = self.cause {
             tracing::error!(request_id = %request_id.0, "A request failed: {cause}");
@@ -168,7 +328,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// The body is written by [`crate::http::server::layers`], which knows the request id.
+    /// [`crate::http::server::layers`] writes the body, because it has the request id.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
@@ -179,12 +339,10 @@ impl IntoResponse for Problem {
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         if database::classify(&error) == database::Class::Unavailable {
-            let detail = "The service cannot reach its database at the moment.";
-            let away =
-                Self::unavailable("DATABASE_AWAY", detail, 2).hint("Try again in a few seconds.");
+            let unavailable = Self::from(Common::DatabaseAway).retry_after(2);
             return Self {
                 cause: Some(format!("the database does not answer: {error}").into()),
-                ..away
+                ..unavailable
             };
         }
         Self::internal(error)

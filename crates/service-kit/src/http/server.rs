@@ -1,10 +1,13 @@
 //! The server and its limits.
 
-use crate::{config::HttpConfig, http::Problem};
+use crate::{
+    config::HttpConfig,
+    http::{Common, Problem},
+};
 use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, FromRequestParts, MatchedPath, Request},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderName, HeaderValue, Method, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
@@ -116,10 +119,10 @@ pub fn layers(router: Router, config: &HttpConfig) -> anyhow::Result<Router> {
         ])
         .max_age(Duration::from_secs(600));
     Ok(router
-        .fallback(async || Problem::not_found("There is nothing at this address."))
+        .fallback(async || Problem::from(Common::NotFound))
         .method_not_allowed_fallback(async |method: Method| {
-            let detail = format!("{method} is not possible here.");
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", detail)
+            Problem::from(Common::MethodNotAllowed)
+                .detail(format!("{method} is not possible here."))
         })
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn(limit_time))
@@ -179,9 +182,9 @@ async fn finish(mut request: Request, next: Next) -> Response {
 async fn limit_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => {
-            Problem::unavailable("TIMEOUT", "The request took longer than 15 s.", 5).into_response()
-        }
+        Err(_) => Problem::from(Common::Timeout)
+            .retry_after(5)
+            .into_response(),
     }
 }
 
@@ -292,11 +295,7 @@ pub async fn detached<T: Send + 'static>(
     match tokio::spawn(work).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-        Err(_) => Err(Problem::unavailable(
-            "STOPPING",
-            "The service is stopping.",
-            2,
-        )),
+        Err(_) => Err(Problem::from(Common::Stopping).retry_after(2)),
     }
 }
 

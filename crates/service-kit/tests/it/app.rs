@@ -15,9 +15,9 @@ use jsonwebtoken::{
 use serde_json::{Value, json};
 use service_kit::{
     config::{HttpConfig, TokenConfig},
-    http::{Claims, CurrentUser, Fields, Problem, Verifier, detached, server},
+    http::{Body, Claims, CurrentUser, Problem, Verifier, body::Text, detached, server},
 };
-use std::{convert::Infallible, future::pending, net::SocketAddr};
+use std::{future::pending, net::SocketAddr};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -127,13 +127,26 @@ pub(crate) fn tokens() -> TokenConfig {
     }
 }
 
-async fn echo(mut fields: Fields) -> Result<String, Problem> {
-    let name = fields.required("name", |text| Ok::<_, Infallible>(text.to_owned()));
-    let age = fields.required("age", |text| {
-        text.parse::<u8>().map_err(|_| "Must be a number.")
-    });
-    fields.finish()?;
-    Ok(format!("{name:?} {age:?}"))
+service_kit::body! {
+    struct Echo {
+        name: String = "Ada",
+        age: Age = "36",
+    }
+}
+
+#[derive(Debug)]
+struct Age(u8);
+
+impl Text for Age {
+    type Refusal = &'static str;
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        text.parse().map(Self).map_err(|_| "Must be a number.")
+    }
+}
+
+async fn echo(Body(echo): Body<Echo>) -> String {
+    format!("{} {}", echo.name, echo.age.0)
 }
 
 async fn panics() -> &'static str {

@@ -13,18 +13,22 @@ pub struct Email(String);
 pub struct NotAnEmail;
 
 impl Email {
+    /// The most bytes of an address (RFC 5321).
+    pub const MAX_LENGTH: usize = 254;
+
     /// Reads an address; white space around it is dropped, and letters are made small.
     ///
     /// # Errors
-    /// When it is no address, or longer than 254 characters.
+    /// When it is not an address, or too long.
     pub fn parse(text: &str) -> Result<Self, NotAnEmail> {
         let text = text.trim().to_lowercase();
         let options = Options::default()
             .with_required_tld()
             .without_display_text()
             .without_domain_literal();
-        let plain =
-            text.len() <= 254 && !text.contains(['"', '\\']) && !text.chars().any(char::is_control);
+        let plain = text.len() <= Self::MAX_LENGTH
+            && !text.contains(['"', '\\'])
+            && !text.chars().any(char::is_control);
         match EmailAddress::parse_with_options(&text, options) {
             Ok(_) if plain => Ok(Self(text)),
             _ => Err(NotAnEmail),

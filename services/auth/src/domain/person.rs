@@ -1,4 +1,4 @@
-//! What a user says about themselves.
+//! The name, the telephone number and the language of a user.
 
 /// A first or last name; empty when not given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,53 +19,60 @@ pub enum Locale {
 }
 
 impl PersonName {
+    /// The most characters of a name.
+    pub const MAX_LENGTH: usize = 120;
+
     /// Reads a name; white space around it is dropped.
     ///
     /// # Errors
-    /// When it has more than 120 characters or a control character.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    /// When it has too many characters or a control character.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        if text.chars().count() > 120 {
-            return Err("Use at most 120 characters.");
+        if text.chars().count() > Self::MAX_LENGTH {
+            return Err(format!("Use at most {} characters.", Self::MAX_LENGTH));
         }
         if text.chars().any(char::is_control) {
-            return Err("Must not contain control characters.");
+            return Err("Must not contain control characters.".into());
         }
         Ok(Self(text.to_owned()))
     }
 
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Phone {
+    /// The most characters of a number.
+    pub const MAX_LENGTH: usize = 30;
+
     /// Reads a number; an empty text is none.
     ///
     /// # Errors
-    /// When it has more than 30 characters, or others than digits, spaces and `+ - . / ( )`.
-    pub fn parse(text: &str) -> Result<Option<Self>, &'static str> {
+    /// When it has too many characters, or others than digits, spaces and `+ - . / ( )`.
+    pub fn parse(text: &str) -> Result<Option<Self>, String> {
         let text = text.trim();
-        if text.chars().count() > 30 {
-            return Err("Use at most 30 characters.");
+        if text.chars().count() > Self::MAX_LENGTH {
+            return Err(format!("Use at most {} characters.", Self::MAX_LENGTH));
         }
         if !text
             .chars()
             .all(|c| c.is_ascii_digit() || "+-./() ".contains(c))
         {
-            return Err("Use digits, spaces and + - . / ( ) only.");
+            return Err("Use digits, spaces and + - . / ( ) only.".into());
         }
         Ok((!text.is_empty()).then(|| Self(text.to_owned())))
     }
 
-    /// The number.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Locale {
+    /// All languages.
+    pub const ALL: [Self; 2] = [Self::English, Self::French];
+
     /// Reads a language code.
     ///
     /// # Errors
@@ -78,7 +85,6 @@ impl Locale {
         }
     }
 
-    /// The language code.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::English => "en",

@@ -3,15 +3,13 @@
 use crate::domain::{Email, Locale, PersonName, Phone, ProfileLink};
 use chrono::{DateTime, Utc};
 use events::{Role, UserId};
-use serde::Serialize;
 use sqlx::PgConnection;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// An account, as its owner sees it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+/// A row of the table.
+#[derive(Clone, Debug)]
 pub struct User {
-    /// The account.
+    /// The id of the user.
     pub id: Uuid,
     /// In lower case.
     pub email: String,
@@ -21,17 +19,17 @@ pub struct User {
     pub last_name: String,
     /// As the user wrote it.
     pub phone: Option<String>,
-    /// `student`, `encadrant` or `admin`.
+    /// A name that [`Role`] knows.
     pub role: String,
     /// False: cannot log in.
     pub is_active: bool,
-    /// Language of texts for this user.
+    /// A code that [`Locale`] knows.
     pub locale: String,
-    /// The profile at profile-service, once it is known.
+    /// The user's profile at profile-service, once an event named it.
     pub profile_id: Option<Uuid>,
-    /// When the account was made.
+    /// The time of the registration.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: DateTime<Utc>,
 }
 

@@ -4,22 +4,19 @@
 use crate::domain::NewNotification;
 use chrono::{DateTime, Utc};
 use events::UserId;
-use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 use std::collections::HashSet;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A notification, as stored and as its user sees it.
-#[derive(Debug, Serialize, ToSchema)]
+/// A row of the table.
+#[derive(Debug)]
 pub struct Notification {
     /// The notification.
     pub id: Uuid,
     /// Who is told.
     pub user_id: Uuid,
     /// Channel: `email`, `push` or `system` (the inbox).
-    #[serde(rename = "type")]
     pub channel: String,
     /// One line.
     pub title: String,
@@ -40,7 +37,6 @@ pub struct Notification {
     /// The last failed delivery's cause.
     pub last_error: Option<String>,
     /// For programs.
-    #[schema(value_type = Object)]
     pub metadata: Value,
     /// When the user had read it.
     pub read_at: Option<DateTime<Utc>>,

@@ -1,0 +1,390 @@
+//! The body of a writing request: one struct, from whose fields the body is read, validated and described.
+//!
+//! The macro [`crate::body!`] defines the struct. The type of a field says what the field accepts, so that a
+//! handler receives valid values, and the OpenAPI document has the limits that the code has. Everything that is
+//! wrong with a body is reported in one response.
+
+use crate::http::{Problem, problem::Common, problem::FieldErrors};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{StatusCode, header},
+};
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::{Map, Value};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Display},
+};
+use utoipa::openapi::{
+    Object as Schema, ObjectBuilder, RefOr, Type,
+    schema::{Schema as AnySchema, SchemaType},
+};
+
+/// A body that was read and is valid.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+/// A struct that is read from the fields of a JSON object.
+pub trait FromObject: Sized {
+    /// Reads all fields. The object keeps what is wrong; then the result is `None`.
+    fn from_object(object: &mut Object) -> Option<Self>;
+}
+
+/// A field of a body.
+pub trait Field: Sized {
+    /// Whether the field must be there.
+    const REQUIRED: bool;
+
+    /// Reads the field.
+    ///
+    /// # Errors
+    /// When it cannot be accepted, with a message for people.
+    fn read(object: &Object, name: &str) -> Result<Self, String>;
+
+    /// Describes the values that the field accepts.
+    fn schema() -> ObjectBuilder;
+}
+
+/// A value that is written as a JSON string.
+pub trait Text: Sized {
+    /// Why a text is refused.
+    type Refusal: Display;
+
+    /// Reads the value.
+    ///
+    /// # Errors
+    /// When the text is not such a value, with a message for people.
+    fn parse(text: &str) -> Result<Self, Self::Refusal>;
+
+    /// Describes the texts that are accepted.
+    fn schema() -> ObjectBuilder {
+        text_schema()
+    }
+}
+
+/// A field of a change: absent, the value stays; `null` clears it, as an empty text does.
+#[derive(Debug)]
+pub struct Patch<T>(pub Option<T>);
+
+/// The schema of any text.
+pub fn text_schema() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn nullable(schema: ObjectBuilder) -> ObjectBuilder {
+    schema.schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+}
+
+impl Text for String {
+    type Refusal = std::convert::Infallible;
+
+    fn parse(text: &str) -> Result<Self, Self::Refusal> {
+        Ok(text.to_owned())
+    }
+}
+
+impl<T: Text> Field for T {
+    const REQUIRED: bool = true;
+
+    fn read(object: &Object, name: &str) -> Result<Self, String> {
+        T::parse(object.required(name)?).map_err(|refusal| refusal.to_string())
+    }
+
+    fn schema() -> ObjectBuilder {
+        <T as Text>::schema()
+    }
+}
+
+impl<T: Text> Field for Option<T> {
+    const REQUIRED: bool = false;
+
+    fn read(object: &Object, name: &str) -> Result<Self, String> {
+        match object.values.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(_) => T::read(object, name).map(Some),
+        }
+    }
+
+    fn schema() -> ObjectBuilder {
+        nullable(<T as Text>::schema())
+    }
+}
+
+impl<T: Text> Field for Patch<T> {
+    const REQUIRED: bool = false;
+
+    fn read(object: &Object, name: &str) -> Result<Self, String> {
+        let value = match object.values.get(name) {
+            None => return Ok(Self(None)),
+            Some(Value::Null) => T::parse("").map_err(|refusal| refusal.to_string()),
+            Some(_) => T::read(object, name),
+        };
+        value.map(|value| Self(Some(value)))
+    }
+
+    fn schema() -> ObjectBuilder {
+        match T::parse("") {
+            Ok(_) => nullable(<T as Text>::schema()),
+            Err(_) => <T as Text>::schema(),
+        }
+    }
+}
+
+/// The JSON object of a body, and what is wrong with it.
+#[derive(Debug, Default)]
+pub struct Object {
+    values: Map<String, Value>,
+    fields: BTreeSet<&'static str>,
+    errors: FieldErrors,
+}
+
+impl Object {
+    /// Reads a field, and keeps the message when it is refused.
+    pub fn read<F: Field>(&mut self, name: &'static str) -> Option<F> {
+        self.fields.insert(name);
+        F::read(self, name)
+            .map_err(|message| self.refuse(name, message))
+            .ok()
+    }
+
+    /// The text of a field that must be there.
+    ///
+    /// # Errors
+    /// When it is absent or not a text.
+    pub fn required(&self, name: &str) -> Result<&str, String> {
+        match self.values.get(name) {
+            None | Some(Value::Null) => Err("This field is required.".into()),
+            Some(Value::String(text)) if text.contains('\0') => {
+                Err("Must not contain a NUL character.".into())
+            }
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err("Must be a text.".into()),
+        }
+    }
+
+    /// The value of another field, when it is there and valid.
+    pub fn peek<T: Text>(&self, name: &str) -> Option<T> {
+        T::read(self, name).ok()
+    }
+
+    fn refuse(&mut self, name: &str, message: impl Into<String>) {
+        // The name may be the client's, and of any length.
+        let name = name.chars().take(64).collect();
+        self.errors.entry(name).or_default().push(message.into());
+    }
+
+    fn into_body<T: FromObject>(mut self) -> Result<T, Problem> {
+        let body = T::from_object(&mut self);
+        let unknown: Vec<String> = self
+            .values
+            .keys()
+            .filter(|name| !self.fields.contains(name.as_str()))
+            .cloned()
+            .collect();
+        for name in unknown {
+            self.refuse(&name, "This field is not known here; leave it out.");
+        }
+        body.filter(|_| self.errors.is_empty())
+            .ok_or_else(|| Problem::validation(self.errors))
+    }
+}
+
+/// Keeps the first value of a name that stands twice: the other may be what a proxy or another parser reads.
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+        let mut object = Object::default();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if object.values.contains_key(&name) {
+                object.refuse(&name, "This field stands here twice; send it once.");
+            } else {
+                object.values.insert(name, value);
+            }
+        }
+        Ok(object)
+    }
+}
+
+impl<S: Send + Sync, T: FromObject> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let content_type = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let media_type = content_type
+            .unwrap_or_default()
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim();
+        if !media_type.eq_ignore_ascii_case("application/json") {
+            return Err(Common::NotJson.into());
+        }
+        let body =
+            Bytes::from_request(request, state)
+                .await
+                .map_err(|rejection| match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => Common::TooLarge,
+                    _ => Common::BadBody,
+                })?;
+        parse(&body)?.into_body().map(Self)
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Object, Problem> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(_)) => serde_json::Deserializer::from_slice(body)
+            .deserialize_map(ObjectVisitor)
+            .map_err(Problem::internal),
+        Ok(_) => Err(Problem::from(Common::BadJson).detail("the body must be a JSON object")),
+        Err(error) => {
+            Err(Problem::from(Common::BadJson).detail(format!("the body is not JSON: {error}")))
+        }
+    }
+}
+
+/// A field, as the OpenAPI document describes it.
+pub struct Property {
+    name: &'static str,
+    required: bool,
+    schema: Schema,
+}
+
+impl Property {
+    /// Describes a field of this type.
+    pub fn new<F: Field>(name: &'static str, about: &[&str], example: &str) -> Self {
+        let schema = F::schema()
+            .description(description(about))
+            .examples([example]);
+        Self {
+            name,
+            required: F::REQUIRED,
+            schema: schema.build(),
+        }
+    }
+}
+
+/// The schema of a body.
+pub fn describe(about: &[&str], properties: Vec<Property>) -> RefOr<AnySchema> {
+    let mut object = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(description(about));
+    for property in properties {
+        object = object.property(property.name, property.schema);
+        if property.required {
+            object = object.required(property.name);
+        }
+    }
+    object.into()
+}
+
+fn description(lines: &[&str]) -> Option<String> {
+    let lines: Vec<_> = lines.iter().map(|line| line.trim()).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// Defines the struct of a body: each field with its type, which implements [`Field`], and an example.
+#[macro_export]
+macro_rules! body {
+    (
+        $(#[doc = $about:literal])*
+        $visibility:vis struct $name:ident {
+            $( $(#[doc = $doc:literal])* $field:ident: $type:ty = $example:literal, )+
+        }
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Debug)]
+        $visibility struct $name {
+            $( $(#[doc = $doc])* $field: $type, )+
+        }
+
+        impl $crate::http::body::FromObject for $name {
+            fn from_object(object: &mut $crate::http::body::Object) -> Option<Self> {
+                $( let $field = object.read::<$type>(stringify!($field)); )+
+                Some(Self { $( $field: $field?, )+ })
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                use $crate::http::body::{Property, describe};
+                describe(
+                    &[$($about),*],
+                    vec![$( Property::new::<$type>(stringify!($field), &[$($doc),*], $example), )+],
+                )
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    crate::body! {
+        struct Person {
+            name: String = "Ada",
+            nickname: Option<String> = "ada",
+            motto: Patch<String> = "Go on",
+        }
+    }
+
+    fn read(body: &str) -> Result<Person, FieldErrors> {
+        let object = parse(body.as_bytes()).expect("it is an object");
+        object.into_body().map_err(Problem::into_errors)
+    }
+
+    fn errors(body: &str) -> Value {
+        json!(read(body).expect_err("something is wrong"))
+    }
+
+    #[test]
+    fn all_wrong_fields_are_reported_at_once() {
+        assert_eq!(
+            errors(r#"{"nickname": 1, "motto": "a\u0000b", "age": 3, "age": 4, "nickname": "b"}"#),
+            json!({
+                "age": ["This field stands here twice; send it once.",
+                        "This field is not known here; leave it out."],
+                "motto": ["Must not contain a NUL character."],
+                "name": ["This field is required."],
+                "nickname": ["This field stands here twice; send it once.", "Must be a text."],
+            })
+        );
+        assert_eq!(
+            errors(r#"{"name": null}"#),
+            json!({"name": ["This field is required."]})
+        );
+        let long = format!(r#"{{"name": "x", "{}": 1}}"#, "y".repeat(100));
+        let errors = errors(&long);
+        assert_eq!(
+            errors
+                .as_object()
+                .map(|map| map.keys().next().map(String::len)),
+            Some(Some(64))
+        );
+    }
+
+    #[test]
+    fn an_optional_field_may_be_null_and_a_change_tells_absent_from_null() {
+        let person = read(r#"{"name": "Ada", "nickname": null}"#).expect("it is valid");
+        assert_eq!((person.nickname, person.motto.0), (None, None));
+        let person = read(r#"{"name": "Ada", "motto": null}"#).expect("it is valid");
+        assert_eq!(
+            (person.name.as_str(), person.motto.0.as_deref()),
+            ("Ada", Some(""))
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! The problems that only auth-service answers with, and the errors that they stand for.
+
+use crate::{actions::users::UserError, passwords::Busy};
+use axum::http::StatusCode;
+use events::Role;
+use service_kit::http::{ErrorCode, Kind, Problem};
+
+/// All of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Error {
+    InvalidCredentials,
+    RoleNotAllowed,
+    EmailTaken,
+    TooManyAttempts,
+    Busy,
+}
+
+impl ErrorCode for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            // The same for an unknown address, a disabled user and a wrong password.
+            Self::InvalidCredentials => Kind {
+                status: StatusCode::UNAUTHORIZED,
+                code: "INVALID_CREDENTIALS",
+                detail: "The e-mail or the password is wrong.",
+                hint: None,
+            },
+            Self::RoleNotAllowed => Kind {
+                status: StatusCode::FORBIDDEN,
+                code: "ROLE_NOT_ALLOWED",
+                detail: "This role cannot be chosen at registration.",
+                hint: Some("Ask an administrator for an account with this role."),
+            },
+            Self::EmailTaken => Kind {
+                status: StatusCode::CONFLICT,
+                code: "EMAIL_TAKEN",
+                detail: "email: There is an account with this e-mail already.",
+                hint: Some("Log in, or use another e-mail."),
+            },
+            Self::TooManyAttempts => Kind {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                code: "TOO_MANY_ATTEMPTS",
+                detail: "Too many failed log-ins.",
+                hint: None,
+            },
+            Self::Busy => Kind {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                code: "BUSY",
+                detail: "Too many people are logging in at the moment.",
+                hint: Some("Try again in a few seconds."),
+            },
+        }
+    }
+}
+
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::EmailTaken => Error::EmailTaken.into(),
+            UserError::Gone => gone(),
+            UserError::Database(error) => error.into(),
+            UserError::Enqueue(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(_: Busy) -> Self {
+        Self::from(Error::Busy).retry_after(2)
+    }
+}
+
+pub(super) fn gone() -> Problem {
+    Problem::not_found("This account does not exist any more.")
+}
+
+pub(super) fn role_not_allowed(role: Role) -> Problem {
+    Problem::from(Error::RoleNotAllowed)
+        .detail(format!("The role {role} cannot be chosen at registration."))
+}
+
+pub(super) fn locked(seconds: u64) -> Problem {
+    Problem::from(Error::TooManyAttempts)
+        .detail(format!("Too many failed log-ins; wait {seconds} s."))
+        .retry_after(seconds)
+}
+
+/// Not 401: the token is good, and clients log the user out at any 401.
+pub(super) fn wrong_password(field: &str) -> Problem {
+    let message = "This is not the account's password.".to_owned();
+    Problem::validation([(field.to_owned(), vec![message])].into())
+}

@@ -1,0 +1,127 @@
+//! How the domain's values are read from the fields of a body, and how the OpenAPI document describes them.
+
+use crate::domain::{
+    Email, Locale, Password, PersonName, Phone,
+    email::NotAnEmail,
+    password::{MAX_LENGTH, MIN_LENGTH, WeakPassword},
+};
+use events::Role;
+use service_kit::http::body::{Field, Object, Text, text_schema};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat};
+
+/// A password that the user has; only its length is limited.
+#[derive(Debug)]
+pub(super) struct ClaimedPassword(pub(super) Password);
+
+/// A new password, which must not be made of the other fields.
+#[derive(Debug)]
+pub(super) struct NewPassword(pub(super) Password);
+
+/// A telephone number; an empty text is none.
+#[derive(Debug)]
+pub(super) struct OptionalPhone(pub(super) Option<Phone>);
+
+/// A role by its name.
+#[derive(Debug)]
+pub(super) struct RoleName(pub(super) Role);
+
+fn format(format: KnownFormat) -> ObjectBuilder {
+    text_schema().format(Some(SchemaFormat::KnownFormat(format)))
+}
+
+impl Text for Email {
+    type Refusal = NotAnEmail;
+
+    fn parse(text: &str) -> Result<Self, NotAnEmail> {
+        Self::parse(text)
+    }
+
+    fn schema() -> ObjectBuilder {
+        format(KnownFormat::Email).max_length(Some(Self::MAX_LENGTH))
+    }
+}
+
+impl Text for PersonName {
+    type Refusal = String;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text)
+    }
+
+    fn schema() -> ObjectBuilder {
+        text_schema().max_length(Some(Self::MAX_LENGTH))
+    }
+}
+
+impl Text for Locale {
+    type Refusal = &'static str;
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        Self::parse(text)
+    }
+
+    fn schema() -> ObjectBuilder {
+        let codes = Self::ALL.map(Self::as_str).join("|");
+        text_schema().pattern(Some(format!("^({codes})$")))
+    }
+}
+
+impl Text for OptionalPhone {
+    type Refusal = String;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Phone::parse(text).map(Self)
+    }
+
+    fn schema() -> ObjectBuilder {
+        text_schema().max_length(Some(Phone::MAX_LENGTH))
+    }
+}
+
+impl Text for RoleName {
+    type Refusal = &'static str;
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let role = text.parse().map(Self);
+        role.map_err(|_| "Unknown role; use one of: student, encadrant.")
+    }
+
+    fn schema() -> ObjectBuilder {
+        text_schema().pattern(Some("^(student|encadrant)$"))
+    }
+}
+
+impl Text for ClaimedPassword {
+    type Refusal = WeakPassword;
+
+    fn parse(text: &str) -> Result<Self, WeakPassword> {
+        Password::claimed(text).map(Self)
+    }
+
+    fn schema() -> ObjectBuilder {
+        format(KnownFormat::Password).max_length(Some(MAX_LENGTH))
+    }
+}
+
+impl Field for NewPassword {
+    const REQUIRED: bool = true;
+
+    fn read(object: &Object, name: &str) -> Result<Self, String> {
+        let text = object.required(name)?;
+        let email: Option<Email> = object.peek("email");
+        let first_name: PersonName = object.peek("first_name").unwrap_or_default();
+        let last_name: PersonName = object.peek("last_name").unwrap_or_default();
+        let context = [
+            email.as_ref().map_or("", Email::local_part),
+            first_name.as_str(),
+            last_name.as_str(),
+        ];
+        Password::chosen(text, &context)
+            .map(Self)
+            .map_err(|weak| weak.to_string())
+    }
+
+    fn schema() -> ObjectBuilder {
+        <ClaimedPassword as Text>::schema().min_length(Some(MIN_LENGTH))
+    }
+}

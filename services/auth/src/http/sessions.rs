@@ -1,0 +1,132 @@
+//! Log-in, and the response that opens a session.
+
+use super::{
+    App,
+    errors::{Error, locked},
+    fields::ClaimedPassword,
+    users::User,
+};
+use crate::{
+    actions::{self, sessions::Opened},
+    domain::Email,
+    store,
+    tokens::{self, Signer},
+};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, header},
+};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use service_kit::{
+    body,
+    http::{Body, ClientAddress, Problem, detached, docs::problems},
+};
+use utoipa::ToSchema;
+
+body! {
+    /// Who logs in.
+    pub(super) struct LogIn {
+        email: String = "test.student@example.com",
+        password: ClaimedPassword = "SecurePass123!",
+    }
+}
+
+/// The answer to a registration and to a log-in.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LoggedIn {
+    /// A JWT, to be sent as a bearer token.
+    access_token: String,
+    /// Opaque.
+    refresh_token: String,
+    #[schema(examples("Bearer"))]
+    token_type: &'static str,
+    /// Life of the access token, in seconds.
+    expires_in: i64,
+    user: User,
+}
+
+impl LoggedIn {
+    pub(super) fn new(
+        signer: &Signer,
+        user: store::users::User,
+        session: Opened,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Problem> {
+        let access_token = signer
+            .sign(&user, session.id, now)
+            .map_err(Problem::internal)?;
+        Ok(Self {
+            access_token,
+            refresh_token: session.refresh_token,
+            token_type: "Bearer",
+            expires_in: tokens::ACCESS_TOKEN_TTL,
+            user: user.into(),
+        })
+    }
+}
+
+/// Logs a user in.
+#[utoipa::path(
+    post,
+    path = "/auth/api/v1/login",
+    tag = "accounts",
+    request_body = LogIn,
+    responses((status = OK, description = "The account, logged in.", body = LoggedIn)),
+    extensions(("x-problems" = json!(problems(&[
+        &Error::InvalidCredentials,
+        &Error::TooManyAttempts,
+        &Error::Busy,
+    ]))))
+)]
+pub(super) async fn login(
+    State(app): State<App>,
+    ClientAddress(client): ClientAddress,
+    headers: HeaderMap,
+    Body(credentials): Body<LogIn>,
+) -> Result<Json<LoggedIn>, Problem> {
+    let email = credentials.email;
+    let attempt = actions::sessions::attempt(&email, client);
+    let mut connection = app.pool.acquire().await?;
+    if let Some(seconds) = store::logins::locked_for(&mut connection, &attempt).await? {
+        return Err(locked(seconds));
+    }
+    // A text that is not an address takes as long to refuse as an unknown address.
+    let existing = match Email::parse(&email) {
+        Ok(email) => store::users::by_email(&mut connection, &email).await?,
+        Err(_) => None,
+    };
+    drop(connection);
+    let hash = existing.as_ref().map(|(_, hash)| hash.clone());
+    let matches = app.hasher.verify(credentials.password.0, hash).await?;
+    let user = existing
+        .map(|(user, _)| user)
+        .filter(|user| matches && user.is_active);
+    detached(async move {
+        let mut tx = app.outbox.begin().await?;
+        let Some(user) = user else {
+            store::logins::failed(&mut tx, &attempt).await?;
+            tx.commit().await?;
+            return Err(Error::InvalidCredentials.into());
+        };
+        let now = Utc::now();
+        store::logins::succeeded(&mut tx, &attempt).await?;
+        let session =
+            actions::sessions::open(&mut tx, user.user_id(), client_info(&headers), now).await?;
+        let response = LoggedIn::new(&app.signer, user, session, now)?;
+        tx.commit().await?;
+        Ok(Json(response))
+    })
+    .await
+}
+
+/// What the session keeps about the client.
+pub(super) fn client_info(headers: &HeaderMap) -> Value {
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    json!({"user_agent": agent.chars().take(256).collect::<String>()})
+}

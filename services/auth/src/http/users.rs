@@ -1,0 +1,240 @@
+//! One's own account.
+
+use super::{
+    App, RequestCause,
+    errors::{Error, gone, locked, wrong_password},
+    fields::{ClaimedPassword, OptionalPhone},
+};
+use crate::{
+    actions::{self, users::Change},
+    domain::{Email, Locale, PersonName},
+    store,
+};
+use axum::{Json, extract::State, http::StatusCode};
+use chrono::{DateTime, Utc};
+use messaging::Cause;
+use serde::Serialize;
+use service_kit::{
+    body,
+    http::{
+        Body, ClientAddress, Common, CurrentUser, Problem, body::Patch, detached, docs::problems,
+    },
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// An account, as its owner sees it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct User {
+    /// The account.
+    id: Uuid,
+    /// In lower case.
+    email: String,
+    /// Empty when not given.
+    first_name: String,
+    /// Empty when not given.
+    last_name: String,
+    /// As the user wrote it.
+    phone: Option<String>,
+    /// `student`, `encadrant` or `admin`.
+    role: String,
+    /// False: cannot log in.
+    is_active: bool,
+    /// Language of texts for this user.
+    locale: String,
+    /// The profile at profile-service, once it is known.
+    profile_id: Option<Uuid>,
+    /// When the account was made.
+    created_at: DateTime<Utc>,
+    /// When it last changed.
+    updated_at: DateTime<Utc>,
+}
+
+impl From<store::users::User> for User {
+    fn from(user: store::users::User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            phone: user.phone,
+            role: user.role,
+            is_active: user.is_active,
+            locale: user.locale,
+            profile_id: user.profile_id,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }
+    }
+}
+
+body! {
+    /// What is absent stays; `null` clears.
+    pub(super) struct AccountChange {
+        first_name: Patch<PersonName> = "Johnny",
+        last_name: Patch<PersonName> = "Doe",
+        phone: Patch<OptionalPhone> = "+33123456780",
+        /// Language of texts for this user; there is always one.
+        locale: Patch<Locale> = "en",
+    }
+}
+
+body! {
+    /// A new address to log in with.
+    pub(super) struct EmailChange {
+        email: Email = "john.doe@example.com",
+        /// Says that it is the user.
+        current_password: ClaimedPassword = "SecurePass123!",
+    }
+}
+
+body! {
+    /// Says that it is the user.
+    pub(super) struct Confirmation {
+        current_password: ClaimedPassword = "SecurePass123!",
+    }
+}
+
+/// One's own account.
+#[utoipa::path(
+    get,
+    path = "/auth/api/v1/users/me",
+    tag = "own account",
+    security(("access_token" = [])),
+    responses((status = OK, description = "The account.", body = User)),
+    extensions(("x-problems" = json!(problems(&[&Common::NotFound]))))
+)]
+pub(super) async fn show(user: CurrentUser, State(app): State<App>) -> Result<Json<User>, Problem> {
+    let mut connection = app.pool.acquire().await?;
+    store::users::by_id(&mut connection, user.id)
+        .await?
+        .map(|user| Json(user.into()))
+        .ok_or_else(gone)
+}
+
+/// Changes what is given.
+///
+/// Profile and others follow by event.
+#[utoipa::path(
+    patch,
+    path = "/auth/api/v1/users/me",
+    tag = "own account",
+    security(("access_token" = [])),
+    request_body = AccountChange,
+    responses((status = OK, description = "The account, as it is now.", body = User)),
+    extensions(("x-problems" = json!(problems(&[&Common::NotFound]))))
+)]
+pub(super) async fn change(
+    user: CurrentUser,
+    State(app): State<App>,
+    RequestCause(cause): RequestCause,
+    Body(change): Body<AccountChange>,
+) -> Result<Json<User>, Problem> {
+    let change = Change {
+        email: None,
+        first_name: change.first_name.0,
+        last_name: change.last_name.0,
+        phone: change.phone.0.map(|phone| phone.0),
+        locale: change.locale.0,
+    };
+    apply(app, user, cause, change).await
+}
+
+/// Changes the address to log in with.
+///
+/// The password says that it is the user.
+#[utoipa::path(
+    post,
+    path = "/auth/api/v1/users/me/email",
+    tag = "own account",
+    security(("access_token" = [])),
+    request_body = EmailChange,
+    responses((status = OK, description = "The account, as it is now.", body = User)),
+    extensions(("x-problems" = json!(problems(&[&Common::NotFound, &Error::EmailTaken, &Error::TooManyAttempts, &Error::Busy]))))
+)]
+pub(super) async fn change_email(
+    user: CurrentUser,
+    client: ClientAddress,
+    State(app): State<App>,
+    RequestCause(cause): RequestCause,
+    Body(change): Body<EmailChange>,
+) -> Result<Json<User>, Problem> {
+    check_password(&app, &user, client, change.current_password).await?;
+    let change = Change {
+        email: Some(change.email),
+        ..Change::default()
+    };
+    apply(app, user, cause, change).await
+}
+
+/// Deletes the account.
+///
+/// The password says that it is the user. The other services erase what they keep by event.
+#[utoipa::path(
+    delete,
+    path = "/auth/api/v1/users/me",
+    tag = "own account",
+    security(("access_token" = [])),
+    request_body = Confirmation,
+    responses((status = NO_CONTENT, description = "It is gone.")),
+    extensions(("x-problems" = json!(problems(&[&Common::NotFound, &Error::TooManyAttempts, &Error::Busy]))))
+)]
+pub(super) async fn delete(
+    user: CurrentUser,
+    client: ClientAddress,
+    State(app): State<App>,
+    RequestCause(cause): RequestCause,
+    Body(confirmation): Body<Confirmation>,
+) -> Result<StatusCode, Problem> {
+    check_password(&app, &user, client, confirmation.current_password).await?;
+    detached(async move {
+        let mut tx = app.outbox.begin().await?;
+        actions::users::delete(&mut tx, &cause, user.id).await?;
+        tx.commit().await?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
+async fn apply(
+    app: App,
+    user: CurrentUser,
+    cause: Cause,
+    change: Change,
+) -> Result<Json<User>, Problem> {
+    detached(async move {
+        let mut tx = app.outbox.begin().await?;
+        let user = actions::users::update(&mut tx, &cause, user.id, change).await?;
+        tx.commit().await?;
+        Ok(Json(user.into()))
+    })
+    .await
+}
+
+/// Checks the password of the user. Failures are limited as at log-in, so that a stolen token does not help to
+/// guess the password.
+async fn check_password(
+    app: &App,
+    user: &CurrentUser,
+    ClientAddress(client): ClientAddress,
+    password: ClaimedPassword,
+) -> Result<(), Problem> {
+    let mut connection = app.pool.acquire().await?;
+    let (email, hash) = store::users::password_of(&mut connection, user.id)
+        .await?
+        .ok_or_else(gone)?;
+    let attempt = actions::sessions::attempt(&email, client);
+    if let Some(seconds) = store::logins::locked_for(&mut connection, &attempt).await? {
+        return Err(locked(seconds));
+    }
+    drop(connection);
+    if app.hasher.verify(password.0, Some(hash)).await? {
+        return Ok(());
+    }
+    let pool = app.pool.clone();
+    detached(async move {
+        store::logins::failed(&mut *pool.acquire().await?, &attempt).await?;
+        Err(wrong_password("current_password"))
+    })
+    .await
+}
