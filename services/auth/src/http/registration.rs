@@ -28,7 +28,7 @@ body! {
     pub(super) struct Registration {
         /// To log in with; kept in lower case.
         email: Email = "test.student@example.com",
-        /// 12 to 256 characters; none that is easily guessed.
+        /// None that is easily guessed.
         password: NewPassword = "SecurePass123!",
         first_name: Option<PersonName> = "John",
         last_name: Option<PersonName> = "Doe",

@@ -1,6 +1,17 @@
 //! auth-service from outside: the real binary, a real database, a real broker.
 
-mod accounts;
+mod login;
 mod me;
 mod openapi;
 mod operators;
+mod registration;
+
+use test_support::{Stack, Unit, stack::Links};
+
+const LOGIN: &str = "/auth/api/v1/login";
+
+async fn auth() -> Stack {
+    let mut stack = Stack::prepare(Links::Direct).await;
+    stack.start_units(&[Unit::Auth]).await;
+    stack
+}

@@ -1,25 +1,19 @@
-//! What users change about their accounts, and what others are told of it.
+//! One's own user: reading, changing, deleting, and the events that follow.
 
+use crate::{LOGIN, auth};
 use events::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 use test_support::{
     Account, Stack, Unit,
-    client::{Answer, PASSWORD},
+    client::{Answer, PASSWORD, REGISTER},
     eventually,
-    stack::Links,
 };
 use uuid::Uuid;
 
 const ME: &str = "/auth/api/v1/users/me";
 const SOON: Duration = Duration::from_secs(5);
-
-async fn auth() -> Stack {
-    let mut stack = Stack::prepare(Links::Direct).await;
-    stack.start_units(&[Unit::Auth]).await;
-    stack
-}
 
 async fn ask(stack: &Stack, method: Method, path: &str, account: &Account, body: Value) -> Answer {
     stack
@@ -27,6 +21,40 @@ async fn ask(stack: &Stack, method: Method, path: &str, account: &Account, body:
         .ask(method, path, Some(&account.token), Some(&body))
         .await
         .expect("auth-service answers")
+}
+
+#[tokio::test]
+async fn ones_own_account_and_nobody_elses() {
+    let stack = auth().await;
+    let account = stack.client.register(Role::Encadrant).await;
+    let me = stack.client.get(ME, &account).await;
+    assert_eq!((me.status, &me.body), (200, &account.body["user"]));
+    assert_eq!(
+        stack
+            .client
+            .ask(Method::GET, ME, None, None)
+            .await
+            .unwrap()
+            .body["code"],
+        "NO_TOKEN"
+    );
+    let refresh = Account {
+        token: account.body["refresh_token"].as_str().unwrap().into(),
+        ..account.clone()
+    };
+    assert_eq!(
+        stack.client.get(ME, &refresh).await.body["code"],
+        "INVALID_TOKEN",
+        "a refresh token opens nothing"
+    );
+    stack
+        .auth
+        .run(&format!(
+            "delete from users_user where id = '{}'",
+            account.user_id
+        ))
+        .await;
+    assert_eq!(stack.client.get(ME, &account).await.status, 404);
 }
 
 #[tokio::test]
@@ -150,10 +178,7 @@ async fn the_email_changes_with_the_password_only_and_stays_unique() {
     let announced = "outbox where routing_key = 'auth.user.updated' and aggregate_version = 2";
     assert_eq!(stack.auth.count(announced).await, 1);
     let login = json!({"email": "new@example.com", "password": PASSWORD});
-    assert_eq!(
-        stack.client.post("/auth/api/v1/login", &login).await.status,
-        200
-    );
+    assert_eq!(stack.client.post(LOGIN, &login).await.status, 200);
 }
 
 #[tokio::test]
@@ -211,16 +236,9 @@ async fn a_deleted_account_is_gone_and_announced() {
         assert_eq!(ask(&stack, method, ME, &account, body).await.status, 404);
     }
     let again = json!({"email": account.email, "password": PASSWORD});
+    assert_eq!(stack.client.post(LOGIN, &again).await.status, 401);
     assert_eq!(
-        stack.client.post("/auth/api/v1/login", &again).await.status,
-        401
-    );
-    assert_eq!(
-        stack
-            .client
-            .post("/auth/api/v1/register", &again)
-            .await
-            .status,
+        stack.client.post(REGISTER, &again).await.status,
         201,
         "the address is free again"
     );
@@ -240,7 +258,7 @@ async fn the_profile_is_linked_whatever_order_the_words_about_it_arrive_in() {
     publish("student.created", 1).await;
     let linked = eventually(SOON, "the link", async || {
         let login = json!({"email": account.email, "password": PASSWORD});
-        let body = stack.client.post("/auth/api/v1/login", &login).await.body;
+        let body = stack.client.post(LOGIN, &login).await.body;
         (body["user"]["profile_id"] == student_id.to_string()).then_some(body)
     })
     .await;
