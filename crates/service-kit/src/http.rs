@@ -4,9 +4,11 @@ pub mod auth;
 pub mod body;
 pub mod docs;
 pub mod problem;
+pub mod request;
 pub mod server;
 
 pub use auth::{Claims, CurrentUser, Verifier};
 pub use body::Body;
 pub use problem::{Common, ErrorCode, Kind, Problem};
-pub use server::{ClientAddress, RequestId, detached};
+pub use request::{ClientAddress, RequestId, Traceparent};
+pub use server::detached;

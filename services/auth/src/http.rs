@@ -18,7 +18,7 @@ use messaging::{Broker, Cause, Outbox};
 use serde_json::Value;
 use service_kit::{
     Start,
-    http::{RequestId, Verifier, docs},
+    http::{RequestId, Traceparent, Verifier, docs},
 };
 use sqlx::PgPool;
 use std::{convert::Infallible, sync::Arc};
@@ -42,7 +42,8 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestCause {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let RequestId(id) = RequestId::from_request_parts(parts, state).await?;
-        Ok(Self(Cause::root(id)))
+        let Traceparent(traceparent) = Traceparent::from_request_parts(parts, state).await?;
+        Ok(Self(Cause::root(id).with_traceparent(traceparent)))
     }
 }
 

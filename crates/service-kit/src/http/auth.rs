@@ -95,6 +95,7 @@ where
             .map(|(_, token)| token.trim())
             .ok_or(Common::NoToken)?;
         let claims = Verifier::from_ref(state).verify(token).await?;
+        tracing::Span::current().record("user_id", tracing::field::display(claims.sub));
         Ok(Self {
             id: claims.sub,
             role: claims.role,

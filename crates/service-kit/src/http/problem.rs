@@ -299,7 +299,7 @@ impl Problem {
     /// The whole response. Logs the cause, which the response does not contain.
     pub(crate) fn render(self, request_id: RequestId) -> Response {
         if let Some(cause) = self.cause {
-            tracing::error!(request_id = %request_id.0, "A request failed: {cause}");
+            tracing::error!("A request failed: {cause}");
         }
         let body = Body {
             r#type: format!("urn:medtrack:problem:{}", self.code.to_lowercase()),

@@ -2,12 +2,15 @@
 
 use crate::{
     config::HttpConfig,
-    http::{Common, Problem},
+    http::{
+        Common, Problem,
+        request::{Peer, REQUEST_ID, RequestId},
+    },
 };
 use axum::{
     Extension, Router,
-    extract::{DefaultBodyLimit, FromRequestParts, MatchedPath, Request},
-    http::{HeaderName, HeaderValue, Method, header, request::Parts},
+    extract::{DefaultBodyLimit, MatchedPath, Request},
+    http::{HeaderName, HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
@@ -18,10 +21,8 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use std::{
-    convert::Infallible,
     future::Future,
     io,
-    net::{IpAddr, Ipv4Addr},
     panic::resume_unwind,
     sync::Arc,
     time::{Duration, Instant},
@@ -32,6 +33,7 @@ use tower::Layer as _;
 use tower_http::{
     catch_panic::CatchPanicLayer, cors::CorsLayer, normalize_path::NormalizePathLayer,
 };
+use tracing::{Instrument as _, field::Empty};
 use uuid::Uuid;
 
 /// The largest request body, in bytes.
@@ -47,48 +49,7 @@ const DRAIN: Duration = Duration::from_secs(8);
 /// Connections at the same time; more wait.
 const CONNECTIONS: usize = 1024;
 
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The id of a request: the client's `x-request-id` when it is a UUID, else a new one. It is the correlation id
-/// of the events that the request leads to.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestId(pub Uuid);
-
-impl<S: Send + Sync> FromRequestParts<S> for RequestId {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(*parts
-            .extensions
-            .get_or_insert_with(|| RequestId(Uuid::now_v7())))
-    }
-}
-
-/// Where a request comes from: what the gateway says, or else the other end of the connection. Whoever reaches a
-/// service past the gateway may claim any address.
-#[derive(Clone, Copy, Debug)]
-pub struct ClientAddress(pub IpAddr);
-
-impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back();
-        // The last one is the gateway's word, those before it are the client's.
-        let last =
-            forwarded.and_then(|list| list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-        let peer = parts.extensions.get().map(|Peer(address)| *address);
-        Ok(Self(
-            last.or(peer).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        ))
-    }
-}
-
-/// The other end of a connection.
-#[derive(Clone, Copy, Debug)]
-struct Peer(IpAddr);
-
-/// Puts around a service's routes what every API has: request ids, problems, limits, CORS, headers, metrics.
+/// Adds to a service's routes what every API has: request ids, spans, problems, limits, CORS, headers, metrics.
 ///
 /// # Errors
 /// When an origin of `CORS_ORIGINS` is malformed.
@@ -134,7 +95,7 @@ pub fn layers(router: Router, config: &HttpConfig) -> anyhow::Result<Router> {
         .layer(middleware::from_fn(finish)))
 }
 
-/// Gives the request its id, and the answer its last headers; writes the body of a problem.
+/// Gives the request its id and its span, and the response its last headers; writes the body of a problem.
 async fn finish(mut request: Request, next: Next) -> Response {
     let given = request
         .headers()
@@ -142,12 +103,20 @@ async fn finish(mut request: Request, next: Next) -> Response {
         .and_then(|id| id.to_str().ok()?.parse().ok());
     let id = RequestId(given.unwrap_or_else(Uuid::now_v7));
     request.extensions_mut().insert(id);
-    let mut response = next.run(request).await;
+    // The highest level, so that a filter such as `warn` keeps the ids of its lines.
+    let span = tracing::error_span!(
+        "request",
+        request_id = %id.0,
+        method = method_of(&request),
+        route = route_of(&request),
+        user_id = Empty,
+    );
+    let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
     let problem = response.extensions_mut().remove::<Problem>();
     let refused = status.is_client_error() || status.is_server_error();
     if let Some(problem) = problem.or_else(|| refused.then(|| Problem::of_status(status))) {
-        let mut rendered = problem.render(id);
+        let mut rendered = span.in_scope(|| problem.render(id));
         // CORS has written its headers by now, and 405 its `allow`.
         let of_body = [header::CONTENT_LENGTH, header::CONTENT_TYPE];
         let kept = response
@@ -188,9 +157,9 @@ async fn limit_time(request: Request, next: Next) -> Response {
     }
 }
 
-async fn measure(request: Request, next: Next) -> Response {
-    // Only what there are few of: anybody can make up methods and paths, and each would be a series for ever.
-    let known = [
+/// The method, when it is one of the usual ones: a client can invent methods, and each would be a series for ever.
+fn method_of(request: &Request) -> String {
+    let usual = [
         Method::GET,
         Method::HEAD,
         Method::POST,
@@ -199,16 +168,18 @@ async fn measure(request: Request, next: Next) -> Response {
         Method::DELETE,
         Method::OPTIONS,
     ];
-    let method = known
-        .iter()
-        .find(|known| *known == request.method())
-        .map_or("other", Method::as_str)
-        .to_owned();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("none", MatchedPath::as_str)
-        .to_owned();
+    let method = usual.iter().find(|usual| *usual == request.method());
+    method.map_or("other", Method::as_str).to_owned()
+}
+
+/// The template of the route, without the ids and the query of the request.
+fn route_of(request: &Request) -> String {
+    let route = request.extensions().get::<MatchedPath>();
+    route.map_or("none", MatchedPath::as_str).to_owned()
+}
+
+async fn measure(request: Request, next: Next) -> Response {
+    let (method, route) = (method_of(&request), route_of(&request));
     let began = Instant::now();
     let response = next.run(request).await;
     let labels = [
@@ -221,7 +192,7 @@ async fn measure(request: Request, next: Next) -> Response {
     response
 }
 
-/// Serves until told to stop; then takes no more connections and lets requests end, for [`DRAIN`] at most.
+/// Serves until the process stops; then takes no more connections and lets requests end, for [`DRAIN`] at most.
 ///
 /// A trailing slash is optional, without a redirect.
 pub async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) {
@@ -284,15 +255,15 @@ async fn serve_at_most(
     }
 }
 
-/// Runs the writing part of a handler in a task of its own: a client that hangs up drops the handler, and must
-/// not stop a transaction half-way.
+/// Runs the writing part of a handler in a task of its own: a client that closes the connection drops the handler,
+/// and must not stop a transaction half-way.
 ///
 /// # Errors
-/// What the task's own result says.
+/// The error of the work.
 pub async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, Problem>> + Send + 'static,
 ) -> Result<T, Problem> {
-    match tokio::spawn(work).await {
+    match tokio::spawn(work.in_current_span()).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
         Err(_) => Err(Problem::from(Common::Stopping).retry_after(2)),

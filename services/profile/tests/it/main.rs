@@ -3,7 +3,13 @@
 use events::Role;
 use serde_json::json;
 use std::time::Duration;
-use test_support::{Stack, Unit, eventually, openapi, stack::Links};
+use test_support::{
+    Stack, Unit,
+    client::{REGISTER, newcomer},
+    eventually, openapi,
+    stack::Links,
+    vhost::Message,
+};
 
 const ME: &str = "/profile/api/me";
 
@@ -50,4 +56,33 @@ async fn the_openapi_document_is_true() {
         &profile_service::http::openapi(),
     )
     .await;
+}
+
+#[tokio::test]
+async fn the_trace_of_a_request_continues_in_its_event_and_in_the_event_that_follows() {
+    let mut stack = Stack::prepare(Links::Direct).await;
+    stack
+        .start_units(&[Unit::Auth, Unit::ProfileConsumer])
+        .await;
+    let (first, second) = (
+        stack.vhost.tap("auth.user.created").await,
+        stack.vhost.tap("student.created").await,
+    );
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let body = newcomer(Role::Student);
+    for sent in [traceparent, "00-not-a-trace"] {
+        let body = json!({"email": format!("{}{}", sent.len(), body["email"].as_str().unwrap()),
+                          "password": body["password"]});
+        let request = reqwest::Client::new()
+            .post(stack.client.url(REGISTER))
+            .header("traceparent", sent)
+            .json(&body);
+        assert_eq!(request.send().await.unwrap().status(), 201);
+        let of_user = |event: &Message| event.json()["payload"]["email"] == body["email"];
+        for tap in [&first, &second] {
+            let meta = tap.hear(of_user).await.json()["_meta"].clone();
+            let expected = (sent == traceparent).then_some(traceparent);
+            assert_eq!(meta["traceparent"].as_str(), expected, "{meta}");
+        }
+    }
 }
