@@ -37,6 +37,7 @@ impl PersonName {
         Ok(Self(text.to_owned()))
     }
 
+    /// The name without white space around it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -64,6 +65,7 @@ impl Phone {
         Ok((!text.is_empty()).then(|| Self(text.to_owned())))
     }
 
+    /// The number as the user wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -85,6 +87,7 @@ impl Locale {
         }
     }
 
+    /// The code of ISO 639-1.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::English => "en",
