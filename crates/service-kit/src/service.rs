@@ -116,7 +116,7 @@ impl Service {
     ///
     /// # Errors
     /// When a migration fails.
-    pub async fn migrate(&self, config: &MigrateConfig, process: &Process) -> anyhow::Result<()> {
+    pub async fn migrate(&self, config: MigrateConfig, process: Process) -> anyhow::Result<()> {
         config
             .environment
             .check("DATABASE_URL", &config.database.address()?)?;

@@ -1,5 +1,5 @@
 //! State changes: rows and their events, on a borrowed transaction.
 
-pub mod keys;
-pub mod sessions;
-pub mod users;
+pub(crate) mod keys;
+pub(crate) mod sessions;
+pub(crate) mod users;

@@ -1,7 +1,7 @@
 //! The commands for operators. Every command fails when the database does not answer.
 
 use crate::{
-    actions,
+    SERVICE, actions,
     config::CreateAdmin,
     domain::{Email, Locale, Password, PersonName},
     passwords::Hasher,
@@ -51,7 +51,7 @@ pub async fn create_admin(
         locale: Locale::default(),
     };
     let pool = database::connect(&config.database, &process.stopping()).await?;
-    let mut tx = Outbox::without_relay(pool, crate::NAME).begin().await?;
+    let mut tx = Outbox::without_relay(pool, SERVICE.name).begin().await?;
     let user = actions::users::register(&mut tx, &Cause::root(Uuid::now_v7()), &new).await?;
     tx.commit().await?;
     tracing::info!(user_id = %user.id, "Administrator created");
@@ -77,14 +77,12 @@ pub async fn rotate_keys(
     Ok(())
 }
 
-/// Makes the first signing key, where there is none.
+/// Brings the database to this version's schema, and makes the first signing key.
 ///
 /// # Errors
-/// When the database does not answer.
-pub(crate) async fn make_first_key(
-    config: &MigrateConfig,
-    process: &Process,
-) -> anyhow::Result<()> {
+/// Fails when a migration fails, or the database does not answer.
+pub async fn migrate(config: MigrateConfig, process: Process) -> anyhow::Result<()> {
+    SERVICE.migrate(config.clone(), process.clone()).await?;
     let pool = database::connect(&config.database, &process.stopping()).await?;
     let mut tx = pool.begin().await?;
     actions::keys::ensure(&mut tx).await?;

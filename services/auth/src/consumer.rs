@@ -8,7 +8,7 @@ use events::{
 use messaging::{Failure, Handlers, Message, Transaction};
 
 /// The handlers of auth-service.
-pub fn handlers() -> Handlers {
+pub(crate) fn handlers() -> Handlers {
     Handlers::new()
         .on(on_student_created)
         .on(on_student_deleted)

@@ -1,19 +1,19 @@
 //! Valid values and pure rules: a value that exists is valid.
 
-pub mod email;
-pub mod password;
-pub mod person;
+pub(crate) mod email;
+pub(crate) mod password;
+pub(crate) mod person;
 
-pub use email::Email;
-pub use password::Password;
-pub use person::{Locale, PersonName, Phone};
+pub(crate) use email::Email;
+pub(crate) use password::Password;
+pub(crate) use person::{Locale, PersonName, Phone};
 
 use events::UserId;
 use uuid::Uuid;
 
 /// Links a user to a profile, or removes the link.
 #[derive(Clone, Copy, Debug)]
-pub struct ProfileLink {
+pub(crate) struct ProfileLink {
     /// The user.
     pub user_id: UserId,
     /// The user's profile; `None` after its deletion.

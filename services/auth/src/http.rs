@@ -6,7 +6,7 @@ mod registration;
 mod sessions;
 mod users;
 
-use crate::{NAME, config::Serve, passwords::Hasher, tokens::Signer};
+use crate::{SERVICE, config::Serve, passwords::Hasher, tokens::Signer};
 use axum::{
     Json, Router,
     extract::{FromRef, FromRequestParts, State},
@@ -57,10 +57,10 @@ impl FromRef<App> for Verifier {
 ///
 /// # Errors
 /// When there is no signing key, or the broker's address is malformed.
-pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
+pub async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     let stopping = start.process.stopping();
     let signer = Signer::load(&start.config.token, &start.pool).await?;
-    let broker = Broker::new(&start.config.broker, NAME)?;
+    let broker = Broker::new(&start.config.broker, SERVICE.name)?;
     let outbox = messaging::start_relay(&start.process, start.pool.clone(), broker);
     let keys = signer.clone().keep_up(start.pool.clone(), stopping);
     start.process.spawn("signing keys", keys);

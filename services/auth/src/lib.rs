@@ -1,66 +1,36 @@
-//! auth-service: accounts, log-ins, tokens.
+//! auth-service: users, log-ins, tokens.
 
-pub mod actions;
+mod actions;
 pub mod commands;
 pub mod config;
-pub mod consumer;
-pub mod domain;
+mod consumer;
+mod domain;
 pub mod http;
-pub mod passwords;
-pub mod store;
-pub mod tokens;
+mod passwords;
+mod store;
+mod tokens;
 
-use config::Serve;
 use events::topology;
-use messaging::{Consume, ConsumeConfig};
-use service_kit::{
-    Process, Service,
-    config::{MigrateConfig, ServeConfig},
-};
+use messaging::Consume;
+use service_kit::Service;
 use sqlx::migrate::Migrator;
 
-const NAME: &str = "auth-service";
+static TABLES: Migrator = sqlx::migrate!();
+static MIGRATORS: [&Migrator; 2] = [&messaging::MIGRATOR, &TABLES];
 
-/// The tables of this service.
-pub static MIGRATOR: Migrator = sqlx::migrate!();
-
-/// All tables of this service's database.
-pub static MIGRATORS: [&Migrator; 2] = [&messaging::MIGRATOR, &MIGRATOR];
-
-/// This service.
+/// The facts that its start needs.
 pub static SERVICE: Service = Service {
-    name: NAME,
+    name: topology::AUTH.name,
     about: "Accounts, log-ins, tokens",
     api: "/auth/api/v1",
     migrators: &MIGRATORS,
 };
 
-/// Answers users over HTTP.
-///
-/// # Errors
-/// When the configuration or the schema does not allow it.
-pub async fn serve(config: ServeConfig<Serve>, process: Process) -> anyhow::Result<()> {
-    SERVICE.serve(config, process, http::start).await
-}
-
-/// Handles this service's events, until the process stops.
-///
-/// # Errors
-/// Fails when the configuration or the schema of the database does not allow the start.
-pub async fn consume_events(config: ConsumeConfig, process: Process) -> anyhow::Result<()> {
-    let consume = Consume {
+/// Returns the queue that it consumes, with the handlers of its events.
+pub fn consume() -> Consume {
+    Consume {
         service: &topology::AUTH,
         handlers: consumer::handlers(),
         migrators: &MIGRATORS,
-    };
-    messaging::consume(consume, config, process).await
-}
-
-/// Brings the database to this version's schema, and makes the first signing key.
-///
-/// # Errors
-/// When a migration fails.
-pub async fn migrate(config: MigrateConfig, process: Process) -> anyhow::Result<()> {
-    SERVICE.migrate(&config, &process).await?;
-    commands::make_first_key(&config, &process).await
+    }
 }

@@ -2,18 +2,20 @@
 
 use auth_service::{
     SERVICE,
-    commands::{create_admin, rotate_keys},
+    commands::{create_admin, migrate, rotate_keys},
     config::{Command, KeysCommand, OwnCommand},
-    consume_events, http, migrate, serve,
+    consume, http,
 };
 use service_kit::{Roles, health::healthcheck, http::docs, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match SERVICE.parse::<Command>() {
-        Roles::Serve(config) => run(&config.log.clone(), |process| serve(*config, process)),
+        Roles::Serve(config) => run(&config.log.clone(), |process| {
+            SERVICE.serve(*config, process, http::start)
+        }),
         Roles::ConsumeEvents(config) => run(&config.log.clone(), |process| {
-            consume_events(*config, process)
+            messaging::consume(consume(), *config, process)
         }),
         Roles::Migrate(config) => run(&config.log.clone(), |process| migrate(*config, process)),
         Roles::Own(OwnCommand::CreateAdmin(config)) => run(&config.log.clone(), |process| {

@@ -14,7 +14,7 @@ const WAIT: Duration = Duration::from_secs(2);
 /// Hashes passwords, as many at a time as there are cores. The default of `argon2` is OWASP's minimum:
 /// argon2id, m = 19456 KiB, t = 2, p = 1.
 #[derive(Clone, Debug)]
-pub struct Hasher {
+pub(crate) struct Hasher {
     turns: Arc<Semaphore>,
     decoy: Arc<str>,
 }
@@ -26,7 +26,7 @@ pub struct Busy;
 
 impl Hasher {
     /// Takes a moment: it makes the hash that a log-in for an unknown address is compared with.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
         let decoy = hash(b"nobody's password").into();
         Self {
@@ -39,7 +39,7 @@ impl Hasher {
     ///
     /// # Errors
     /// [`Busy`] after two seconds of waiting.
-    pub async fn hash(&self, password: Password) -> Result<String, Busy> {
+    pub(crate) async fn hash(&self, password: Password) -> Result<String, Busy> {
         let turn = self.turn().await?;
         in_turn(turn, move || hash(password.as_bytes())).await
     }
@@ -48,7 +48,11 @@ impl Hasher {
     ///
     /// # Errors
     /// [`Busy`] after two seconds of waiting.
-    pub async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool, Busy> {
+    pub(crate) async fn verify(
+        &self,
+        password: Password,
+        hash: Option<String>,
+    ) -> Result<bool, Busy> {
         let turn = self.turn().await?;
         let decoy = Arc::clone(&self.decoy);
         in_turn(turn, move || {

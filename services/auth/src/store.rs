@@ -1,9 +1,9 @@
 //! SQL over this service's own tables.
 
-pub mod keys;
-pub mod logins;
-pub mod sessions;
-pub mod users;
+pub(crate) mod keys;
+pub(crate) mod logins;
+pub(crate) mod sessions;
+pub(crate) mod users;
 
 /// `medtrack prepare` changes this variable, so that cargo compiles the crate and sqlx describes its queries.
 const _: Option<&str> = option_env!("MEDTRACK_PREPARE");

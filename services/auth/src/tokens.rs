@@ -20,13 +20,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How long an access token is valid, in seconds.
-pub const ACCESS_TOKEN_TTL: i64 = 900;
+pub(crate) const ACCESS_TOKEN_TTL: i64 = 900;
 /// A new key is published by all replicas well within the minute before it signs.
 const RELOAD_EVERY: Duration = Duration::from_secs(15);
 
 /// Signs access tokens, and knows the public keys.
 #[derive(Clone)]
-pub struct Signer {
+pub(crate) struct Signer {
     issuer: Arc<str>,
     audience: Arc<str>,
     keys: Arc<RwLock<Keys>>,
@@ -44,7 +44,7 @@ impl Signer {
     ///
     /// # Errors
     /// When there are none, or the database refuses.
-    pub async fn load(config: &TokenConfig, pool: &PgPool) -> anyhow::Result<Self> {
+    pub(crate) async fn load(config: &TokenConfig, pool: &PgPool) -> anyhow::Result<Self> {
         let keys = load(pool).await?;
         let verifier = Verifier::given(config, &keys.public)?;
         Ok(Self {
@@ -56,12 +56,12 @@ impl Signer {
     }
 
     /// Checks tokens with the keys that are here.
-    pub fn verifier(&self) -> Verifier {
+    pub(crate) fn verifier(&self) -> Verifier {
         self.verifier.clone()
     }
 
     /// The public keys.
-    pub fn public_keys(&self) -> JwkSet {
+    pub(crate) fn public_keys(&self) -> JwkSet {
         self.keys
             .read()
             .expect("no holder of this lock panics")
@@ -73,7 +73,7 @@ impl Signer {
     ///
     /// # Errors
     /// When the key is unusable.
-    pub fn sign(
+    pub(crate) fn sign(
         &self,
         user: &User,
         session_id: Uuid,
@@ -105,7 +105,11 @@ impl Signer {
     ///
     /// # Errors
     /// Never: while the keys cannot be loaded, those of before remain.
-    pub async fn keep_up(self, pool: PgPool, stopping: CancellationToken) -> anyhow::Result<()> {
+    pub(crate) async fn keep_up(
+        self,
+        pool: PgPool,
+        stopping: CancellationToken,
+    ) -> anyhow::Result<()> {
         loop {
             tokio::select! {
                 () = stopping.cancelled() => return Ok(()),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// A notice and the event that leads to it.
 #[derive(Debug)]
-pub struct News {
+pub(crate) struct News {
     /// The event, as the cause of the notification.
     pub cause: Cause,
     /// The id of the event: one event notifies a user once.
@@ -22,7 +22,7 @@ pub struct News {
 
 /// A user who has a new profile.
 #[derive(Debug)]
-pub struct Newcomer {
+pub(crate) struct Newcomer {
     /// The user.
     pub recipient: Recipient,
     /// The welcome.
@@ -31,7 +31,7 @@ pub struct Newcomer {
 
 /// News for a student. The event names the student, not the user.
 #[derive(Debug)]
-pub struct StudentNews {
+pub(crate) struct StudentNews {
     /// The student.
     pub student_id: StudentId,
     /// The news.
@@ -42,7 +42,7 @@ pub struct StudentNews {
 ///
 /// # Errors
 /// See the module.
-pub async fn welcome(tx: &mut Transaction, newcomers: Vec<Newcomer>) -> sqlx::Result<()> {
+pub(crate) async fn welcome(tx: &mut Transaction, newcomers: Vec<Newcomer>) -> sqlx::Result<()> {
     let recipients: Vec<_> = newcomers.iter().map(|new| new.recipient).collect();
     let active = store::recipients::record(tx, &recipients).await?;
     let welcomes = newcomers
@@ -58,7 +58,7 @@ pub async fn welcome(tx: &mut Transaction, newcomers: Vec<Newcomer>) -> sqlx::Re
 ///
 /// # Errors
 /// See the module.
-pub async fn record(tx: &mut Transaction, recipients: &[Recipient]) -> sqlx::Result<()> {
+pub(crate) async fn record(tx: &mut Transaction, recipients: &[Recipient]) -> sqlx::Result<()> {
     store::recipients::record(tx, recipients).await?;
     release(tx, recipients).await
 }
@@ -68,7 +68,7 @@ pub async fn record(tx: &mut Transaction, recipients: &[Recipient]) -> sqlx::Res
 ///
 /// # Errors
 /// See the module.
-pub async fn notify_students(
+pub(crate) async fn notify_students(
     tx: &mut Transaction,
     news: Vec<StudentNews>,
 ) -> sqlx::Result<HashSet<StudentId>> {
@@ -92,7 +92,7 @@ pub async fn notify_students(
 ///
 /// # Errors
 /// See the module.
-pub async fn erase(tx: &mut Transaction, recipients: &[Recipient]) -> sqlx::Result<()> {
+pub(crate) async fn erase(tx: &mut Transaction, recipients: &[Recipient]) -> sqlx::Result<()> {
     store::recipients::erase(tx, recipients).await?;
     let user_ids: Vec<_> = recipients.iter().map(|user| user.user_id).collect();
     store::notifications::erase(tx, &user_ids).await?;

@@ -19,7 +19,7 @@ use events::{
 use messaging::{Failure, Handlers, Message, Outcome, Transaction};
 
 /// The handlers of comm-service. It stores nothing about an encadrant that could change.
-pub fn handlers() -> Handlers {
+pub(crate) fn handlers() -> Handlers {
     Handlers::new()
         .on(on_student_created)
         .on(on_student_updated)

@@ -2,7 +2,7 @@
 
 mod internships;
 
-pub use internships::AboutStudent;
+pub(crate) use internships::AboutStudent;
 
 use events::{
     Event as _, EventId, StudentId, UserId,
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 /// A user who receives notifications.
 #[derive(Clone, Copy, Debug)]
-pub struct Recipient {
+pub(crate) struct Recipient {
     /// The user.
     pub user_id: UserId,
     /// The user's profile, when it is known to be a student's.
@@ -22,7 +22,7 @@ pub struct Recipient {
 
 impl Recipient {
     /// A user who is a student.
-    pub fn student(user_id: UserId, student_id: StudentId) -> Self {
+    pub(crate) fn student(user_id: UserId, student_id: StudentId) -> Self {
         Self {
             user_id,
             student_id: Some(student_id),
@@ -30,7 +30,7 @@ impl Recipient {
     }
 
     /// Any other user.
-    pub fn user(user_id: UserId) -> Self {
+    pub(crate) fn user(user_id: UserId) -> Self {
         Self {
             user_id,
             student_id: None,
@@ -40,7 +40,7 @@ impl Recipient {
 
 /// A text, and the object that it is about.
 #[derive(Clone, Debug)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// Which text it is. A user gets one notification for each kind and event.
     pub kind: &'static str,
     /// One line.
@@ -57,7 +57,7 @@ pub struct Notice {
 
 /// A notification to be written.
 #[derive(Clone, Debug)]
-pub struct NewNotification {
+pub(crate) struct NewNotification {
     /// Its id.
     pub id: Uuid,
     /// The recipient.
@@ -69,10 +69,10 @@ pub struct NewNotification {
 }
 
 /// The kind of the notification that a new profile gets.
-pub const WELCOME: &str = "welcome";
+pub(crate) const WELCOME: &str = "welcome";
 
 /// The welcome of a student.
-pub fn student_welcome(student: &StudentCreated) -> Notice {
+pub(crate) fn student_welcome(student: &StudentCreated) -> Notice {
     let name = full_name(&student.first_name, &student.last_name, "Student");
     Notice {
         kind: WELCOME,
@@ -85,7 +85,7 @@ pub fn student_welcome(student: &StudentCreated) -> Notice {
 }
 
 /// The welcome of an encadrant.
-pub fn encadrant_welcome(encadrant: &EncadrantCreated) -> Notice {
+pub(crate) fn encadrant_welcome(encadrant: &EncadrantCreated) -> Notice {
     // "Dr." alone is no name.
     let name = match encadrant.last_name.trim() {
         "" => full_name(&encadrant.first_name, "", "Encadrant"),

@@ -1,7 +1,7 @@
 //! SQL over this service's own tables.
 
-pub mod notifications;
-pub mod recipients;
+pub(crate) mod notifications;
+pub(crate) mod recipients;
 
 /// `medtrack prepare` changes this variable, so that cargo compiles the crate and sqlx describes its queries.
 const _: Option<&str> = option_env!("MEDTRACK_PREPARE");

@@ -6,9 +6,9 @@ mod create;
 mod erase;
 mod update;
 
-pub use create::create_profiles;
-pub use erase::erase_profiles;
-pub use update::update_profiles;
+pub(crate) use create::create_profiles;
+pub(crate) use erase::erase_profiles;
+pub(crate) use update::update_profiles;
 
 use crate::domain::{Person, PersonChange, Stamp};
 use events::{Event, Role, UserId};
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 
 /// A user who was created.
 #[derive(Debug)]
-pub struct NewUser {
+pub(crate) struct NewUser {
     /// The cause of the profile.
     pub cause: Cause,
     /// The version of the user.
@@ -30,7 +30,7 @@ pub struct NewUser {
 
 /// A user who changed.
 #[derive(Debug)]
-pub struct UserChange {
+pub(crate) struct UserChange {
     /// The cause of the profile's change.
     pub cause: Cause,
     /// The version of the user.
@@ -41,7 +41,7 @@ pub struct UserChange {
 
 /// A user who was deleted.
 #[derive(Debug)]
-pub struct UserDeletion {
+pub(crate) struct UserDeletion {
     /// The cause of the profile's deletion.
     pub cause: Cause,
     /// The version of the user.

@@ -11,7 +11,7 @@ use events::{
 use messaging::{Failure, Handlers, Message, Outcome, Transaction};
 
 /// The handlers of profile-service.
-pub fn handlers() -> Handlers {
+pub(crate) fn handlers() -> Handlers {
     Handlers::new()
         .on(on_user_created)
         .on(on_user_updated)

@@ -5,7 +5,7 @@ use events::{Meta, UserId};
 
 /// A person, as the user's events describe one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Person {
+pub(crate) struct Person {
     /// The user.
     pub user_id: UserId,
     /// In lower case.
@@ -20,7 +20,7 @@ pub struct Person {
 
 /// A change of a person. A field that is `None` keeps its value.
 #[derive(Clone, Debug)]
-pub struct PersonChange {
+pub(crate) struct PersonChange {
     /// The user.
     pub user_id: UserId,
     /// In lower case.
@@ -35,7 +35,7 @@ pub struct PersonChange {
 
 /// The version of a user and the time of the change that made it.
 #[derive(Clone, Copy, Debug)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     /// `None` from a publisher that counts no versions.
     pub version: Option<i64>,
     /// Orders the changes of a publisher that counts no versions.
@@ -53,7 +53,7 @@ impl From<&Meta> for Stamp {
 
 /// What this service has recorded about a user. It decides which events about the user still count.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct UserState {
+pub(crate) struct UserState {
     /// The user.
     pub user_id: UserId,
     /// The newest version that was applied.
@@ -66,7 +66,7 @@ pub struct UserState {
 
 /// What to do with an event about a user.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Apply it: the user's state is then this one.
     Apply(UserState),
     /// Ignore it: a newer one has been applied.
@@ -77,7 +77,7 @@ pub enum Decision {
 
 impl UserState {
     /// The state of a user who was created. It counts only when no state of the user is recorded.
-    pub fn created(user_id: UserId, stamp: Stamp) -> Self {
+    pub(crate) fn created(user_id: UserId, stamp: Stamp) -> Self {
         Self {
             user_id,
             version: stamp.version.unwrap_or(1),
@@ -87,7 +87,7 @@ impl UserState {
     }
 
     /// What to do with a change, given the recorded state.
-    pub fn on_updated(recorded: Option<Self>, stamp: Stamp) -> Decision {
+    pub(crate) fn on_updated(recorded: Option<Self>, stamp: Stamp) -> Decision {
         let Some(recorded) = recorded else {
             return Decision::Wait;
         };
@@ -106,7 +106,7 @@ impl UserState {
     }
 
     /// What to do with a deletion, given the recorded state. A deletion counts more than any version.
-    pub fn on_deleted(user_id: UserId, recorded: Option<Self>, stamp: Stamp) -> Decision {
+    pub(crate) fn on_deleted(user_id: UserId, recorded: Option<Self>, stamp: Stamp) -> Decision {
         if recorded.is_some_and(|recorded| recorded.erased) {
             return Decision::Ignore;
         }

@@ -26,7 +26,7 @@ struct App {
 ///
 /// # Errors
 /// When no HTTP client can be made.
-pub(crate) async fn start(start: Start<VerifierConfig>) -> anyhow::Result<Router> {
+pub async fn start(start: Start<VerifierConfig>) -> anyhow::Result<Router> {
     let verifier = Verifier::remote(&start.config.token, &start.config.jwks)?;
     start.process.spawn(
         "public keys",

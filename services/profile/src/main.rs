@@ -4,18 +4,22 @@ use profile_service::{
     SERVICE,
     commands::student,
     config::{Command, OwnCommand},
-    consume_events, http, migrate, serve,
+    consume, http,
 };
 use service_kit::{Roles, health::healthcheck, http::docs, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match SERVICE.parse::<Command>() {
-        Roles::Serve(config) => run(&config.log.clone(), |process| serve(*config, process)),
-        Roles::ConsumeEvents(config) => run(&config.log.clone(), |process| {
-            consume_events(*config, process)
+        Roles::Serve(config) => run(&config.log.clone(), |process| {
+            SERVICE.serve(*config, process, http::start)
         }),
-        Roles::Migrate(config) => run(&config.log.clone(), |process| migrate(*config, process)),
+        Roles::ConsumeEvents(config) => run(&config.log.clone(), |process| {
+            messaging::consume(consume(), *config, process)
+        }),
+        Roles::Migrate(config) => run(&config.log.clone(), |process| {
+            SERVICE.migrate(*config, process)
+        }),
         Roles::Own(OwnCommand::Student(config)) => {
             run(&config.log.clone(), |process| student(*config, process))
         }

@@ -1,9 +1,9 @@
 //! SQL over this service's own tables.
 
-pub mod encadrants;
-pub mod people;
-pub mod students;
-pub mod users;
+pub(crate) mod encadrants;
+pub(crate) mod people;
+pub(crate) mod students;
+pub(crate) mod users;
 
 /// `medtrack prepare` changes this variable, so that cargo compiles the crate and sqlx describes its queries.
 const _: Option<&str> = option_env!("MEDTRACK_PREPARE");

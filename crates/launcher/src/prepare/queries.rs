@@ -30,11 +30,14 @@ fn sources() -> Vec<String> {
     let services = SERVICES
         .iter()
         .map(|service| format!("services/{}/src/store.rs", service.short));
-    ["crates/messaging/src/lib.rs", "crates/operator/src/views.rs"]
-        .map(str::to_owned)
-        .into_iter()
-        .chain(services)
-        .collect()
+    [
+        "crates/messaging/src/lib.rs",
+        "crates/operator/src/views.rs",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain(services)
+    .collect()
 }
 
 /// Makes the descriptions anew; with `check` only compares.

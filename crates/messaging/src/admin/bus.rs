@@ -51,7 +51,10 @@ pub async fn publish(
 
 /// Returns the depth of each queue, in the order of `queues`; `None` for a queue that does not exist. It asks the
 /// broker itself, because the numbers of the management API are some seconds old.
-pub async fn depths(broker: &Broker, queues: &[&str]) -> Result<Vec<Option<topology::Depth>>, BrokerError> {
+pub async fn depths(
+    broker: &Broker,
+    queues: &[&str],
+) -> Result<Vec<Option<topology::Depth>>, BrokerError> {
     let connection = broker.connect("look").await?;
     let mut depths = Vec::with_capacity(queues.len());
     for queue in queues {

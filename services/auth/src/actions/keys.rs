@@ -10,7 +10,7 @@ use uuid::Uuid;
 ///
 /// # Errors
 /// See the module.
-pub async fn ensure(connection: &mut PgConnection) -> anyhow::Result<()> {
+pub(crate) async fn ensure(connection: &mut PgConnection) -> anyhow::Result<()> {
     store::keys::lock(connection).await?;
     if store::keys::published(connection).await?.is_empty() {
         add(connection).await?;
@@ -22,7 +22,7 @@ pub async fn ensure(connection: &mut PgConnection) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// See the module.
-pub async fn rotate(connection: &mut PgConnection) -> anyhow::Result<String> {
+pub(crate) async fn rotate(connection: &mut PgConnection) -> anyhow::Result<String> {
     store::keys::lock(connection).await?;
     let kid = add(connection).await?;
     store::keys::retire_all_but(connection, &kid).await?;

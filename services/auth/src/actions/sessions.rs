@@ -15,7 +15,7 @@ use uuid::Uuid;
 const SESSION_TTL: Days = Days::new(30);
 
 /// An open session.
-pub struct Opened {
+pub(crate) struct Opened {
     /// The id of the session.
     pub id: Uuid,
     /// Its refresh token: 256 random bits. Only its digest is stored.
@@ -24,7 +24,7 @@ pub struct Opened {
 
 /// A try to log in, in the form in which it is counted. An IPv6 address is counted as its /64 network, because one
 /// client has a whole one.
-pub fn attempt(email: &str, client: IpAddr) -> Attempt {
+pub(crate) fn attempt(email: &str, client: IpAddr) -> Attempt {
     let network = match client.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(
             address.to_bits() & !u128::from(u64::MAX),
@@ -41,7 +41,7 @@ pub fn attempt(email: &str, client: IpAddr) -> Attempt {
 ///
 /// # Errors
 /// Fails with the database's error.
-pub async fn open(
+pub(crate) async fn open(
     connection: &mut PgConnection,
     user_id: UserId,
     client_info: Value,
@@ -63,7 +63,7 @@ pub async fn open(
 }
 
 /// SHA-256 in hex, for random texts and for texts that are only compared.
-pub fn digest(text: &str) -> String {
+pub(crate) fn digest(text: &str) -> String {
     Sha256::digest(text)
         .iter()
         .map(|byte| format!("{byte:02x}"))

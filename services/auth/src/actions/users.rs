@@ -34,7 +34,7 @@ pub enum UserError {
 ///
 /// # Errors
 /// Also fails when the e-mail is taken.
-pub async fn register(
+pub(crate) async fn register(
     tx: &mut Transaction,
     cause: &Cause,
     new: &NewUser,
@@ -58,7 +58,7 @@ pub async fn register(
 
 /// A change of a user. A field that is `None` keeps its value.
 #[derive(Debug, Default)]
-pub struct Change {
+pub(crate) struct Change {
     /// The e-mail.
     pub email: Option<Email>,
     /// Empty when the user removed it.
@@ -75,7 +75,7 @@ pub struct Change {
 ///
 /// # Errors
 /// Also fails when the new e-mail is taken, or when the user does not exist any more.
-pub async fn update(
+pub(crate) async fn update(
     tx: &mut Transaction,
     cause: &Cause,
     id: UserId,
@@ -141,7 +141,11 @@ pub async fn update(
 ///
 /// # Errors
 /// Also fails when the user does not exist any more.
-pub async fn delete(tx: &mut Transaction, cause: &Cause, id: UserId) -> Result<(), UserError> {
+pub(crate) async fn delete(
+    tx: &mut Transaction,
+    cause: &Cause,
+    id: UserId,
+) -> Result<(), UserError> {
     let (email, version) = store::users::delete(tx, id).await?.ok_or(UserError::Gone)?;
     tx.erase(&[id.as_uuid()]).await?;
     tx.enqueue(cause, version + 1, UserDeleted { user_id: id, email })
@@ -153,6 +157,6 @@ pub async fn delete(tx: &mut Transaction, cause: &Cause, id: UserId) -> Result<(
 ///
 /// # Errors
 /// Fails with the database's error.
-pub async fn link_profiles(tx: &mut Transaction, links: &[ProfileLink]) -> sqlx::Result<()> {
+pub(crate) async fn link_profiles(tx: &mut Transaction, links: &[ProfileLink]) -> sqlx::Result<()> {
     store::users::link_profiles(tx, links).await
 }

@@ -5,22 +5,22 @@ use std::fmt;
 
 /// An e-mail address in lower case. `Debug` does not show it: it is personal.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Email(String);
+pub(crate) struct Email(String);
 
 /// The text is no address.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("Enter a valid e-mail address, such as name@example.com.")]
-pub struct NotAnEmail;
+pub(crate) struct NotAnEmail;
 
 impl Email {
     /// The most bytes of an address (RFC 5321).
-    pub const MAX_LENGTH: usize = 254;
+    pub(crate) const MAX_LENGTH: usize = 254;
 
     /// Reads an address; white space around it is dropped, and letters are made small.
     ///
     /// # Errors
     /// When it is not an address, or too long.
-    pub fn parse(text: &str) -> Result<Self, NotAnEmail> {
+    pub(crate) fn parse(text: &str) -> Result<Self, NotAnEmail> {
         let text = text.trim().to_lowercase();
         let options = Options::default()
             .with_required_tld()
@@ -36,12 +36,12 @@ impl Email {
     }
 
     /// The address.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// What stands before the `@`.
-    pub fn local_part(&self) -> &str {
+    pub(crate) fn local_part(&self) -> &str {
         self.0.split('@').next().unwrap_or_default()
     }
 }

@@ -5,17 +5,17 @@ use unicode_normalization::UnicodeNormalization as _;
 use zxcvbn::{Score, zxcvbn};
 
 /// The fewest characters of a new password.
-pub const MIN_LENGTH: usize = 12;
+pub(crate) const MIN_LENGTH: usize = 12;
 /// The most characters of a password.
-pub const MAX_LENGTH: usize = 256;
+pub(crate) const MAX_LENGTH: usize = 256;
 
 /// A password in normal form NFC. `Debug` does not show it.
 #[derive(Clone)]
-pub struct Password(String);
+pub(crate) struct Password(String);
 
 /// Why a password cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-pub enum WeakPassword {
+pub(crate) enum WeakPassword {
     /// Too few characters.
     #[error("Use at least {MIN_LENGTH} characters.")]
     TooShort,
@@ -32,7 +32,7 @@ impl Password {
     ///
     /// # Errors
     /// When it is too long to be one.
-    pub fn claimed(text: &str) -> Result<Self, WeakPassword> {
+    pub(crate) fn claimed(text: &str) -> Result<Self, WeakPassword> {
         let text: String = text.nfc().collect();
         if text.chars().count() > MAX_LENGTH {
             Err(WeakPassword::TooLong)
@@ -45,7 +45,7 @@ impl Password {
     ///
     /// # Errors
     /// When it is too short, too long, or guessed within a million tries.
-    pub fn chosen(text: &str, context: &[&str]) -> Result<Self, WeakPassword> {
+    pub(crate) fn chosen(text: &str, context: &[&str]) -> Result<Self, WeakPassword> {
         let password = Self::claimed(text)?;
         if password.0.chars().count() < MIN_LENGTH {
             return Err(WeakPassword::TooShort);
@@ -68,7 +68,7 @@ impl Password {
     }
 
     /// What is hashed.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }

@@ -2,15 +2,15 @@
 
 /// A first or last name; empty when not given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PersonName(String);
+pub(crate) struct PersonName(String);
 
 /// A telephone number, as the user wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Phone(String);
+pub(crate) struct Phone(String);
 
 /// A language that texts exist in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Locale {
+pub(crate) enum Locale {
     /// English.
     #[default]
     English,
@@ -20,13 +20,13 @@ pub enum Locale {
 
 impl PersonName {
     /// The most characters of a name.
-    pub const MAX_LENGTH: usize = 120;
+    pub(crate) const MAX_LENGTH: usize = 120;
 
     /// Reads a name; white space around it is dropped.
     ///
     /// # Errors
     /// When it has too many characters or a control character.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.chars().count() > Self::MAX_LENGTH {
             return Err(format!("Use at most {} characters.", Self::MAX_LENGTH));
@@ -38,20 +38,20 @@ impl PersonName {
     }
 
     /// The name without white space around it.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Phone {
     /// The most characters of a number.
-    pub const MAX_LENGTH: usize = 30;
+    pub(crate) const MAX_LENGTH: usize = 30;
 
     /// Reads a number; an empty text is none.
     ///
     /// # Errors
     /// When it has too many characters, or others than digits, spaces and `+ - . / ( )`.
-    pub fn parse(text: &str) -> Result<Option<Self>, String> {
+    pub(crate) fn parse(text: &str) -> Result<Option<Self>, String> {
         let text = text.trim();
         if text.chars().count() > Self::MAX_LENGTH {
             return Err(format!("Use at most {} characters.", Self::MAX_LENGTH));
@@ -66,20 +66,20 @@ impl Phone {
     }
 
     /// The number as the user wrote it.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Locale {
     /// All languages.
-    pub const ALL: [Self; 2] = [Self::English, Self::French];
+    pub(crate) const ALL: [Self; 2] = [Self::English, Self::French];
 
     /// Reads a language code.
     ///
     /// # Errors
     /// When there are no texts in that language.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         match text {
             "en" => Ok(Self::English),
             "fr" => Ok(Self::French),
@@ -88,7 +88,7 @@ impl Locale {
     }
 
     /// The code of ISO 639-1.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::English => "en",
             Self::French => "fr",

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 /// A row of the table.
-pub struct StoredKey {
+pub(crate) struct StoredKey {
     /// Claim `kid` of its tokens.
     pub kid: String,
     /// Ed25519, PKCS#8 DER.
@@ -13,7 +13,7 @@ pub struct StoredKey {
 }
 
 /// Returns the keys whose tokens are still accepted, the newest first.
-pub async fn published(connection: &mut PgConnection) -> sqlx::Result<Vec<StoredKey>> {
+pub(crate) async fn published(connection: &mut PgConnection) -> sqlx::Result<Vec<StoredKey>> {
     sqlx::query_as!(
         StoredKey,
         r#"select kid, private_key,
@@ -27,7 +27,7 @@ pub async fn published(connection: &mut PgConnection) -> sqlx::Result<Vec<Stored
 }
 
 /// Inserts a key.
-pub async fn insert(
+pub(crate) async fn insert(
     connection: &mut PgConnection,
     kid: &str,
     private_key: &[u8],
@@ -43,7 +43,7 @@ pub async fn insert(
 }
 
 /// Retires all keys but one. They sign until that one does, after a minute.
-pub async fn retire_all_but(connection: &mut PgConnection, kid: &str) -> sqlx::Result<()> {
+pub(crate) async fn retire_all_but(connection: &mut PgConnection, kid: &str) -> sqlx::Result<()> {
     sqlx::query!(
         "update users_signing_key set retired_at = now() + interval '1 minute'
          where kid <> $1 and retired_at is null",
@@ -55,7 +55,7 @@ pub async fn retire_all_but(connection: &mut PgConnection, kid: &str) -> sqlx::R
 }
 
 /// Takes a lock until the transaction ends, so that two processes do not create the first key at the same time.
-pub async fn lock(connection: &mut PgConnection) -> sqlx::Result<()> {
+pub(crate) async fn lock(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("lock table users_signing_key in share row exclusive mode")
         .execute(connection)
         .await?;

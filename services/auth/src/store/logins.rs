@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 /// A try to log in: the e-mail and the address, each as a digest.
 #[derive(Clone, Debug)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// Of the e-mail in lower case, with or without an account.
     pub email_hash: String,
     /// Of the client's address.
@@ -13,7 +13,7 @@ pub struct Attempt {
 
 /// Returns for how many seconds such a try is refused; `None` when it is allowed. A hundred tries of one address may fail
 /// in a minute.
-pub async fn locked_for(
+pub(crate) async fn locked_for(
     connection: &mut PgConnection,
     attempt: &Attempt,
 ) -> sqlx::Result<Option<u64>> {
@@ -33,7 +33,7 @@ pub async fn locked_for(
 }
 
 /// Records a failed try. From the fifth in a row on, the e-mail is locked, for 1 s at first and up to 15 min.
-pub async fn failed(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::Result<()> {
+pub(crate) async fn failed(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::Result<()> {
     sqlx::query!(
         "with address as (
              insert into users_login_address as known (address_hash, failures) values ($2, 1)
@@ -66,7 +66,10 @@ pub async fn failed(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::R
 
 /// Deletes the failures of an e-mail. Those of the address stay, because an attacker may log in to an account of their
 /// own.
-pub async fn succeeded(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::Result<()> {
+pub(crate) async fn succeeded(
+    connection: &mut PgConnection,
+    attempt: &Attempt,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "delete from users_login_failure where email_hash = $1",
         attempt.email_hash

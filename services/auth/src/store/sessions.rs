@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// Inserts a session.
-pub async fn insert(
+pub(crate) async fn insert(
     connection: &mut PgConnection,
     id: Uuid,
     user_id: UserId,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// A row of the table.
 #[derive(Clone, Debug)]
-pub struct User {
+pub(crate) struct User {
     /// The id of the user.
     pub id: Uuid,
     /// In lower case.
@@ -35,12 +35,12 @@ pub struct User {
 
 impl User {
     /// The account's id, typed.
-    pub fn user_id(&self) -> UserId {
+    pub(crate) fn user_id(&self) -> UserId {
         self.id.into()
     }
 
     /// The account's role, typed.
-    pub fn role(&self) -> Role {
+    pub(crate) fn role(&self) -> Role {
         self.role
             .parse()
             .expect("a check constraint of the table allows no other")
@@ -49,7 +49,7 @@ impl User {
 
 /// A user to be inserted.
 #[derive(Clone, Debug)]
-pub struct NewUser {
+pub(crate) struct NewUser {
     /// Unique among accounts.
     pub email: Email,
     /// argon2id, as a PHC string.
@@ -67,7 +67,7 @@ pub struct NewUser {
 }
 
 /// Inserts a user. `None` when the e-mail is taken.
-pub async fn insert(
+pub(crate) async fn insert(
     connection: &mut PgConnection,
     id: UserId,
     new: &NewUser,
@@ -92,7 +92,7 @@ pub async fn insert(
 }
 
 /// Returns a user by id.
-pub async fn by_id(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
+pub(crate) async fn by_id(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
         "select id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at
@@ -104,7 +104,7 @@ pub async fn by_id(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Op
 }
 
 /// Returns a user by e-mail, with the hash of the password.
-pub async fn by_email(
+pub(crate) async fn by_email(
     connection: &mut PgConnection,
     email: &Email,
 ) -> sqlx::Result<Option<(User, String)>> {
@@ -135,7 +135,7 @@ pub async fn by_email(
 }
 
 /// Returns the e-mail and the hash of the password of a user.
-pub async fn password_of(
+pub(crate) async fn password_of(
     connection: &mut PgConnection,
     id: UserId,
 ) -> sqlx::Result<Option<(String, String)>> {
@@ -149,7 +149,7 @@ pub async fn password_of(
 }
 
 /// Returns a user by id, and locks the row until the transaction ends.
-pub async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
+pub(crate) async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
         "select id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at
@@ -161,7 +161,7 @@ pub async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Opt
 }
 
 /// Stores the fields that a user may change, and returns the new version. `None` when the e-mail is taken.
-pub async fn update(
+pub(crate) async fn update(
     connection: &mut PgConnection,
     user: &User,
 ) -> sqlx::Result<Option<(User, i64)>> {
@@ -194,7 +194,7 @@ pub async fn update(
 }
 
 /// Deletes a user with all sessions, and returns the e-mail and the version.
-pub async fn delete(
+pub(crate) async fn delete(
     connection: &mut PgConnection,
     id: UserId,
 ) -> sqlx::Result<Option<(String, i64)>> {
@@ -209,7 +209,7 @@ pub async fn delete(
 
 /// Records which profiles belong to which users, in one round trip. Users that do not exist are ignored, and so are
 /// versions that are not newer than the recorded one.
-pub async fn link_profiles(
+pub(crate) async fn link_profiles(
     connection: &mut PgConnection,
     links: &[ProfileLink],
 ) -> sqlx::Result<()> {

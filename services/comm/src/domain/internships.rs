@@ -12,7 +12,7 @@ use events::{
 use serde_json::json;
 
 /// An event that notifies a student. It names the student, not the user.
-pub trait AboutStudent: Event {
+pub(crate) trait AboutStudent: Event {
     /// The student.
     fn student_id(&self) -> StudentId;
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// A row of the table.
 #[derive(Debug)]
-pub struct Notification {
+pub(crate) struct Notification {
     /// The notification.
     pub id: Uuid,
     /// Who is told.
@@ -43,7 +43,7 @@ pub struct Notification {
 }
 
 /// Inserts notifications, in one round trip, and returns the ids of those that did not exist.
-pub async fn insert(
+pub(crate) async fn insert(
     connection: &mut PgConnection,
     notifications: &[NewNotification],
 ) -> sqlx::Result<HashSet<Uuid>> {
@@ -83,7 +83,7 @@ pub async fn insert(
 
 /// Selects notifications of a user. A field that is `None` selects all.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// Only this channel.
     pub channel: Option<String>,
     /// Only this status.
@@ -93,7 +93,7 @@ pub struct Filter {
 }
 
 /// Returns a page of a user's notifications, the newest first, and the total.
-pub async fn list(
+pub(crate) async fn list(
     connection: &mut PgConnection,
     user_id: UserId,
     filter: &Filter,
@@ -142,7 +142,7 @@ pub async fn list(
 }
 
 /// Returns a notification of a user.
-pub async fn one(
+pub(crate) async fn one(
     connection: &mut PgConnection,
     user_id: UserId,
     id: Uuid,
@@ -160,7 +160,7 @@ pub async fn one(
 }
 
 /// Marks a notification of a user as read. The first time counts.
-pub async fn mark_read(
+pub(crate) async fn mark_read(
     connection: &mut PgConnection,
     user_id: UserId,
     id: Uuid,
@@ -179,7 +179,10 @@ pub async fn mark_read(
 }
 
 /// Counts a user's unread notifications.
-pub async fn unread_count(connection: &mut PgConnection, user_id: UserId) -> sqlx::Result<i64> {
+pub(crate) async fn unread_count(
+    connection: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from communications_notification where user_id = $1 and read_at is null"#,
         user_id.as_uuid()
@@ -189,7 +192,7 @@ pub async fn unread_count(connection: &mut PgConnection, user_id: UserId) -> sql
 }
 
 /// Returns the newest notifications about students, of all users.
-pub async fn latest_of_students(
+pub(crate) async fn latest_of_students(
     connection: &mut PgConnection,
     limit: i64,
 ) -> sqlx::Result<Vec<Notification>> {
@@ -206,7 +209,7 @@ pub async fn latest_of_students(
 }
 
 /// Deletes all notifications of users.
-pub async fn erase(connection: &mut PgConnection, user_ids: &[UserId]) -> sqlx::Result<()> {
+pub(crate) async fn erase(connection: &mut PgConnection, user_ids: &[UserId]) -> sqlx::Result<()> {
     let user_ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
     sqlx::query!(
         "delete from communications_notification where user_id = any($1)",

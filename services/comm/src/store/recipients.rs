@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// Records users, locks them until the transaction ends, and returns those who were not deleted.
-pub async fn record(
+pub(crate) async fn record(
     connection: &mut PgConnection,
     recipients: &[Recipient],
 ) -> sqlx::Result<HashSet<UserId>> {
@@ -34,7 +34,7 @@ pub async fn record(
 
 /// Returns the users of students, `None` for those who were deleted, and locks them until the transaction ends. A
 /// student who is not recorded is missing.
-pub async fn of_students(
+pub(crate) async fn of_students(
     connection: &mut PgConnection,
     student_ids: &[StudentId],
 ) -> sqlx::Result<HashMap<StudentId, Option<UserId>>> {
@@ -54,7 +54,10 @@ pub async fn of_students(
 }
 
 /// Records that users were deleted.
-pub async fn erase(connection: &mut PgConnection, recipients: &[Recipient]) -> sqlx::Result<()> {
+pub(crate) async fn erase(
+    connection: &mut PgConnection,
+    recipients: &[Recipient],
+) -> sqlx::Result<()> {
     let Columns {
         user_ids,
         student_ids,

@@ -16,7 +16,7 @@ use messaging::{Cause, EnqueueError, NewEvent, Transaction};
 ///
 /// # Errors
 /// See the module.
-pub async fn create_profiles(
+pub(crate) async fn create_profiles(
     tx: &mut Transaction,
     users: Vec<NewUser>,
 ) -> Result<(), EnqueueError> {

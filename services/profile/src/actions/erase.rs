@@ -18,7 +18,7 @@ use uuid::Uuid;
 ///
 /// # Errors
 /// See the module.
-pub async fn erase_profiles(
+pub(crate) async fn erase_profiles(
     tx: &mut Transaction,
     deletions: Vec<UserDeletion>,
 ) -> Result<(), EnqueueError> {

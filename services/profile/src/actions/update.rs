@@ -21,7 +21,7 @@ use uuid::Uuid;
 ///
 /// # Errors
 /// See the module.
-pub async fn update_profiles(
+pub(crate) async fn update_profiles(
     tx: &mut Transaction,
     changes: Vec<UserChange>,
 ) -> Result<HashSet<UserId>, EnqueueError> {

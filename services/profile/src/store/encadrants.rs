@@ -10,7 +10,7 @@ super::people::statements!("profiles_encadrant");
 
 /// An encadrant's profile, as stored.
 #[derive(Debug)]
-pub struct Encadrant {
+pub(crate) struct Encadrant {
     /// The profile.
     pub id: Uuid,
     /// The user.
@@ -32,7 +32,7 @@ pub struct Encadrant {
 }
 
 /// Returns the profile of a user.
-pub async fn by_user(
+pub(crate) async fn by_user(
     connection: &mut PgConnection,
     user_id: UserId,
 ) -> sqlx::Result<Option<Encadrant>> {
@@ -47,7 +47,7 @@ pub async fn by_user(
 }
 
 /// Returns the medical specialties of the profiles that have one.
-pub async fn specialities(
+pub(crate) async fn specialities(
     connection: &mut PgConnection,
     ids: &[Uuid],
 ) -> sqlx::Result<HashMap<Uuid, String>> {

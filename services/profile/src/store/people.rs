@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// A profile to be made.
 #[derive(Clone, Debug)]
-pub struct NewProfile<Id> {
+pub(crate) struct NewProfile<Id> {
     /// The profile.
     pub id: Id,
     /// The person.
@@ -17,7 +17,7 @@ pub struct NewProfile<Id> {
 
 /// A profile to be changed.
 #[derive(Clone, Debug)]
-pub struct ProfileChange {
+pub(crate) struct ProfileChange {
     /// The change of the person.
     pub change: PersonChange,
     /// The version of the user; afterwards the profile's own version is no lower.
@@ -26,7 +26,7 @@ pub struct ProfileChange {
 
 /// A profile that was changed.
 #[derive(Debug)]
-pub struct Changed {
+pub(crate) struct Changed {
     /// The profile.
     pub id: Uuid,
     /// Its version after the change.
@@ -39,7 +39,7 @@ pub struct Changed {
 
 /// A profile that was deleted.
 #[derive(Debug)]
-pub struct Deleted {
+pub(crate) struct Deleted {
     /// The profile.
     pub id: Uuid,
     /// The user.
@@ -54,7 +54,7 @@ macro_rules! statements {
         use crate::store::people::{Changed, Deleted, NewProfile, ProfileChange};
 
         /// Inserts profiles, in one round trip.
-        pub async fn insert<Id: Copy + Into<uuid::Uuid>>(
+        pub(crate) async fn insert<Id: Copy + Into<uuid::Uuid>>(
             connection: &mut sqlx::PgConnection,
             profiles: &[NewProfile<Id>],
         ) -> sqlx::Result<()> {
@@ -82,7 +82,7 @@ macro_rules! statements {
         }
 
         /// Changes the profiles of users who have one, in one round trip, and returns those that differ from before.
-        pub async fn update(
+        pub(crate) async fn update(
             connection: &mut sqlx::PgConnection,
             changes: &[ProfileChange],
         ) -> sqlx::Result<Vec<Changed>> {
@@ -145,7 +145,7 @@ macro_rules! statements {
         }
 
         /// Deletes the profiles of users who have one, in one round trip, and returns them.
-        pub async fn delete(
+        pub(crate) async fn delete(
             connection: &mut sqlx::PgConnection,
             user_ids: &[events::UserId],
         ) -> sqlx::Result<Vec<Deleted>> {

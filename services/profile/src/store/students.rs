@@ -9,7 +9,7 @@ super::people::statements!("profiles_student");
 
 /// A student's profile, as stored.
 #[derive(Debug)]
-pub struct Student {
+pub(crate) struct Student {
     /// The profile.
     pub id: Uuid,
     /// The user.
@@ -29,7 +29,7 @@ pub struct Student {
 }
 
 /// Returns the profile of a user.
-pub async fn by_user(
+pub(crate) async fn by_user(
     connection: &mut PgConnection,
     user_id: UserId,
 ) -> sqlx::Result<Option<Student>> {
@@ -44,7 +44,10 @@ pub async fn by_user(
 }
 
 /// Returns the profile with an e-mail.
-pub async fn by_email(connection: &mut PgConnection, email: &str) -> sqlx::Result<Option<Student>> {
+pub(crate) async fn by_email(
+    connection: &mut PgConnection,
+    email: &str,
+) -> sqlx::Result<Option<Student>> {
     sqlx::query_as!(
         Student,
         "select id, user_id, email, first_name, last_name, phone, created_at, updated_at

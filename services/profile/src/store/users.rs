@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// Returns the recorded states of users, and locks them until the transaction ends.
-pub async fn lock(
+pub(crate) async fn lock(
     connection: &mut PgConnection,
     user_ids: &[UserId],
 ) -> sqlx::Result<HashMap<UserId, UserState>> {
@@ -34,7 +34,7 @@ pub async fn lock(
 }
 
 /// Records users that are not recorded, in one round trip, and returns which they were.
-pub async fn insert(
+pub(crate) async fn insert(
     connection: &mut PgConnection,
     users: &[UserState],
 ) -> sqlx::Result<HashSet<UserId>> {
@@ -55,7 +55,7 @@ pub async fn insert(
 }
 
 /// Records the states of users, in one round trip.
-pub async fn put(connection: &mut PgConnection, users: &[UserState]) -> sqlx::Result<()> {
+pub(crate) async fn put(connection: &mut PgConnection, users: &[UserState]) -> sqlx::Result<()> {
     let columns = Columns::of(users);
     sqlx::query!(
         "insert into profiles_account as known (user_id, version, changed_at, erased)
