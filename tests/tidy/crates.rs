@@ -37,7 +37,6 @@ const KEPT: &[(&str, bool, &[&str])] = &[
             "operator",
             "test-support",
             "system-tests",
-            "launcher",
         ],
     ),
 ];

@@ -33,8 +33,6 @@ const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// Dependencies that no source names, and why they are there.
 const UNNAMED: &[(&str, &str, &str)] = &[
-    ("auth-service", "secrecy", "to be removed"),
-    ("service-kit", "thiserror", "to be removed"),
     (
         "test-support",
         "fastrand",
