@@ -35,7 +35,7 @@ pub enum Outcome {
     /// All events are handled.
     #[default]
     Handled,
-    /// These events need something that has not arrived. Each is parked until [`Transaction::release`] names its
+    /// These events need something that has not arrived. Each is parked until [`crate::Transaction::release`] names its
     /// key, and is also tried again from time to time. All other events are handled.
     Wait(HashMap<EventId, WaitsFor>),
 }

@@ -1,5 +1,6 @@
 //! What every API of MedTrack has in common.
 
+pub mod api;
 pub mod auth;
 pub mod body;
 pub mod docs;
@@ -7,6 +8,7 @@ pub mod problem;
 pub mod request;
 pub mod server;
 
+pub use api::Api;
 pub use auth::{Claims, CurrentUser, Verifier};
 pub use body::Body;
 pub use problem::{Common, ErrorCode, Kind, Problem};

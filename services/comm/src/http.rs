@@ -2,39 +2,23 @@
 
 mod notifications;
 
-use axum::{Router, extract::FromRef};
+use axum::Router;
 use serde_json::Value;
 use service_kit::{
     Start,
     config::VerifierConfig,
-    http::{Verifier, docs},
+    http::{Api, docs},
 };
-use sqlx::PgPool;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-#[derive(Clone, FromRef)]
-struct App {
-    pool: PgPool,
-    verifier: Verifier,
-}
-
-/// Starts the API: makes the router, and keeps the public keys of auth-service fresh.
+/// Makes the router.
 ///
 /// # Errors
-/// When no HTTP client can be made.
+/// Fails when no HTTP client can be made.
 pub async fn start(start: Start<VerifierConfig>) -> anyhow::Result<Router> {
-    let verifier = Verifier::remote(&start.config.token, &start.config.jwks)?;
-    start.process.spawn(
-        "public keys",
-        verifier.clone().keep_fresh(start.process.stopping()),
-    );
     let (router, document) = documented();
-    let app = App {
-        pool: start.pool,
-        verifier,
-    };
     Ok(router
-        .with_state(app)
+        .with_state(Api::start(start)?)
         .merge(docs::page("/comm/api/docs", document)))
 }
 
@@ -43,7 +27,7 @@ pub fn openapi() -> Value {
     documented().1
 }
 
-fn documented() -> (Router<App>, Value) {
+fn documented() -> (Router<Api>, Value) {
     let routes = OpenApiRouter::default()
         .routes(routes!(notifications::list))
         .routes(routes!(notifications::unread_count))

@@ -1,44 +1,26 @@
 //! The HTTP API.
 
 use crate::store::{encadrants, students};
-use axum::{
-    Json, Router,
-    extract::{FromRef, State},
-};
+use axum::{Json, Router, extract::State};
 use chrono::{DateTime, Utc};
 use events::Role;
 use serde::Serialize;
 use serde_json::Value;
-use service_kit::http::{Common, CurrentUser, Problem, Verifier, docs};
+use service_kit::http::{Api, Common, CurrentUser, Problem, docs};
 use service_kit::{Start, config::VerifierConfig};
 use sqlx::PgPool;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-#[derive(Clone, FromRef)]
-struct App {
-    pool: PgPool,
-    verifier: Verifier,
-}
-
-/// Starts the API: makes the router, and keeps the public keys of auth-service fresh.
+/// Makes the router.
 ///
 /// # Errors
-/// When no HTTP client can be made.
+/// Fails when no HTTP client can be made.
 pub async fn start(start: Start<VerifierConfig>) -> anyhow::Result<Router> {
-    let verifier = Verifier::remote(&start.config.token, &start.config.jwks)?;
-    start.process.spawn(
-        "public keys",
-        verifier.clone().keep_fresh(start.process.stopping()),
-    );
     let (router, document) = documented();
-    let app = App {
-        pool: start.pool,
-        verifier,
-    };
     Ok(router
-        .with_state(app)
+        .with_state(Api::start(start)?)
         .merge(docs::page("/profile/api/docs", document)))
 }
 
@@ -47,7 +29,7 @@ pub fn openapi() -> Value {
     documented().1
 }
 
-fn documented() -> (Router<App>, Value) {
+fn documented() -> (Router<Api>, Value) {
     let routes = OpenApiRouter::default().routes(routes!(me));
     docs::documented("profile-service", "Student and encadrant profiles.", routes)
 }

@@ -13,7 +13,7 @@ use std::{
 use tracing::Span;
 use uuid::Uuid;
 
-/// What [`Handlers::on`] takes: an `async fn` over the events of one kind.
+/// What [`crate::Handlers::on`] takes: an `async fn` over the events of one kind.
 pub trait HandlerFn<'a, E: 'a>: Fn(&'a mut Transaction, &'a [Message<E>]) -> Self::Future {
     /// What the function says about its events.
     type Outcome: Into<Outcome>;
