@@ -212,7 +212,7 @@ async fn register_to_notification(stack: &Stack) -> Times {
             .fetch_all(&stack.auth.pool)
             .await
             .expect("PostgreSQL keeps commit timestamps");
-    let told: HashMap<Uuid, DateTime<Utc>> = sqlx::query_as(
+    let notified_at: HashMap<Uuid, DateTime<Utc>> = sqlx::query_as(
         "select user_id, pg_xact_commit_timestamp(xmin) from communications_notification",
     )
     .fetch_all(&stack.comm.pool)
@@ -221,7 +221,7 @@ async fn register_to_notification(stack: &Stack) -> Times {
     .into_iter()
     .collect();
     let milliseconds = |(user, at): (Uuid, DateTime<Utc>)| {
-        (told[&user] - at)
+        (notified_at[&user] - at)
             .num_microseconds()
             .map_or(f64::NAN, |micros| micros as f64 / 1e3)
     };

@@ -27,10 +27,10 @@ async fn broken(stack: &Stack) -> Vec<(String, String)> {
 
 async fn finds(stack: &Stack, what: &str, advice: &str) {
     eventually(SOON, what, async || {
-        let found = broken(stack).await;
-        found
+        let findings = broken(stack).await;
+        findings
             .iter()
-            .any(|(found, try_)| found.contains(what) && try_.contains(advice))
+            .any(|(findings, try_)| findings.contains(what) && try_.contains(advice))
     })
     .await;
 }

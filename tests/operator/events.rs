@@ -39,9 +39,9 @@ async fn an_event_is_published_by_hand_if_somebody_can_read_it() {
             .await
             .contains("Published stage.accepted to comm.events.")
     );
-    let told = "communications_notification where content like '%will begin on 2027-02-01.'";
+    let rows = "communications_notification where content like '%will begin on 2027-02-01.'";
     eventually(SOON, "the student is told", async || {
-        stack.comm.count(told).await == 1
+        stack.comm.count(rows).await == 1
     })
     .await;
 
@@ -83,7 +83,7 @@ async fn the_bus_is_watched_without_showing_what_is_said() {
     let event =
         json!({"payload": {"email": "secret@example.com"}, "_meta": {"source": "profile-service"}})
             .to_string();
-    // The queue of its own is there a moment after it says so.
+    // The command prints its first line a moment before its queue exists.
     let line = eventually(SOON, "a line", async || {
         stack.vhost.publish("student.updated", &event).await;
         stack.vhost.publish("auth.user.created", &event).await;

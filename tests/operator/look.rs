@@ -23,7 +23,7 @@ async fn the_look_ups_print_what_the_original_systems_shell_printed() {
             .unwrap();
         (output.status.success(), text(&output))
     };
-    let (found, student) = look(
+    let (succeeded, student) = look(
         "profile-service",
         &stack.profile.url,
         &format!("student --email {}", account.email),
@@ -31,21 +31,21 @@ async fn the_look_ups_print_what_the_original_systems_shell_printed() {
     .await;
     let id = stack.profile.value("select id from profiles_student").await;
     assert!(
-        found && student.contains(&format!("Student: {id}, ")),
+        succeeded && student.contains(&format!("Student: {id}, ")),
         "{student}"
     );
-    let (found, told) = look("comm-service", &stack.comm.url, "notifications --latest").await;
+    let (succeeded, output) = look("comm-service", &stack.comm.url, "notifications --latest").await;
     assert!(
-        found && told.contains("Notification: Welcome to MedTrack!\nContent: Hello "),
-        "{told}"
+        succeeded && output.contains("Notification: Welcome to MedTrack!\nContent: Hello "),
+        "{output}"
     );
-    let (found, nobody) = look(
+    let (succeeded, nobody) = look(
         "profile-service",
         &stack.profile.url,
         "student --email nobody@example.com",
     )
     .await;
-    assert!(!found && nobody.contains("try:"), "{nobody}");
+    assert!(!succeeded && nobody.contains("try:"), "{nobody}");
 }
 
 #[tokio::test]

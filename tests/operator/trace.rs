@@ -21,8 +21,8 @@ async fn a_trace_shows_each_hop_and_where_it_is_stuck() {
         .start_units(&[Unit::AuthConsumer, Unit::CommConsumer])
         .await;
     let complete = eventually(SOON, "it is complete", async || {
-        let told = said(&stack, &format!("trace {}", account.user_id)).await;
-        told.contains("complete in").then_some(told)
+        let output = said(&stack, &format!("trace {}", account.user_id)).await;
+        output.contains("complete in").then_some(output)
     })
     .await;
     for hop in [

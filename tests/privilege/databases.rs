@@ -39,8 +39,8 @@ impl Databases {
 
     fn of(&self, wanted: &Service) -> &PgPool {
         let mut services = self.services.iter();
-        let found = services.find(|(service, _)| service.short == wanted.short);
-        &found.expect("there is one for each service").1
+        let service_login = services.find(|(service, _)| service.short == wanted.short);
+        &service_login.expect("there is one for each service").1
     }
 }
 

@@ -1,4 +1,4 @@
-//! The documents name what is there.
+//! The documents name files, links and commands that exist.
 
 use crate::source::{assert_none, read, root};
 

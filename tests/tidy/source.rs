@@ -50,7 +50,7 @@ pub(crate) fn read(path: impl AsRef<Path>) -> String {
 
 /// All files with this ending under these places.
 pub(crate) fn sources(places: &[&str], ending: &str) -> Vec<Source> {
-    let mut found = Vec::new();
+    let mut matches = Vec::new();
     let mut dirs: Vec<PathBuf> = places.iter().map(|place| root().join(place)).collect();
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()))
@@ -65,12 +65,12 @@ pub(crate) fn sources(places: &[&str], ending: &str) -> Vec<Source> {
                     .expect("it lies below the root")
                     .display()
                     .to_string();
-                found.push(Source { path, text });
+                matches.push(Source { path, text });
             }
         }
     }
-    assert!(!found.is_empty(), "nothing to check in {places:?}");
-    found
+    assert!(!matches.is_empty(), "nothing to check in {places:?}");
+    matches
 }
 
 /// The source of the system: no tests, nothing that only tests use.
@@ -127,17 +127,17 @@ pub(crate) fn assert_none(broken: Vec<String>, advice: &str) {
 
 /// The files among `files` whose code contains any of `texts`.
 pub(crate) fn containing(files: &[Source], texts: &[&str]) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut matches = Vec::new();
     for file in files {
         let code = file.code();
-        found.extend(
+        matches.extend(
             texts
                 .iter()
                 .filter(|text| code.contains(**text))
                 .map(|text| format!("{}: {text}", file.path)),
         );
     }
-    found
+    matches
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Event for UserDeleted {
     }
 }
 
-/// Tells `null` from a missing field.
+/// Distinguishes `null` from a missing field.
 fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

@@ -95,10 +95,10 @@ fn no_payload_has_a_field_named_like_a_secret() {
     }
     for entry in &EVENTS {
         let sample: serde_json::Value = serde_json::from_str(&entry.sample()).unwrap();
-        let mut found = Vec::new();
-        names(&sample["payload"], &mut found);
+        let mut fields = Vec::new();
+        names(&sample["payload"], &mut fields);
         for secret in ["password", "token", "secret", "hash"] {
-            let leak = found.iter().find(|name| name.contains(secret));
+            let leak = fields.iter().find(|name| name.contains(secret));
             assert!(leak.is_none(), "{} carries {leak:?}", entry.key);
         }
     }

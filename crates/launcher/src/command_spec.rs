@@ -105,7 +105,7 @@ impl CommandSpec {
         self.command_of(self.outer.iter().chain(&self.words))
     }
 
-    /// The command as a child that the kernel signals when this process dies, for whatever reason.
+    /// The command as a child that the kernel signals when this process dies, for any reason.
     pub(crate) fn with_parent_death_signal(&self) -> Command {
         // Innermost, because a change of user clears the signal in the kernel.
         let signal = if self.kill_with_parent {

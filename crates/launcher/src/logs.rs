@@ -79,7 +79,7 @@ fn tail(path: &Path) -> io::Result<(String, u64)> {
     Ok((String::from_utf8_lossy(&bytes).into_owned(), end))
 }
 
-/// Prints the last lines of one unit or of all; with `follow` prints new lines for ever. A closed output ends it.
+/// Prints the last lines of one unit or of all; with `follow` prints new lines without end. A closed output ends it.
 pub(crate) async fn show(
     workspace: &Workspace,
     unit: Option<&str>,

@@ -49,7 +49,7 @@ impl Consumer {
         self.status.clone()
     }
 
-    /// Runs until `stop`, then settles the batch in hand and ends. It waits, for ever, for a broker or a database
+    /// Runs until `stop`, then settles the batch in hand and ends. It waits, without a limit, for a broker or a database
     /// that does not answer.
     pub async fn run(self, stop: CancellationToken) {
         tokio::join!(self.consume(&stop), self.retry_parked(&stop));

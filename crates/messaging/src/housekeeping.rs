@@ -1,4 +1,4 @@
-//! Housekeeping of a database: counts what is left to do, and deletes what is done.
+//! Housekeeping of a database: counts the events that are not done, and deletes old rows of those that are.
 //!
 //! Every process of a service runs it, and one of them does the work: the one that holds an advisory lock of the
 //! database, on a connection of its own. When that connection ends, PostgreSQL releases the lock and another process

@@ -20,7 +20,7 @@
 //! - *No event for a change that did not commit, no change without its event*: both are rows of one
 //!   transaction ([`Transaction::enqueue`]).
 //! - *No published event is lost*: a row counts as published only after the broker confirmed it and did not
-//!   return it; until then the sweep tries again, for ever ([`Relay`]).
+//!   return it; until then the sweep tries again, without a limit ([`Relay`]).
 //! - *No event is handled twice*: the inbox id is written in the transaction of the effect (`inbox`).
 //! - *No delivery is lost*: a delivery is acknowledged only after that commit ([`Consumer`]).
 //! - *One bad message stops no other*: the events of a batch that fails are handled one by one, and only those that

@@ -26,7 +26,7 @@ pub(crate) struct Selection {
     pub(crate) kind: Option<String>,
     /// Waiting events too.
     pub(crate) waiting: bool,
-    /// Events by their ids, whatever their state.
+    /// Events by their ids, in any state.
     pub(crate) event_ids: Vec<Uuid>,
 }
 

@@ -18,7 +18,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Makes the pool, and waits until the database answers or the process shall stop.
 ///
 /// # Errors
-/// When the address is missing or malformed, or while waiting the process was told to stop.
+/// When the address is missing or malformed, or the process stopped while it waited.
 pub async fn connect(
     config: &DatabaseConfig,
     stopping: &CancellationToken,

@@ -42,7 +42,7 @@ pub enum Roles<Serve: OwnConfig, Consume: Args, Own: Subcommand> {
     Own(Own),
     /// Print the OpenAPI document of the routes.
     Openapi,
-    /// Ask the process at INTERNAL_ADDR whether it is ready; the exit code tells.
+    /// Ask the process at INTERNAL_ADDR whether it is ready; the exit code is the response.
     Healthcheck(InternalConfig),
 }
 

@@ -144,7 +144,7 @@ impl Client {
 /// Where one registers.
 pub const REGISTER: &str = "/auth/api/v1/register";
 
-/// The body of a registration that nobody has sent before.
+/// The body of a registration with a new e-mail address.
 pub fn newcomer(role: Role) -> Value {
     json!({
         "email": format!("{}@example.com", Uuid::new_v4().simple()),

@@ -62,12 +62,12 @@ impl Database {
     /// # Panics
     /// When the database refuses.
     pub async fn is(&self, condition: &str) -> bool {
-        let found: Option<bool> =
+        let existing: Option<bool> =
             sqlx::query_scalar(AssertSqlSafe(format!("select ({condition})")))
                 .fetch_one(&self.pool)
                 .await
                 .unwrap_or_else(|error| panic!("{condition}: {error}"));
-        found.unwrap_or(false)
+        existing.unwrap_or(false)
     }
 
     /// How many rows `from`, such as `outbox where published_at is null`.
@@ -94,7 +94,7 @@ impl Database {
         value.unwrap_or_else(|| panic!("no value: {query}"))
     }
 
-    /// Does something to the rows behind the back of the system; tells how many there were.
+    /// Changes rows directly, without the system. Returns how many rows changed.
     ///
     /// # Panics
     /// When the database refuses.
@@ -106,7 +106,7 @@ impl Database {
             .rows_affected()
     }
 
-    /// Ends the sessions of everyone else, as a failover does; tells how many there were.
+    /// Ends the sessions of everyone else, as a failover does. Returns how many there were.
     ///
     /// # Panics
     /// When the database refuses.
@@ -144,7 +144,7 @@ async fn ensure_operator(admin: &mut PgConnection) {
     run(admin, make).await;
 }
 
-/// Makes the template of these migrations, unless somebody has; tells its name.
+/// Makes the template database of these migrations, unless it exists. Returns its name.
 async fn template(migrators: &[&Migrator]) -> String {
     let mut schema = Vec::new();
     for migrator in migrators {

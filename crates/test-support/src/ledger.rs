@@ -50,7 +50,7 @@ impl Ledger {
         }
     }
 
-    /// Registers somebody new, whatever comes of it. True when it was acknowledged.
+    /// Registers a new user. Returns whether the registration was acknowledged; a failure is no error.
     pub async fn register(&self, role: Role) -> bool {
         self.attempt(role).await.is_some()
     }
@@ -93,7 +93,7 @@ impl Ledger {
     }
 
     /// Sends something after the heal and sees it arrive: within `limit` a new registration has its welcome.
-    /// Tells how long that took.
+    /// Returns how long that took.
     ///
     /// # Panics
     /// When it has not.
@@ -102,9 +102,9 @@ impl Ledger {
         let what = "proof of life: a registration is acknowledged";
         let account = eventually(limit, what, async || self.attempt(Role::Student).await).await;
         let what = "proof of life: the new registration has its welcome";
-        let left = limit.saturating_sub(began.elapsed());
+        let remaining = limit.saturating_sub(began.elapsed());
         let inbox = "/comm/api/notifications/";
-        eventually(left, what, async || {
+        eventually(remaining, what, async || {
             let response = self
                 .client
                 .ask(Method::GET, inbox, Some(&account.token), None)
@@ -116,7 +116,7 @@ impl Ledger {
         began.elapsed()
     }
 
-    /// Waits until nothing is on its way any more, at most `limit`; then counts.
+    /// Waits until no event is on its way, at most `limit`; then counts.
     ///
     /// # Panics
     /// When a database refuses.
@@ -265,9 +265,9 @@ fn judge(
         }
     }
     report.lost += promised.difference(&kept).count();
-    let known: HashSet<&Uuid> = users.iter().map(|(id, _)| id).collect();
-    let told: HashSet<&Uuid> = profiles.keys().chain(notices.keys()).collect();
-    report.unexpected += told.difference(&known).count();
+    let user_ids: HashSet<&Uuid> = users.iter().map(|(id, _)| id).collect();
+    let reader_ids: HashSet<&Uuid> = profiles.keys().chain(notices.keys()).collect();
+    report.unexpected += reader_ids.difference(&user_ids).count();
     report
 }
 

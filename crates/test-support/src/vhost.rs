@@ -182,10 +182,10 @@ impl Vhost {
             passive: true,
             ..Default::default()
         };
-        let found = channel
+        let response = channel
             .queue_declare(queue.into(), passive, FieldTable::default())
             .await;
-        found.ok().map(|queue| queue.message_count())
+        response.ok().map(|queue| queue.message_count())
     }
 
     /// What the management API says about something in this virtual host, such as `queues` or `bindings`.
@@ -239,7 +239,7 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// What was heard until now.
+    /// The messages that have arrived until now.
     pub fn heard(&self) -> Vec<Message> {
         lock(&self.heard).clone()
     }

@@ -9,24 +9,24 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// What a look found: `Some` or `true` ends the waiting.
 pub trait Finding {
     /// What is handed out in the end.
-    type Found;
+    type Value;
 
     /// `None` to look again.
-    fn found(self) -> Option<Self::Found>;
+    fn into_value(self) -> Option<Self::Value>;
 }
 
 impl<T> Finding for Option<T> {
-    type Found = T;
+    type Value = T;
 
-    fn found(self) -> Option<T> {
+    fn into_value(self) -> Option<T> {
         self
     }
 }
 
 impl Finding for bool {
-    type Found = ();
+    type Value = ();
 
-    fn found(self) -> Option<()> {
+    fn into_value(self) -> Option<()> {
         self.then_some(())
     }
 }
@@ -40,13 +40,13 @@ pub fn eventually<F: Finding>(
     deadline: Duration,
     what: &str,
     mut look: impl AsyncFnMut() -> F,
-) -> impl Future<Output = F::Found> {
+) -> impl Future<Output = F::Value> {
     let caller = Location::caller();
     async move {
         let end = Instant::now() + deadline;
         loop {
-            if let Some(found) = look().await.found() {
-                return found;
+            if let Some(value) = look().await.into_value() {
+                return value;
             }
             assert!(
                 Instant::now() < end,

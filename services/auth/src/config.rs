@@ -28,7 +28,7 @@ pub enum OwnCommand {
 /// What can be done with the signing keys.
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
-    /// Add a key and retire the others; nobody is logged out.
+    /// Add a key and retire the others; every user stays logged in.
     Rotate(Box<CommandConfig<NoArguments>>),
 }
 

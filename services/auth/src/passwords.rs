@@ -56,8 +56,8 @@ impl Hasher {
         let turn = self.turn().await?;
         let decoy = Arc::clone(&self.decoy);
         in_turn(turn, move || {
-            let known = hash.as_deref().unwrap_or(&decoy);
-            PasswordHash::new(known).is_ok_and(|known| matches(password.as_bytes(), &known))
+            let stored = hash.as_deref().unwrap_or(&decoy);
+            PasswordHash::new(stored).is_ok_and(|stored| matches(password.as_bytes(), &stored))
                 && hash.is_some()
         })
         .await
@@ -102,13 +102,13 @@ fn hash(password: &[u8]) -> String {
 }
 
 /// A stored hash with larger parameters than ours is not ours; it could ask for any amount of memory.
-fn matches(password: &[u8], known: &PasswordHash) -> bool {
+fn matches(password: &[u8], stored: &PasswordHash) -> bool {
     let (Ok(params), Some(salt), Some(expected)) =
-        (Params::try_from(known), known.salt, known.hash)
+        (Params::try_from(stored), stored.salt, stored.hash)
     else {
         return false;
     };
-    let ours = known.algorithm == Algorithm::Argon2id.ident()
+    let ours = stored.algorithm == Algorithm::Argon2id.ident()
         && params.block_count() <= Params::default().block_count();
     // The comparison of outputs takes the same time wherever they differ.
     ours && output(&params, password, &salt) == Some(expected)

@@ -139,7 +139,7 @@ async fn load(pool: &PgPool) -> anyhow::Result<Keys> {
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
         public.push(jwk);
     }
-    // The very first key signs at once: nobody has cached anything yet.
+    // The very first key signs at once, because no reader has a cached set of keys yet.
     let signing = stored.iter().find(|key| key.may_sign).or(stored.last());
     let signing = signing.context("there is no signing key; try: auth-service migrate")?;
     Ok(Keys {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use events::{catalogue::EVENTS, compatibility, topology::SERVICES};
 use std::{fs, path::Path, process::Stdio};
 
-/// Refreshes the documents, the baselines, and the sample of each version of each event, which is kept for ever.
+/// Refreshes the documents, the baselines, and the sample of each version of each event, which is never removed.
 pub(super) fn events(root: &Path, check: bool) -> anyhow::Result<()> {
     let documents = events::documents::all().into_iter();
     let mut fresh: Files = documents

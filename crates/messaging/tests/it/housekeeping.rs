@@ -97,7 +97,7 @@ async fn a_process_that_loses_the_lock_keeps_no_stale_value() {
     .await;
     let terminated = format!("(select pg_terminate_backend(pid) from {HOLDERS})");
     assert!(fixture.database.is(&terminated).await);
-    // Either may take the lock. The other one has no value, or the value that says so.
+    // Either may take the lock. The other one has no value, or NaN.
     eventually(SOON, "one measures, and only one", async || {
         first.measures() != second.measures() && fixture.database.count(HOLDERS).await == 1
     })

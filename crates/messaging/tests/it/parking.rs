@@ -96,7 +96,7 @@ async fn a_user_who_is_erased_is_erased_from_parked_events() {
     let fixture = Fixture::new().await;
     fixture.start_consumer().await;
     let (leaves, stays) = (user("reject"), user("reject"));
-    let (left, stayed) = (fixture.send(&leaves).await, fixture.send(&stays).await);
+    let (removed, kept) = (fixture.send(&leaves).await, fixture.send(&stays).await);
     eventually(SOON, "both are dead", async || {
         fixture.database.count("parked_event").await == 2
     })
@@ -106,12 +106,12 @@ async fn a_user_who_is_erased_is_erased_from_parked_events() {
     tx.commit().await.unwrap();
     fixture
         .parked(&format!(
-            "event_id = '{left}' and body = '' and kind = 'erased'"
+            "event_id = '{removed}' and body = '' and kind = 'erased'"
         ))
         .await;
     fixture
         .parked(&format!(
-            "event_id = '{stayed}' and body <> '' and kind = 'rejected'"
+            "event_id = '{kept}' and body <> '' and kind = 'rejected'"
         ))
         .await;
 }

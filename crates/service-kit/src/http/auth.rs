@@ -1,4 +1,4 @@
-//! Who is asking: the subject of the access token, and nobody else.
+//! The user of a request: the subject of its access token, and no other.
 
 use crate::{
     config::{JwksConfig, TokenConfig},
@@ -113,7 +113,7 @@ struct Inner {
     source: Source,
     keys: RwLock<HashMap<String, DecodingKey>>,
     /// When the keys were last asked for because of a token, and whether they came; also keeps askers in line.
-    asked: Mutex<Option<(Instant, bool)>>,
+    last_fetch: Mutex<Option<(Instant, bool)>>,
 }
 
 enum Source {
@@ -129,7 +129,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 /// How long a key that auth-service has withdrawn may still be believed.
 const REFRESH: Duration = Duration::from_secs(300);
-/// Failures in a row before a person is told: services start at the same time, and auth-service needs a second.
+/// Failures in a row before a warning is logged: services start at the same time, and auth-service needs a second.
 const PATIENCE: u32 = 5;
 
 impl Verifier {
@@ -173,7 +173,7 @@ impl Verifier {
             validation,
             source,
             keys: RwLock::default(),
-            asked: Mutex::default(),
+            last_fetch: Mutex::default(),
         }))
     }
 
@@ -253,9 +253,9 @@ impl Verifier {
     }
 
     async fn ask_again(&self) -> Result<(), Problem> {
-        let mut asked = self.0.asked.lock().await;
-        let lately =
-            asked.filter(|(at, came)| at.elapsed() < if *came { ASK_AGAIN } else { TRY_AGAIN });
+        let mut last_fetch = self.0.last_fetch.lock().await;
+        let lately = last_fetch
+            .filter(|(at, came)| at.elapsed() < if *came { ASK_AGAIN } else { TRY_AGAIN });
         let came = match lately {
             Some((_, came)) => came,
             None => {
@@ -263,7 +263,7 @@ impl Verifier {
                 if let Err(error) = &fetched {
                     tracing::warn!("The keys of auth-service cannot be fetched: {error:#}");
                 }
-                *asked = Some((Instant::now(), fetched.is_ok()));
+                *last_fetch = Some((Instant::now(), fetched.is_ok()));
                 fetched.is_ok()
             }
         };

@@ -284,7 +284,7 @@ impl Problem {
         self
     }
 
-    /// Says after how many seconds another try may work.
+    /// Sets the seconds after which another try may work.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);

@@ -44,7 +44,7 @@ const HEAD: usize = 16 * 1024;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long a request may take.
 const REQUEST_TIME: Duration = Duration::from_secs(15);
-/// How long requests may go on after the process was told to stop.
+/// How long requests may go on after the process was asked to stop.
 const DRAIN: Duration = Duration::from_secs(8);
 /// Connections at the same time; more wait.
 const CONNECTIONS: usize = 1024;
@@ -157,7 +157,7 @@ async fn limit_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// The method, when it is one of the usual ones: a client can invent methods, and each would be a series for ever.
+/// The method, when it is one of the usual ones: a client can invent methods, and each would add a series of metrics.
 fn method_of(request: &Request) -> String {
     let usual = [
         Method::GET,

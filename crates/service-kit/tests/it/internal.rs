@@ -26,11 +26,11 @@ async fn an_operator_sees_life_readiness_and_numbers() {
         internal_addr: port::free(),
     };
     let well = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&well);
+    let shared = Arc::clone(&well);
     let health = Health::new()
         .check("database", async || Ok(()))
         .check("consumer", move || {
-            let well = asked.load(Ordering::Relaxed);
+            let well = shared.load(Ordering::Relaxed);
             async move {
                 if well {
                     Ok(())

@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Sends something and nothing more; tells what came back, and after how many seconds the server hung up.
+/// Sends these bytes and waits. Returns the response, and after how many seconds the server closed the connection.
 async fn send_and_wait(server: &Server, sent: &str) -> (String, f64) {
     let began = Instant::now();
     let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -22,7 +22,7 @@ async fn send_and_wait(server: &Server, sent: &str) -> (String, f64) {
     )
 }
 
-/// axum's own server would wait for ever. All at once, because each takes its time.
+/// axum's own server would wait without end. All at once, because each takes its time.
 #[tokio::test]
 async fn what_takes_too_long_is_cut() {
     let server = Server::start().await;

@@ -20,7 +20,7 @@ struct Cli {
     log: LogConfig,
 }
 
-/// What a process is told to be; not a test by itself.
+/// The role of a child process; not a test by itself.
 #[test]
 #[ignore = "the other tests start it"]
 fn child() {

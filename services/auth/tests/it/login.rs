@@ -9,7 +9,7 @@ use test_support::{client::PASSWORD, eventually};
 #[tokio::test]
 async fn wrong_unknown_and_disabled_have_one_answer() {
     let stack = auth().await;
-    let (known, disabled) = (
+    let (existing, disabled) = (
         stack.client.register(Role::Student).await,
         stack.client.register(Role::Student).await,
     );
@@ -22,7 +22,7 @@ async fn wrong_unknown_and_disabled_have_one_answer() {
         .await;
     let mut answers = Vec::new();
     for (email, password) in [
-        (known.email.as_str(), "another password"),
+        (existing.email.as_str(), "another password"),
         ("nobody@example.com", PASSWORD),
         (disabled.email.as_str(), PASSWORD),
         ("not an address", PASSWORD),

@@ -276,19 +276,19 @@ async fn the_profile_is_linked_whatever_order_the_words_about_it_arrive_in() {
     assert_eq!(claims["profile_id"], student_id.to_string());
 
     publish("student.deleted", 5).await;
-    let known = |version: i64| {
+    let stored = |version: i64| {
         format!(
             "exists (select from users_user where profile_version = {version} and profile_id is null)"
         )
     };
     eventually(SOON, "the link is gone", async || {
-        stack.auth.is(&known(5)).await
+        stack.auth.is(&stored(5)).await
     })
     .await;
     publish("student.created", 4).await;
     publish("student.deleted", 6).await;
     eventually(SOON, "the late word changed nothing", async || {
-        stack.auth.is(&known(6)).await
+        stack.auth.is(&stored(6)).await
     })
     .await;
 }

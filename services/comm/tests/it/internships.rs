@@ -61,10 +61,10 @@ async fn every_event_about_an_internship_is_told_without_a_score() {
         stack.vhost.publish(key, about(key, student_id)).await;
         stack.vhost.publish(key, about(key, student_id)).await;
     }
-    let told =
+    let texts =
         format!("communications_notification where user_id = '{user_id}' and kind <> 'welcome'");
     eventually(SOON, "nine notices", async || {
-        stack.comm.count(&told).await == 9
+        stack.comm.count(&texts).await == 9
     })
     .await;
     eventually(SOON, "the copies are known", async || {

@@ -57,7 +57,7 @@ fn tokens() -> TokenConfig {
 struct Auth {
     address: SocketAddr,
     keys: Arc<Mutex<Value>>,
-    asked: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
 }
 
 impl Auth {
@@ -65,7 +65,7 @@ impl Auth {
         let auth = Self {
             address: port::free(),
             keys: Arc::default(),
-            asked: Arc::default(),
+            requests: Arc::default(),
         };
         auth.publish(keys);
         auth
@@ -78,7 +78,7 @@ impl Auth {
     async fn start(&self) {
         let auth = self.clone();
         let response = async move || {
-            auth.asked.fetch_add(1, Ordering::Relaxed);
+            auth.requests.fetch_add(1, Ordering::Relaxed);
             Json(auth.keys.lock().unwrap().clone())
         };
         let listener = TcpListener::bind(self.address).await.unwrap();
@@ -90,8 +90,8 @@ impl Auth {
         ));
     }
 
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::Relaxed)
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 
     fn verifier(&self) -> Verifier {
@@ -124,12 +124,12 @@ async fn an_unknown_key_makes_us_ask_once_in_thirty_seconds() {
     for _ in 0..20 {
         assert_eq!(refusal(&verifier, &of_new).await, Some(401));
     }
-    assert_eq!(auth.asked(), 1, "made-up tokens do not make us knock");
+    assert_eq!(auth.requests(), 1, "made-up tokens do not make us knock");
     let long_ago = Instant::now().checked_sub(ASK_AGAIN).unwrap();
-    *verifier.0.asked.lock().await = Some((long_ago, true));
+    *verifier.0.last_fetch.lock().await = Some((long_ago, true));
     assert_eq!(refusal(&verifier, &of_new).await, None);
     assert_eq!(refusal(&verifier, &of_old).await, None);
-    assert_eq!(auth.asked(), 2);
+    assert_eq!(auth.requests(), 2);
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn without_keys_the_answer_is_try_again_and_it_comes_at_once() {
         async || refusal(&verifier, &token).await.is_none(),
     )
     .await;
-    assert_eq!(auth.asked(), 1);
+    assert_eq!(auth.requests(), 1);
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn keys_are_fetched_ahead_and_withdrawn_ones_are_forgotten() {
     );
     auth.start().await;
     eventually(Duration::from_secs(4), "the keys are fetched", async || {
-        auth.asked() > 0
+        auth.requests() > 0
     })
     .await;
     let token = token(&old, "old");
