@@ -1,6 +1,6 @@
 //! Log-ins and sessions.
 
-use crate::store::{self, logins::Attempt};
+use crate::store::{self, logins::Attempt, sessions::NewSession};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Days, Utc};
 use events::UserId;
@@ -49,16 +49,14 @@ pub(crate) async fn open(
 ) -> sqlx::Result<Opened> {
     let id = Uuid::now_v7();
     let refresh_token = BASE64_URL_SAFE_NO_PAD.encode(rand::rng().random::<[u8; 32]>());
-    let hash = digest(&refresh_token);
-    store::sessions::insert(
-        connection,
+    let new = NewSession {
         id,
         user_id,
-        &hash,
+        refresh_token_hash: digest(&refresh_token),
         client_info,
-        now + SESSION_TTL,
-    )
-    .await?;
+        expires_at: now + SESSION_TTL,
+    };
+    store::sessions::insert(connection, new).await?;
     Ok(Opened { id, refresh_token })
 }
 

@@ -6,23 +6,26 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+/// A session to be inserted.
+pub(crate) struct NewSession {
+    pub(crate) id: Uuid,
+    pub(crate) user_id: UserId,
+    pub(crate) refresh_token_hash: String,
+    /// What the client says about itself.
+    pub(crate) client_info: Value,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
 /// Inserts a session.
-pub(crate) async fn insert(
-    connection: &mut PgConnection,
-    id: Uuid,
-    user_id: UserId,
-    refresh_token_hash: &str,
-    client_info: Value,
-    expires_at: DateTime<Utc>,
-) -> sqlx::Result<()> {
+pub(crate) async fn insert(connection: &mut PgConnection, new: NewSession) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into users_session (id, user_id, refresh_token_hash, client_info, expires_at)
          values ($1, $2, $3, $4, $5)",
-        id,
-        user_id.as_uuid(),
-        refresh_token_hash,
-        client_info,
-        expires_at,
+        new.id,
+        new.user_id.as_uuid(),
+        new.refresh_token_hash,
+        new.client_info,
+        new.expires_at,
     )
     .execute(connection)
     .await?;
