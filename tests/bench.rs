@@ -84,9 +84,9 @@ async fn main() {
             times.p50, times.p95, times.p99
         );
     }
-    println!("the floor: 3 commits + 2 hops = {floor:.2} ms; at most twice that is asked for");
+    println!("the floor: 3 commits + 2 hops = {floor:.2} ms; the limit is twice that");
     println!(
-        "{DRAINED} queued auth.user.created through both hops: {took:.2} s, {rate:.0} events/s (5000 are asked for)"
+        "{DRAINED} queued auth.user.created through both hops: {took:.2} s, {rate:.0} events/s (the goal is 5000)"
     );
     for (unit, mb) in memory {
         println!("resident memory of {unit:?}: {mb:.1} MB");

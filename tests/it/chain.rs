@@ -4,15 +4,15 @@ use chrono::{DateTime, Utc};
 use events::Role;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use test_support::{Account, Message, Process, Stack, Unit, client::PASSWORD, eventually};
+use test_support::{Message, Process, Stack, Unit, User, client::PASSWORD, eventually};
 use uuid::Uuid;
 
 const SOON: Duration = Duration::from_secs(5);
 
 /// Waits for the welcome of a user.
-async fn welcome(stack: &Stack, account: &Account) -> Value {
+async fn welcome(stack: &Stack, user: &User) -> Value {
     let list = async || {
-        let notifications = stack.client.notifications(account).await;
+        let notifications = stack.client.notifications(user).await;
         (!notifications.is_empty()).then_some(notifications)
     };
     let mut notifications = eventually(SOON, "a welcome", list).await;
@@ -106,7 +106,7 @@ async fn a_student_and_an_encadrant_are_welcomed() {
 }
 
 /// The response to the registration, and its event; returns the event's `_meta`.
-fn assert_registered(student: &Account, event: &Message) -> Value {
+fn assert_registered(student: &User, event: &Message) -> Value {
     assert_eq!(student.body["token_type"], "Bearer");
     assert!(student.token.starts_with("eyJ"));
     assert_eq!(student.body["user"]["role"], "student");
@@ -126,7 +126,7 @@ fn assert_registered(student: &Account, event: &Message) -> Value {
 }
 
 /// The profile, and its event; returns the student's id.
-async fn assert_profiled(stack: &Stack, student: &Account, event: &Message, cause: &Value) -> Uuid {
+async fn assert_profiled(stack: &Stack, student: &User, event: &Message, cause: &Value) -> Uuid {
     let meta = assert_envelope(event, "profile-service");
     assert_eq!(meta["correlation_id"], cause["correlation_id"], "one chain");
     assert_eq!(meta["causation_id"], cause["event_id"], "its cause");
@@ -153,7 +153,7 @@ async fn assert_profiled(stack: &Stack, student: &Account, event: &Message, caus
 }
 
 /// Every field of the welcome, over HTTP and in the database.
-async fn assert_welcomed(stack: &Stack, student: &Account, student_id: Uuid, welcome: &Value) {
+async fn assert_welcomed(stack: &Stack, student: &User, student_id: Uuid, welcome: &Value) {
     assert_eq!(welcome["type"], "system");
     assert_eq!(welcome["title"], "Welcome to MedTrack!");
     assert_eq!(
@@ -183,7 +183,7 @@ async fn assert_welcomed(stack: &Stack, student: &Account, student_id: Uuid, wel
 /// An encadrant's event and welcome; the student's notification is hidden from the encadrant.
 async fn assert_encadrant(
     stack: &Stack,
-    encadrant: &Account,
+    encadrant: &User,
     event: &Message,
     of_the_student: &Value,
 ) {
@@ -249,7 +249,7 @@ async fn assert_observable(stack: &Stack) {
 }
 
 /// No event carries a password, a hash or a token.
-fn assert_nothing_secret(heard: &[Message], accounts: &[&Account]) {
+fn assert_nothing_secret(heard: &[Message], users: &[&User]) {
     assert!(heard.len() >= 4, "two chains of two events");
     for message in heard {
         let body = String::from_utf8_lossy(&message.body);
@@ -260,10 +260,10 @@ fn assert_nothing_secret(heard: &[Message], accounts: &[&Account]) {
                 message.routing_key
             );
         }
-        for account in accounts {
+        for user in users {
             assert!(
                 !body.contains(
-                    account.body["refresh_token"]
+                    user.body["refresh_token"]
                         .as_str()
                         .expect("a refresh token")
                 )
@@ -273,7 +273,7 @@ fn assert_nothing_secret(heard: &[Message], accounts: &[&Account]) {
 }
 
 /// The lines that operators search for are there, and no line has a secret.
-async fn assert_log_lines(stack: &Stack, student: &Account, encadrant: &Account) {
+async fn assert_log_lines(stack: &Stack, student: &User, encadrant: &User) {
     let (auth, profile, comm) = (
         stack.process(Unit::Auth),
         stack.process(Unit::ProfileConsumer),
@@ -301,10 +301,10 @@ async fn assert_log_lines(stack: &Stack, student: &Account, encadrant: &Account)
     profile
         .line("INFO Published event: encadrant.created")
         .await;
-    for account in [student, encadrant] {
+    for user in [student, encadrant] {
         comm.line(&format!(
             "INFO ✅ Created notification for user {}",
-            account.user_id
+            user.user_id
         ))
         .await;
     }
@@ -342,10 +342,10 @@ async fn registration_waits_for_no_consumer() {
     .await;
 
     const MANY: u32 = 10;
-    let mut accounts = Vec::new();
+    let mut users = Vec::new();
     for _ in 0..MANY {
         let began = Instant::now();
-        accounts.push(stack.client.register(Role::Student).await);
+        users.push(stack.client.register(Role::Student).await);
         assert!(
             began.elapsed() < Duration::from_secs(2),
             "{:?}",
@@ -356,10 +356,10 @@ async fn registration_waits_for_no_consumer() {
         stack.vhost.depth("profile.events").await >= Some(MANY)
     })
     .await;
-    assert!(stack.client.notifications(&accounts[0]).await.is_empty());
+    assert!(stack.client.notifications(&users[0]).await.is_empty());
 
     stack.start_units(&Unit::CONSUMERS).await;
-    for account in &accounts {
-        welcome(&stack, account).await;
+    for user in &users {
+        welcome(&stack, user).await;
     }
 }

@@ -4,41 +4,41 @@ use events::Role;
 use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
-use test_support::{Account, Stack, client::PASSWORD, eventually};
+use test_support::{Stack, User, client::PASSWORD, eventually};
 
 const ME: &str = "/auth/api/v1/users/me";
 const SOON: Duration = Duration::from_secs(10);
 
-async fn welcomed(stack: &Stack, role: Role) -> Account {
-    let account = stack.client.register(role).await;
+async fn welcomed(stack: &Stack, role: Role) -> User {
+    let user = stack.client.register(role).await;
     eventually(SOON, "the welcome", async || {
-        stack.client.notifications(&account).await.len() == 1
+        stack.client.notifications(&user).await.len() == 1
     })
     .await;
-    account
+    user
 }
 
 #[tokio::test]
-async fn a_change_of_the_account_reaches_the_profile_and_is_announced_once() {
+async fn a_change_of_the_user_reaches_the_profile_and_is_announced_once() {
     let _turn = crate::beside_others().await;
     let stack = Stack::start().await;
     for (role, kind) in [(Role::Student, "student"), (Role::Encadrant, "encadrant")] {
         let tap = stack.vhost.tap(&format!("{kind}.updated")).await;
-        let account = welcomed(&stack, role).await;
+        let user = welcomed(&stack, role).await;
         let change = json!({"first_name": "Zoë", "phone": "+33 1", "locale": "fr"});
         let response = stack
             .client
-            .ask(Method::PATCH, ME, Some(&account.token), Some(&change))
+            .ask(Method::PATCH, ME, Some(&user.token), Some(&change))
             .await;
         assert_eq!(response.map(|response| response.status).ok(), Some(200));
         let profile = eventually(SOON, "the profile follows", async || {
-            let profile = stack.client.get("/profile/api/me", &account).await.body;
+            let profile = stack.client.get("/profile/api/me", &user).await.body;
             (profile["first_name"] == "Zoë").then_some(profile)
         })
         .await;
         assert_eq!(
             (&profile["phone"], &profile["email"]),
-            (&json!("+33 1"), &json!(account.email))
+            (&json!("+33 1"), &json!(user.email))
         );
         let event = tap.hear(|_| true).await.json();
         assert_eq!(event["_meta"]["aggregate_version"], 2);
@@ -49,12 +49,12 @@ async fn a_change_of_the_account_reaches_the_profile_and_is_announced_once() {
         let language = json!({"locale": "en"});
         let response = stack
             .client
-            .ask(Method::PATCH, ME, Some(&account.token), Some(&language))
+            .ask(Method::PATCH, ME, Some(&user.token), Some(&language))
             .await;
         assert_eq!(response.map(|response| response.status).ok(), Some(200));
         let applied = format!(
             "exists (select from profiles_account where user_id = '{}' and version = 3)",
-            account.user_id
+            user.user_id
         );
         eventually(SOON, "the second change arrives", async || {
             stack.profile.is(&applied).await
@@ -126,7 +126,7 @@ async fn a_deleted_user_is_erased_everywhere() {
 }
 
 /// No table of any database contains the e-mail.
-async fn assert_no_trace(stack: &Stack, account: &Account) {
+async fn assert_no_trace(stack: &Stack, user: &User) {
     for database in [&stack.auth, &stack.profile, &stack.comm] {
         let tables = database
             .value("select string_agg(table_name, ',') from information_schema.tables where table_schema = 'public'")
@@ -140,7 +140,7 @@ async fn assert_no_trace(stack: &Stack, account: &Account) {
             let alias = if table == "parked_event" { "" } else { "as t" };
             let traces = format!(
                 "{table} {alias} where position('{}' in {row}) > 0",
-                account.email
+                user.email
             );
             assert_eq!(database.count(&traces).await, 0, "{table}");
         }

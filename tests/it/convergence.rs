@@ -29,8 +29,8 @@ fn message<E: Event>(version: Option<i64>, seconds: i64, event: &E) -> Message {
     (E::KEY, json!({"payload": event, "_meta": meta}).to_string())
 }
 
-/// The life of an account, from a publisher that counts versions, or from one that does not.
-fn account(i: usize) -> Vec<Message> {
+/// The life of a user, from a publisher that counts versions, or from one that does not.
+fn user(i: usize) -> Vec<Message> {
     let user_id = UserId::new();
     let counts = |version: i64| (!i.is_multiple_of(3)).then_some(version);
     let role = Role::ALL[i % 7 % 3];
@@ -175,9 +175,7 @@ async fn tell(messages: &[Message], distinct: (i64, i64)) -> Stack {
 #[tokio::test]
 async fn a_storm_ends_as_the_orderly_story_does() {
     let _turn = crate::alone().await;
-    let stories: Vec<Vec<Message>> = (0..STORIES)
-        .flat_map(|i| [account(i), student(i)])
-        .collect();
+    let stories: Vec<Vec<Message>> = (0..STORIES).flat_map(|i| [user(i), student(i)]).collect();
     let orderly: Vec<Message> = stories.concat();
     let of = |wanted: fn(&str) -> bool| -> i64 {
         i64::try_from(orderly.iter().filter(|(key, _)| wanted(key)).count())

@@ -96,9 +96,9 @@ async fn the_doctor_finds_what_is_broken_and_says_what_to_try() {
 
     let queues = json_of(&stack, "queues --json").await;
     assert_eq!(queues.as_array().map(Vec::len), Some(3));
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     eventually(SOON, "a proof of life", async || {
-        stack.client.notifications(&account).await.len() == 1
+        stack.client.notifications(&user).await.len() == 1
     })
     .await;
 }

@@ -8,9 +8,9 @@ use tokio::process::Command;
 #[tokio::test]
 async fn the_look_ups_print_what_the_original_systems_shell_printed() {
     let stack = Stack::start().await;
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     eventually(SOON, "the welcome", async || {
-        stack.client.notifications(&account).await.len() == 1
+        stack.client.notifications(&user).await.len() == 1
     })
     .await;
     let look = async |service: &str, url: &str, arguments: &str| {
@@ -26,7 +26,7 @@ async fn the_look_ups_print_what_the_original_systems_shell_printed() {
     let (succeeded, student) = look(
         "profile-service",
         &stack.profile.url,
-        &format!("student --email {}", account.email),
+        &format!("student --email {}", user.email),
     )
     .await;
     let id = stack.profile.value("select id from profiles_student").await;

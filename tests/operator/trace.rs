@@ -10,9 +10,9 @@ async fn a_trace_shows_each_hop_and_where_it_is_stuck() {
     stack
         .start_units(&[Unit::Auth, Unit::ProfileConsumer])
         .await;
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     eventually(SOON, "it is stuck at comm-service", async || {
-        said(&stack, &format!("trace {}", account.email))
+        said(&stack, &format!("trace {}", user.email))
             .await
             .contains("stuck at comm-service: student.created")
     })
@@ -21,7 +21,7 @@ async fn a_trace_shows_each_hop_and_where_it_is_stuck() {
         .start_units(&[Unit::AuthConsumer, Unit::CommConsumer])
         .await;
     let complete = eventually(SOON, "it is complete", async || {
-        let output = said(&stack, &format!("trace {}", account.user_id)).await;
+        let output = said(&stack, &format!("trace {}", user.user_id)).await;
         output.contains("complete in").then_some(output)
     })
     .await;
@@ -34,10 +34,10 @@ async fn a_trace_shows_each_hop_and_where_it_is_stuck() {
         assert!(complete.contains(hop), "{hop}: {complete}");
     }
     assert!(
-        !complete.contains(&account.email),
+        !complete.contains(&user.email),
         "only what was asked with names a person"
     );
-    let chain = json_of(&stack, &format!("trace {} --json", account.user_id)).await;
+    let chain = json_of(&stack, &format!("trace {} --json", user.user_id)).await;
     let correlation = chain[0]["correlation_id"].as_str().unwrap();
     assert!(
         said(&stack, &format!("trace {correlation}"))

@@ -111,7 +111,7 @@ impl Event for UserUpdated {
 pub struct UserDeleted {
     /// The user who was.
     pub user_id: UserId,
-    /// The address the account had; empty when the publisher does not say.
+    /// The address the user had; empty when the publisher does not say.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub email: String,
 }

@@ -154,7 +154,7 @@ fn asyncapi() -> Value {
         );
         for queue in consumers(entry) {
             operations.insert(
-                format!("{queue}_hears_{id}"),
+                format!("{queue}_receives_{id}"),
                 json!({"action": "receive", "channel": channel, "tags": service(queue)}),
             );
         }

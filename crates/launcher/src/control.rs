@@ -88,7 +88,7 @@ pub(crate) async fn send(workspace: &Workspace, request: &Request) -> anyhow::Re
     match call(workspace, request).await? {
         Some(Ok(text)) => say(&text),
         Some(Err(text)) => bail!("{text}"),
-        None => bail!("nothing is running here; try: ./medtrack up"),
+        None => bail!("the stack does not run; try: ./medtrack up"),
     }
     Ok(())
 }

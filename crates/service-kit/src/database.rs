@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What PostgreSQL says of a table that does not exist.
 const NO_SUCH_TABLE: &str = "42P01";
-/// A connection that was not used for so long is asked whether it is alive.
+/// A connection that was not used for so long is tested before its next use.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Makes the pool, and waits until the database answers or the process shall stop.
@@ -187,7 +187,7 @@ async fn wait_for(
     loop {
         backoff.wait(stopping).await;
         if stopping.is_cancelled() {
-            bail!("told to stop before the database {place} answered");
+            bail!("stopped before the database {place} answered");
         }
         let attempt =
             tokio::time::timeout(Duration::from_secs(3), PgConnection::connect_with(options));

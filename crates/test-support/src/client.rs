@@ -30,7 +30,7 @@ pub struct Answer {
 
 /// Somebody who has registered.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct User {
     /// The user.
     pub user_id: UserId,
     /// Unique.
@@ -102,8 +102,8 @@ impl Client {
     ///
     /// # Panics
     /// When there is no answer.
-    pub async fn get(&self, path: &str, account: &Account) -> Answer {
-        self.ask(Method::GET, path, Some(&account.token), None)
+    pub async fn get(&self, path: &str, user: &User) -> Answer {
+        self.ask(Method::GET, path, Some(&user.token), None)
             .await
             .unwrap_or_else(|error| panic!("GET {path}: {error}"))
     }
@@ -122,18 +122,18 @@ impl Client {
     ///
     /// # Panics
     /// When the answer is not 201.
-    pub async fn register(&self, role: Role) -> Account {
+    pub async fn register(&self, role: Role) -> User {
         let response = self.post(REGISTER, &newcomer(role)).await;
         assert_eq!(response.status, 201, "{}", response.body);
-        account(response.body)
+        user(response.body)
     }
 
     /// The notifications of somebody, newest first.
     ///
     /// # Panics
     /// When the answer is not a list.
-    pub async fn notifications(&self, account: &Account) -> Vec<Value> {
-        let response = self.get("/comm/api/notifications/", account).await;
+    pub async fn notifications(&self, user: &User) -> Vec<Value> {
+        let response = self.get("/comm/api/notifications/", user).await;
         match response.body {
             Value::Array(notifications) if response.status == 200 => notifications,
             body => panic!("{}: {body}", response.status),
@@ -159,14 +159,14 @@ pub fn newcomer(role: Role) -> Value {
 ///
 /// # Panics
 /// When it is none.
-pub fn account(body: Value) -> Account {
+pub fn user(body: Value) -> User {
     let text = |value: &Value| {
         value
             .as_str()
-            .unwrap_or_else(|| panic!("not an account: {body}"))
+            .unwrap_or_else(|| panic!("not a user: {body}"))
             .to_owned()
     };
-    Account {
+    User {
         user_id: text(&body["user"]["id"])
             .parse()
             .expect("user.id is a UUID"),

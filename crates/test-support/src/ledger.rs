@@ -10,8 +10,8 @@
 )]
 
 use crate::{
-    Account, Client, Database, Stack,
-    client::{REGISTER, account, newcomer},
+    Client, Database, Stack, User,
+    client::{REGISTER, newcomer, user},
     eventually,
 };
 use events::{Role, key, topology};
@@ -55,8 +55,8 @@ impl Ledger {
         self.attempt(role).await.is_some()
     }
 
-    /// The account, when the registration was acknowledged.
-    async fn attempt(&self, role: Role) -> Option<Account> {
+    /// The user, when the registration was acknowledged.
+    async fn attempt(&self, role: Role) -> Option<User> {
         let body = newcomer(role);
         let email = body["email"].as_str().unwrap_or_default().to_owned();
         self.attempts().insert(email.clone(), 0);
@@ -66,7 +66,7 @@ impl Ledger {
             .await
             .ok()?;
         self.attempts().insert(email, response.status);
-        (response.status == CREATED).then(|| account(response.body))
+        (response.status == CREATED).then(|| user(response.body))
     }
 
     /// The statuses that registrations were answered with until now; 0 for none.
@@ -100,14 +100,14 @@ impl Ledger {
     pub async fn proof_of_life(&self, limit: Duration) -> Duration {
         let began = Instant::now();
         let what = "proof of life: a registration is acknowledged";
-        let account = eventually(limit, what, async || self.attempt(Role::Student).await).await;
+        let user = eventually(limit, what, async || self.attempt(Role::Student).await).await;
         let what = "proof of life: the new registration has its welcome";
         let remaining = limit.saturating_sub(began.elapsed());
         let inbox = "/comm/api/notifications/";
         eventually(remaining, what, async || {
             let response = self
                 .client
-                .ask(Method::GET, inbox, Some(&account.token), None)
+                .ask(Method::GET, inbox, Some(&user.token), None)
                 .await;
             response
                 .is_ok_and(|response| response.body.as_array().is_some_and(|list| list.len() == 1))
@@ -184,7 +184,7 @@ pub struct Report {
     pub lost: usize,
     /// Done twice.
     pub duplicated: usize,
-    /// Done without having been asked for.
+    /// Effects without an acknowledged request.
     pub unexpected: usize,
     /// Not promised, and done all the same.
     pub recovered: usize,
@@ -232,7 +232,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Compares what was promised (e-mail → status) with what there is: accounts, and how many profiles and notices
+/// Compares what was promised (e-mail → status) with what there is: users, and how many profiles and notices
 /// each user has.
 fn judge(
     attempts: &HashMap<String, u16>,
@@ -365,7 +365,7 @@ mod tests {
         assert_eq!(
             report.to_string(),
             ": attempted 7, acknowledged 4, lost 3, duplicated 1, unexpected 2, recovered 1, parked 0",
-            "lost: no welcome, no account, half of an unacknowledged one; unexpected: a stranger and nobody's profile"
+            "lost: no welcome, no user, half of an unacknowledged one; unexpected: a stranger and nobody's profile"
         );
         assert!(std::panic::catch_unwind(|| report.assert_clean()).is_err());
         assert!(

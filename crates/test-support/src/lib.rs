@@ -23,7 +23,7 @@ pub mod vhost;
 pub mod wait;
 pub mod wire;
 
-pub use client::{Account, Client};
+pub use client::{Client, User};
 pub use database::Database;
 pub use lapin::BasicProperties;
 pub use ledger::Ledger;

@@ -1,6 +1,6 @@
 //! Holds a service to its OpenAPI document.
 
-use crate::{Account, Client};
+use crate::{Client, User};
 use reqwest::{Method, header};
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, path::Path, sync::LazyLock};
@@ -13,14 +13,14 @@ const STRANGE: &str = "no_such_field";
 ///
 /// # Panics
 /// When they differ.
-pub async fn assert_described(client: &Client, account: &Account, dir: &str, document: &Value) {
+pub async fn assert_described(client: &Client, user: &User, dir: &str, document: &Value) {
     assert!(
         committed(dir) == *document,
         "docs/openapi is stale; try: ./medtrack prepare"
     );
 
     let served = client
-        .get(&format!("/{dir}/api/docs/openapi.json"), account)
+        .get(&format!("/{dir}/api/docs/openapi.json"), user)
         .await;
     assert_eq!(served.body, *document);
     assert_page(&client.url(&format!("/{dir}/api/docs"))).await;
@@ -51,7 +51,7 @@ pub async fn assert_described(client: &Client, account: &Account, dir: &str, doc
                 let schema = document.pointer(schema).expect("what is referred to");
                 let route = Route {
                     client,
-                    account,
+                    user,
                     method: &method,
                     path: &path,
                 };
@@ -60,7 +60,7 @@ pub async fn assert_described(client: &Client, account: &Account, dir: &str, doc
             }
             let parameters = operation["parameters"].as_array();
             for parameter in parameters.into_iter().flatten() {
-                assert_limits_of_parameter(client, account, &path, parameter).await;
+                assert_limits_of_parameter(client, user, &path, parameter).await;
             }
             operations += 1;
         }
@@ -71,7 +71,7 @@ pub async fn assert_described(client: &Client, account: &Account, dir: &str, doc
 /// A route that reads a body, and a user who may use it.
 struct Route<'a> {
     client: &'a Client,
-    account: &'a Account,
+    user: &'a User,
     method: &'a Method,
     path: &'a str,
 }
@@ -86,7 +86,7 @@ impl Route<'_> {
             .ask(
                 method.clone(),
                 path,
-                Some(&self.account.token),
+                Some(&self.user.token),
                 Some(&Value::Object(body)),
             )
             .await
@@ -184,12 +184,7 @@ fn text_of(property: &Value, length: usize) -> String {
 }
 
 /// Tries each limit of a number in a query: one below, at, and one above it.
-async fn assert_limits_of_parameter(
-    client: &Client,
-    account: &Account,
-    path: &str,
-    parameter: &Value,
-) {
+async fn assert_limits_of_parameter(client: &Client, user: &User, path: &str, parameter: &Value) {
     let name = parameter["name"].as_str().expect("a name");
     let smallest = parameter["schema"]["minimum"].as_i64();
     let largest = parameter["schema"]["maximum"].as_i64();
@@ -202,7 +197,7 @@ async fn assert_limits_of_parameter(
         largest.map(|limit| (limit + 1, false)),
     ];
     for (value, accepted) in tries.into_iter().flatten() {
-        let response = client.get(&format!("{path}?{name}={value}"), account).await;
+        let response = client.get(&format!("{path}?{name}={value}"), user).await;
         let expected = if accepted { 200 } else { 400 };
         assert_eq!(response.status, expected, "{path}: {name}={value}");
         assert_eq!(response.body["errors"][name].is_array(), !accepted);

@@ -15,7 +15,7 @@ pub type Command = Roles<Serve, ConsumeConfig, OwnCommand>;
 /// The commands that only this service has.
 #[derive(Debug, Subcommand)]
 pub enum OwnCommand {
-    /// Make an administrator's account; the password is read from standard input.
+    /// Register an administrator; the password is read from standard input.
     #[command(
         after_help = "Example:\n  auth-service create-admin --email admin@example.com < password.txt"
     )]
@@ -32,7 +32,7 @@ pub enum KeysCommand {
     Rotate(Box<CommandConfig<NoArguments>>),
 }
 
-/// Who may have an account.
+/// Who may register.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Registration")]
 pub struct RegistrationConfig {

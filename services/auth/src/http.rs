@@ -91,7 +91,7 @@ fn documented() -> (Router<App>, Value) {
         .routes(routes!(jwks));
     docs::documented(
         "auth-service",
-        "Accounts: registration, log-in, tokens.",
+        "Users: registration, log-in, tokens.",
         routes,
     )
 }

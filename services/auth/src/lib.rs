@@ -21,7 +21,7 @@ static MIGRATORS: [&Migrator; 2] = [&messaging::MIGRATOR, &TABLES];
 /// The facts that its start needs.
 pub static SERVICE: Service = Service {
     name: topology::AUTH.name,
-    about: "Accounts, log-ins, tokens",
+    about: "Users, log-ins, tokens",
     api: "/auth/api/v1",
     migrators: &MIGRATORS,
 };

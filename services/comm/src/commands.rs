@@ -18,7 +18,7 @@ pub async fn notifications(
     let rows = notifications::latest_of_students(&mut *pool.acquire().await?, limit).await?;
     ensure!(
         !rows.is_empty(),
-        "no student has been told anything; try: ./medtrack doctor"
+        "no student has a notification; try: ./medtrack doctor"
     );
     let mut response = String::new();
     for notification in rows {

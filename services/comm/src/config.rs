@@ -13,7 +13,7 @@ pub type Command = Roles<VerifierConfig, ConsumeConfig, OwnCommand>;
 /// The commands that only this service has.
 #[derive(Debug, Subcommand)]
 pub enum OwnCommand {
-    /// Show what students were told last.
+    /// Show the latest notifications of students.
     #[command(after_help = "Example:\n  comm-service notifications --latest")]
     Notifications(Box<CommandConfig<Notifications>>),
 }

@@ -33,5 +33,5 @@ fn documented() -> (Router<Api>, Value) {
         .routes(routes!(notifications::unread_count))
         .routes(routes!(notifications::one))
         .routes(routes!(notifications::read));
-    docs::documented("comm-service", "What users are told.", routes)
+    docs::documented("comm-service", "The notifications of users.", routes)
 }

@@ -16,7 +16,7 @@ pub async fn student(config: CommandConfig<Student>, process: Process) -> anyhow
     let pool = database::connect(&config.database, &process.stopping()).await?;
     let student = students::by_email(&mut *pool.acquire().await?, &config.own.email).await?;
     let student = student.context(
-        "no student has this e-mail; an account gets its profile within a moment; try: ./medtrack trace <e-mail>",
+        "no student has this e-mail; a user gets a profile within a moment; try: ./medtrack trace <e-mail>",
     )?;
     println!(
         "Student: {}, {} {}",

@@ -75,7 +75,7 @@ async fn me(user: CurrentUser, State(pool): State<PgPool>) -> Result<Json<Profil
         Role::Admin => return Err(Problem::not_found("An administrator has no profile.")),
     };
     profile.map(Json).ok_or_else(|| {
-        Problem::not_found("There is no profile for this account yet.")
+        Problem::not_found("This user has no profile yet.")
             .hint("A profile is made within a moment of registration; try again.")
     })
 }

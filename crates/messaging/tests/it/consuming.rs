@@ -107,7 +107,10 @@ async fn a_login_that_may_not_declare_consumes_all_the_same() {
     );
     let status = consumer.status();
     let task = tokio::spawn(consumer.run(fixture.stop.clone()));
-    eventually(SOON, "the consumer hears", async || status.check().is_ok()).await;
+    eventually(SOON, "the consumer is subscribed", async || {
+        status.check().is_ok()
+    })
+    .await;
     fixture.send(&user("heard")).await;
     eventually(SOON, "the queue is empty", async || {
         fixture.vhost.depth(PROFILE.queue.name).await == Some(0)

@@ -86,7 +86,10 @@ impl Fixture {
         );
         let status = consumer.status();
         let task = tokio::spawn(consumer.run(self.stop.clone()));
-        eventually(SOON, "the consumer hears", async || status.check().is_ok()).await;
+        eventually(SOON, "the consumer is subscribed", async || {
+            status.check().is_ok()
+        })
+        .await;
         task
     }
 

@@ -112,7 +112,7 @@ struct Inner {
     validation: Validation,
     source: Source,
     keys: RwLock<HashMap<String, DecodingKey>>,
-    /// When the keys were last asked for because of a token, and whether they came; also keeps askers in line.
+    /// When a token last made the process fetch the keys, and whether it got them. The lock lets one request fetch them.
     last_fetch: Mutex<Option<(Instant, bool)>>,
 }
 

@@ -44,7 +44,7 @@ const HEAD: usize = 16 * 1024;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long a request may take.
 const REQUEST_TIME: Duration = Duration::from_secs(15);
-/// How long requests may go on after the process was asked to stop.
+/// How long requests may go on after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(8);
 /// Connections at the same time; more wait.
 const CONNECTIONS: usize = 1024;

@@ -79,7 +79,7 @@ async fn told_to_stop_nobody_waits_for_a_database() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.starts_with("told to stop before the database 127.0.0.1:"),
+        error.starts_with("stopped before the database 127.0.0.1:"),
         "{error}"
     );
     assert!(!error.contains("hunter22"), "{error}");

@@ -47,7 +47,7 @@ async fn an_operator_sees_life_readiness_and_numbers() {
     assert_eq!(
         check(config.clone()).await,
         ExitCode::FAILURE,
-        "nobody is there yet"
+        "no process listens there yet"
     );
 
     let stop = CancellationToken::new();
@@ -107,7 +107,7 @@ async fn an_operator_sees_life_readiness_and_numbers() {
     }
     assert!(
         !metrics.contains("BREW"),
-        "nobody can make up series: {metrics}"
+        "a client cannot invent series: {metrics}"
     );
 
     stop.cancel();

@@ -17,7 +17,7 @@ use messaging::{Cause, EnqueueError, Transaction};
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
     /// Another user has this e-mail.
-    #[error("there is an account with this e-mail already")]
+    #[error("a user with this e-mail exists already")]
     EmailTaken,
     /// The user does not exist any more.
     #[error("the user does not exist any more")]

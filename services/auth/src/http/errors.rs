@@ -29,12 +29,12 @@ impl ErrorCode for Error {
                 status: StatusCode::FORBIDDEN,
                 code: "ROLE_NOT_ALLOWED",
                 detail: "This role cannot be chosen at registration.",
-                hint: Some("Ask an administrator for an account with this role."),
+                hint: Some("Ask an administrator to register a user with this role."),
             },
             Self::EmailTaken => Kind {
                 status: StatusCode::CONFLICT,
                 code: "EMAIL_TAKEN",
-                detail: "email: There is an account with this e-mail already.",
+                detail: "email: A user with this e-mail exists already.",
                 hint: Some("Log in, or use another e-mail."),
             },
             Self::TooManyAttempts => Kind {
@@ -71,7 +71,7 @@ impl From<Busy> for Problem {
 }
 
 pub(super) fn gone() -> Problem {
-    Problem::not_found("This account does not exist any more.")
+    Problem::not_found("This user does not exist any more.")
 }
 
 pub(super) fn role_not_allowed(role: Role) -> Problem {
@@ -87,6 +87,6 @@ pub(super) fn locked(seconds: u64) -> Problem {
 
 /// Not 401: the token is good, and clients log the user out at any 401.
 pub(super) fn wrong_password(field: &str) -> Problem {
-    let message = "This is not the account's password.".to_owned();
+    let message = "This is not the user's password.".to_owned();
     Problem::validation([(field.to_owned(), vec![message])].into())
 }

@@ -24,7 +24,7 @@ use service_kit::{
 };
 
 body! {
-    /// A new account.
+    /// A new user.
     pub(super) struct Registration {
         /// To log in with; kept in lower case.
         email: Email = "test.student@example.com",
@@ -40,15 +40,15 @@ body! {
     }
 }
 
-/// Makes an account.
+/// Registers a user and logs the user in.
 ///
 /// The answer logs the user in; profile and welcome follow by event.
 #[utoipa::path(
     post,
     path = "/auth/api/v1/register",
-    tag = "accounts",
+    tag = "users",
     request_body = Registration,
-    responses((status = CREATED, description = "The account, logged in.", body = LoggedIn)),
+    responses((status = CREATED, description = "The user, logged in.", body = LoggedIn)),
     extensions(("x-problems" = json!(problems(&[
         &Error::RoleNotAllowed,
         &Error::EmailTaken,

@@ -72,9 +72,9 @@ impl LoggedIn {
 #[utoipa::path(
     post,
     path = "/auth/api/v1/login",
-    tag = "accounts",
+    tag = "users",
     request_body = LogIn,
-    responses((status = OK, description = "The account, logged in.", body = LoggedIn)),
+    responses((status = OK, description = "The user, logged in.", body = LoggedIn)),
     extensions(("x-problems" = json!(problems(&[
         &Error::InvalidCredentials,
         &Error::TooManyAttempts,

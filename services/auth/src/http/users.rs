@@ -1,4 +1,4 @@
-//! One's own account.
+//! The requests of a user about the own data.
 
 use super::{
     App, RequestCause,
@@ -23,10 +23,10 @@ use service_kit::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// An account, as its owner sees it.
+/// A user, as the user sees it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct User {
-    /// The account.
+    /// The id of the user.
     id: Uuid,
     /// In lower case.
     email: String,
@@ -44,7 +44,7 @@ pub(super) struct User {
     locale: String,
     /// The profile at profile-service, once it is known.
     profile_id: Option<Uuid>,
-    /// When the account was made.
+    /// When the user registered.
     created_at: DateTime<Utc>,
     /// When it last changed.
     updated_at: DateTime<Utc>,
@@ -69,8 +69,8 @@ impl From<store::users::User> for User {
 }
 
 body! {
-    /// What is absent stays; `null` clears.
-    pub(super) struct AccountChange {
+    /// A field that is absent keeps its value; `null` clears it.
+    pub(super) struct UserChange {
         first_name: Patch<PersonName> = "Johnny",
         last_name: Patch<PersonName> = "Doe",
         phone: Patch<OptionalPhone> = "+33123456780",
@@ -83,25 +83,25 @@ body! {
     /// A new address to log in with.
     pub(super) struct EmailChange {
         email: Email = "john.doe@example.com",
-        /// Says that it is the user.
+        /// The password that the user has now.
         current_password: ClaimedPassword = "SecurePass123!",
     }
 }
 
 body! {
-    /// Says that it is the user.
+    /// The password that the user has now.
     pub(super) struct Confirmation {
         current_password: ClaimedPassword = "SecurePass123!",
     }
 }
 
-/// One's own account.
+/// Returns the user of the token.
 #[utoipa::path(
     get,
     path = "/auth/api/v1/users/me",
-    tag = "own account",
+    tag = "users/me",
     security(("access_token" = [])),
-    responses((status = OK, description = "The account.", body = User)),
+    responses((status = OK, description = "The user.", body = User)),
     extensions(("x-problems" = json!(problems(&[&Common::NotFound]))))
 )]
 pub(super) async fn show(user: CurrentUser, State(app): State<App>) -> Result<Json<User>, Problem> {
@@ -112,23 +112,23 @@ pub(super) async fn show(user: CurrentUser, State(app): State<App>) -> Result<Js
         .ok_or_else(gone)
 }
 
-/// Changes what is given.
+/// Changes the fields that the body names.
 ///
-/// Profile and others follow by event.
+/// profile-service takes the change over from an event, a moment later.
 #[utoipa::path(
     patch,
     path = "/auth/api/v1/users/me",
-    tag = "own account",
+    tag = "users/me",
     security(("access_token" = [])),
-    request_body = AccountChange,
-    responses((status = OK, description = "The account, as it is now.", body = User)),
+    request_body = UserChange,
+    responses((status = OK, description = "The user after the change.", body = User)),
     extensions(("x-problems" = json!(problems(&[&Common::NotFound]))))
 )]
 pub(super) async fn change(
     user: CurrentUser,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
-    Body(change): Body<AccountChange>,
+    Body(change): Body<UserChange>,
 ) -> Result<Json<User>, Problem> {
     let change = Change {
         email: None,
@@ -146,10 +146,10 @@ pub(super) async fn change(
 #[utoipa::path(
     post,
     path = "/auth/api/v1/users/me/email",
-    tag = "own account",
+    tag = "users/me",
     security(("access_token" = [])),
     request_body = EmailChange,
-    responses((status = OK, description = "The account, as it is now.", body = User)),
+    responses((status = OK, description = "The user after the change.", body = User)),
     extensions(("x-problems" = json!(problems(&[&Common::NotFound, &Error::EmailTaken, &Error::TooManyAttempts, &Error::Busy]))))
 )]
 pub(super) async fn change_email(
@@ -167,13 +167,13 @@ pub(super) async fn change_email(
     apply(app, user, cause, change).await
 }
 
-/// Deletes the account.
+/// Deletes the user.
 ///
 /// The password says that it is the user. The other services erase what they keep by event.
 #[utoipa::path(
     delete,
     path = "/auth/api/v1/users/me",
-    tag = "own account",
+    tag = "users/me",
     security(("access_token" = [])),
     request_body = Confirmation,
     responses((status = NO_CONTENT, description = "It is gone.")),

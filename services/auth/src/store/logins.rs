@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 /// A try to log in: the e-mail and the address, each as a digest.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
-    /// Of the e-mail in lower case, with or without an account.
+    /// Of the e-mail in lower case, whether a user has it or not.
     pub email_hash: String,
     /// Of the client's address.
     pub address_hash: String,
@@ -64,7 +64,7 @@ pub(crate) async fn failed(connection: &mut PgConnection, attempt: &Attempt) -> 
     Ok(())
 }
 
-/// Deletes the failures of an e-mail. Those of the address stay, because an attacker may log in to an account of their
+/// Deletes the failures of an e-mail. Those of the address stay, because an attacker may log in as a user of their
 /// own.
 pub(crate) async fn succeeded(
     connection: &mut PgConnection,

@@ -34,12 +34,12 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// The account's id, typed.
+    /// The user's id, typed.
     pub(crate) fn user_id(&self) -> UserId {
         self.id.into()
     }
 
-    /// The account's role, typed.
+    /// The user's role, typed.
     pub(crate) fn role(&self) -> Role {
         self.role
             .parse()
@@ -50,7 +50,7 @@ impl User {
 /// A user to be inserted.
 #[derive(Clone, Debug)]
 pub(crate) struct NewUser {
-    /// Unique among accounts.
+    /// Unique among users.
     pub email: Email,
     /// argon2id, as a PHC string.
     pub password_hash: String,

@@ -45,8 +45,8 @@ async fn wrong_unknown_and_disabled_have_one_answer() {
 #[tokio::test]
 async fn from_the_fifth_failure_in_a_row_an_address_is_slowed_down_known_or_not() {
     let stack = auth().await;
-    let account = stack.client.register(Role::Student).await;
-    for email in [account.email.as_str(), "nobody@example.com"] {
+    let user = stack.client.register(Role::Student).await;
+    for email in [user.email.as_str(), "nobody@example.com"] {
         let wrong = json!({"email": email, "password": "a wrong password"});
         for _ in 0..5 {
             assert_eq!(stack.client.post(LOGIN, &wrong).await.status, 401);
@@ -58,7 +58,7 @@ async fn from_the_fifth_failure_in_a_row_an_address_is_slowed_down_known_or_not(
             "{email}"
         );
     }
-    let right = json!({"email": account.email, "password": PASSWORD});
+    let right = json!({"email": user.email, "password": PASSWORD});
     eventually(
         Duration::from_secs(5),
         "the lock ends by itself",
@@ -68,14 +68,14 @@ async fn from_the_fifth_failure_in_a_row_an_address_is_slowed_down_known_or_not(
     assert_eq!(
         stack.auth.count("users_login_failure").await,
         1,
-        "a log-in that works clears the account's failures"
+        "a log-in that works clears the user's failures"
     );
 }
 
 #[tokio::test]
 async fn from_one_address_a_hundred_tries_may_fail_in_a_minute() {
     let stack = auth().await;
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     let url = stack.client.url(LOGIN);
     let login = async |email: &str, password: &str, forwarded: &str| {
         let body = json!({"email": email, "password": password});
@@ -107,7 +107,7 @@ async fn from_one_address_a_hundred_tries_may_fail_in_a_minute() {
         401,
         "the hundredth"
     );
-    let locked = login(&account.email, PASSWORD, "2001:db8::3").await;
+    let locked = login(&user.email, PASSWORD, "2001:db8::3").await;
     assert_eq!(locked.status(), 429);
     let wait: u64 = locked.headers()["retry-after"]
         .to_str()
@@ -117,7 +117,7 @@ async fn from_one_address_a_hundred_tries_may_fail_in_a_minute() {
     assert!((1..=60).contains(&wait), "{wait}");
     for elsewhere in ["2001:db8:0:1::1", "192.0.2.1", "no address"] {
         assert_eq!(
-            login(&account.email, PASSWORD, elsewhere).await.status(),
+            login(&user.email, PASSWORD, elsewhere).await.status(),
             200,
             "{elsewhere}"
         );
@@ -127,9 +127,7 @@ async fn from_one_address_a_hundred_tries_may_fail_in_a_minute() {
         .run("update users_login_address set since = since - interval '1 minute'")
         .await;
     assert_eq!(
-        login(&account.email, PASSWORD, "2001:db8::1")
-            .await
-            .status(),
+        login(&user.email, PASSWORD, "2001:db8::1").await.status(),
         200,
         "the minute is over"
     );

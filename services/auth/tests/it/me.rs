@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 use test_support::{
-    Account, Stack, Unit,
+    Stack, Unit, User,
     client::{Answer, PASSWORD, REGISTER},
     eventually,
 };
@@ -15,20 +15,20 @@ use uuid::Uuid;
 const ME: &str = "/auth/api/v1/users/me";
 const SOON: Duration = Duration::from_secs(5);
 
-async fn ask(stack: &Stack, method: Method, path: &str, account: &Account, body: Value) -> Answer {
+async fn ask(stack: &Stack, method: Method, path: &str, user: &User, body: Value) -> Answer {
     stack
         .client
-        .ask(method, path, Some(&account.token), Some(&body))
+        .ask(method, path, Some(&user.token), Some(&body))
         .await
         .expect("auth-service answers")
 }
 
 #[tokio::test]
-async fn ones_own_account_and_nobody_elses() {
+async fn ones_own_user_and_nobody_elses() {
     let stack = auth().await;
-    let account = stack.client.register(Role::Encadrant).await;
-    let me = stack.client.get(ME, &account).await;
-    assert_eq!((me.status, &me.body), (200, &account.body["user"]));
+    let user = stack.client.register(Role::Encadrant).await;
+    let me = stack.client.get(ME, &user).await;
+    assert_eq!((me.status, &me.body), (200, &user.body["user"]));
     assert_eq!(
         stack
             .client
@@ -38,9 +38,9 @@ async fn ones_own_account_and_nobody_elses() {
             .body["code"],
         "NO_TOKEN"
     );
-    let refresh = Account {
-        token: account.body["refresh_token"].as_str().unwrap().into(),
-        ..account.clone()
+    let refresh = User {
+        token: user.body["refresh_token"].as_str().unwrap().into(),
+        ..user.clone()
     };
     assert_eq!(
         stack.client.get(ME, &refresh).await.body["code"],
@@ -51,19 +51,19 @@ async fn ones_own_account_and_nobody_elses() {
         .auth
         .run(&format!(
             "delete from users_user where id = '{}'",
-            account.user_id
+            user.user_id
         ))
         .await;
-    assert_eq!(stack.client.get(ME, &account).await.status, 404);
+    assert_eq!(stack.client.get(ME, &user).await.status, 404);
 }
 
 #[tokio::test]
 async fn one_change_of_many_fields_is_one_event_and_no_change_is_none() {
     let stack = auth().await;
     let tap = stack.vhost.tap("auth.user.updated").await;
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     let change = json!({"first_name": " Jo ", "last_name": null, "phone": "+33 1", "locale": "fr"});
-    let changed = ask(&stack, Method::PATCH, ME, &account, change.clone()).await;
+    let changed = ask(&stack, Method::PATCH, ME, &user, change.clone()).await;
     assert_eq!(changed.status, 200, "{}", changed.body);
     for (field, value) in [
         ("first_name", "Jo"),
@@ -73,12 +73,12 @@ async fn one_change_of_many_fields_is_one_event_and_no_change_is_none() {
     ] {
         assert_eq!(changed.body[field], value);
     }
-    assert_eq!(stack.client.get(ME, &account).await.body, changed.body);
+    assert_eq!(stack.client.get(ME, &user).await.body, changed.body);
     for nothing in [change, json!({})] {
-        let same = ask(&stack, Method::PATCH, ME, &account, nothing).await;
+        let same = ask(&stack, Method::PATCH, ME, &user, nothing).await;
         assert_eq!((same.status, same.body), (200, changed.body.clone()));
     }
-    let cleared = ask(&stack, Method::PATCH, ME, &account, json!({"phone": null})).await;
+    let cleared = ask(&stack, Method::PATCH, ME, &user, json!({"phone": null})).await;
     assert_eq!(cleared.body["phone"], json!(null));
 
     let (first, second) = (
@@ -91,7 +91,7 @@ async fn one_change_of_many_fields_is_one_event_and_no_change_is_none() {
     );
     assert_eq!(
         first,
-        json!({"user_id": account.user_id, "email": account.email, "first_name": "Jo", "last_name": "",
+        json!({"user_id": user.user_id, "email": user.email, "first_name": "Jo", "last_name": "",
                "phone": "+33 1", "role": "student", "locale": "fr",
                "changes": ["first_name", "last_name", "locale", "phone"]})
     );
@@ -111,18 +111,15 @@ async fn one_change_of_many_fields_is_one_event_and_no_change_is_none() {
 #[tokio::test]
 async fn what_is_wrong_with_a_change_is_told_at_once_and_nothing_is_changed() {
     let stack = auth().await;
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     let bad = json!({"first_name": 1, "locale": null, "role": "admin", "email": "a@b.org", "is_active": false});
-    let refused = ask(&stack, Method::PATCH, ME, &account, bad).await;
+    let refused = ask(&stack, Method::PATCH, ME, &user, bad).await;
     let fields: Vec<&String> = refused.body["errors"].as_object().unwrap().keys().collect();
     assert_eq!(
         fields,
         ["email", "first_name", "is_active", "locale", "role"]
     );
-    assert_eq!(
-        stack.client.get(ME, &account).await.body,
-        account.body["user"]
-    );
+    assert_eq!(stack.client.get(ME, &user).await.body, user.body["user"]);
     let nobody = stack
         .client
         .ask(Method::PATCH, ME, None, Some(&json!({"first_name": "x"})))
@@ -134,7 +131,7 @@ async fn what_is_wrong_with_a_change_is_told_at_once_and_nothing_is_changed() {
 #[tokio::test]
 async fn the_email_changes_with_the_password_only_and_stays_unique() {
     let stack = auth().await;
-    let (account, other) = (
+    let (user, other) = (
         stack.client.register(Role::Student).await,
         stack.client.register(Role::Student).await,
     );
@@ -145,7 +142,7 @@ async fn the_email_changes_with_the_password_only_and_stays_unique() {
         &stack,
         Method::POST,
         path,
-        &account,
+        &user,
         change("new@example.com", "not the password"),
     )
     .await;
@@ -155,7 +152,7 @@ async fn the_email_changes_with_the_password_only_and_stays_unique() {
         &stack,
         Method::POST,
         path,
-        &account,
+        &user,
         change(&other.email.to_uppercase(), PASSWORD),
     )
     .await;
@@ -167,7 +164,7 @@ async fn the_email_changes_with_the_password_only_and_stays_unique() {
         &stack,
         Method::POST,
         path,
-        &account,
+        &user,
         change(" New@Example.com", PASSWORD),
     )
     .await;
@@ -184,17 +181,17 @@ async fn the_email_changes_with_the_password_only_and_stays_unique() {
 #[tokio::test]
 async fn whoever_finds_a_token_cannot_find_the_password_with_it() {
     let stack = auth().await;
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     let guess = json!({"current_password": "a guess at random"});
     for _ in 0..5 {
         assert_eq!(
-            ask(&stack, Method::DELETE, ME, &account, guess.clone())
+            ask(&stack, Method::DELETE, ME, &user, guess.clone())
                 .await
                 .status,
             400
         );
     }
-    let locked = ask(&stack, Method::DELETE, ME, &account, guess).await;
+    let locked = ask(&stack, Method::DELETE, ME, &user, guess).await;
     assert_eq!(
         (locked.status, &locked.body["code"]),
         (429, &json!("TOO_MANY_ATTEMPTS"))
@@ -203,18 +200,18 @@ async fn whoever_finds_a_token_cannot_find_the_password_with_it() {
 }
 
 #[tokio::test]
-async fn a_deleted_account_is_gone_and_announced() {
+async fn a_deleted_user_is_gone_and_announced() {
     let stack = auth().await;
     let tap = stack.vhost.tap("auth.user.deleted").await;
-    let account = stack.client.register(Role::Encadrant).await;
-    let missing = ask(&stack, Method::DELETE, ME, &account, json!({})).await;
+    let user = stack.client.register(Role::Encadrant).await;
+    let missing = ask(&stack, Method::DELETE, ME, &user, json!({})).await;
     assert_eq!(
         (missing.status, &missing.body["detail"]),
         (400, &json!("current_password: This field is required."))
     );
     let password = json!({"current_password": PASSWORD});
     assert_eq!(
-        ask(&stack, Method::DELETE, ME, &account, password.clone())
+        ask(&stack, Method::DELETE, ME, &user, password.clone())
             .await
             .status,
         204
@@ -222,7 +219,7 @@ async fn a_deleted_account_is_gone_and_announced() {
     let event = tap.hear(|_| true).await.json();
     assert_eq!(
         event["payload"],
-        json!({"user_id": account.user_id, "email": account.email})
+        json!({"user_id": user.user_id, "email": user.email})
     );
     assert_eq!(event["_meta"]["aggregate_version"], 2);
     for table in ["users_user", "users_session"] {
@@ -233,9 +230,9 @@ async fn a_deleted_account_is_gone_and_announced() {
         (Method::PATCH, json!({"first_name": "x"})),
         (Method::GET, json!({})),
     ] {
-        assert_eq!(ask(&stack, method, ME, &account, body).await.status, 404);
+        assert_eq!(ask(&stack, method, ME, &user, body).await.status, 404);
     }
-    let again = json!({"email": account.email, "password": PASSWORD});
+    let again = json!({"email": user.email, "password": PASSWORD});
     assert_eq!(stack.client.post(LOGIN, &again).await.status, 401);
     assert_eq!(
         stack.client.post(REGISTER, &again).await.status,
@@ -247,17 +244,17 @@ async fn a_deleted_account_is_gone_and_announced() {
 #[tokio::test]
 async fn the_profile_is_linked_whatever_order_the_words_about_it_arrive_in() {
     let mut stack = auth().await;
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     stack.start_units(&[Unit::AuthConsumer]).await;
     let student_id = Uuid::now_v7();
     let publish = async |key: &str, version: i64| {
-        let event = json!({"payload": {"student_id": student_id, "user_id": account.user_id},
+        let event = json!({"payload": {"student_id": student_id, "user_id": user.user_id},
                            "_meta": {"aggregate_version": version}});
         stack.vhost.publish(key, event.to_string()).await;
     };
     publish("student.created", 1).await;
     let linked = eventually(SOON, "the link", async || {
-        let login = json!({"email": account.email, "password": PASSWORD});
+        let login = json!({"email": user.email, "password": PASSWORD});
         let body = stack.client.post(LOGIN, &login).await.body;
         (body["user"]["profile_id"] == student_id.to_string()).then_some(body)
     })

@@ -7,12 +7,6 @@ use test_support::{Stack, Unit, openapi, stack::Links};
 async fn the_openapi_document_is_true() {
     let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::Auth]).await;
-    let account = stack.client.register(Role::Student).await;
-    openapi::assert_described(
-        &stack.client,
-        &account,
-        "auth",
-        &auth_service::http::openapi(),
-    )
-    .await;
+    let user = stack.client.register(Role::Student).await;
+    openapi::assert_described(&stack.client, &user, "auth", &auth_service::http::openapi()).await;
 }

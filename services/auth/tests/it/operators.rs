@@ -48,16 +48,14 @@ async fn an_administrator_is_made_on_the_server_and_announced() {
         !again.exit(Duration::from_secs(10)).await.success(),
         "the e-mail is taken"
     );
-    again
-        .line("there is an account with this e-mail already")
-        .await;
+    again.line("a user with this e-mail exists already").await;
     std::fs::remove_file(file).unwrap();
 }
 
 #[tokio::test]
 async fn rotating_the_keys_logs_nobody_out() {
     let stack = auth().await;
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     Process::run(
         "auth-service",
         &["keys", "rotate"],
@@ -78,7 +76,7 @@ async fn rotating_the_keys_logs_nobody_out() {
     assert_eq!(
         restarted
             .client
-            .get("/auth/api/v1/users/me", &account)
+            .get("/auth/api/v1/users/me", &user)
             .await
             .status,
         200
@@ -90,7 +88,7 @@ async fn rotating_the_keys_logs_nobody_out() {
     assert_eq!(keys.status, 405);
     let keys = restarted
         .client
-        .get("/auth/.well-known/jwks.json", &account)
+        .get("/auth/.well-known/jwks.json", &user)
         .await;
     assert_eq!(keys.body["keys"].as_array().unwrap().len(), 2);
     assert!(!keys.body.to_string().contains("\"d\""), "no private part");

@@ -206,7 +206,7 @@ async fn while_the_database_is_away_the_answer_is_503_and_afterwards_all_is_well
 
 /// Whoever hangs up must not leave an open transaction that swallows what others write (sqlx 0.9.0).
 #[tokio::test]
-async fn clients_that_hang_up_cost_nobody_an_account() {
+async fn clients_that_hang_up_cost_nobody_a_user() {
     let stack = auth().await;
     let impatient = reqwest::Client::builder()
         .timeout(Duration::from_millis(60))
@@ -215,13 +215,13 @@ async fn clients_that_hang_up_cost_nobody_an_account() {
     let url = format!("http://{}{REGISTER}", stack.http(Unit::Auth));
     join_all((0..40).map(|_| impatient.post(&url).json(&newcomer(Role::Student)).send())).await;
     let answers = join_all((0..20).map(|_| stack.client.register(Role::Student))).await;
-    for account in answers {
+    for user in answers {
         assert!(
             stack
                 .auth
                 .is(&format!(
                     "exists (select from users_user where id = '{}')",
-                    account.user_id
+                    user.user_id
                 ))
                 .await
         );

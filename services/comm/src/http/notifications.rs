@@ -26,7 +26,7 @@ const MAX_PAGE: i64 = 1_000_000;
 pub(super) struct Notification {
     /// The notification.
     id: Uuid,
-    /// Who is told.
+    /// The user whose inbox holds it.
     user_id: Uuid,
     /// Channel: `email`, `push` or `system` (the inbox).
     #[serde(rename = "type")]

@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub(crate) struct Notification {
     /// The notification.
     pub id: Uuid,
-    /// Who is told.
+    /// The user whose inbox holds it.
     pub user_id: Uuid,
     /// Channel: `email`, `push` or `system` (the inbox).
     pub channel: String,

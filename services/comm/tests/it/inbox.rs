@@ -4,32 +4,27 @@ use events::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-use test_support::{Account, Stack, eventually};
+use test_support::{Stack, User, eventually};
 use uuid::Uuid;
 
 const LIST: &str = "/comm/api/notifications/";
 
-async fn welcomed(stack: &Stack, role: Role) -> (Account, Value) {
-    let account = stack.client.register(role).await;
+async fn welcomed(stack: &Stack, role: Role) -> (User, Value) {
+    let user = stack.client.register(role).await;
     let first = eventually(Duration::from_secs(5), "a welcome", async || {
-        stack
-            .client
-            .notifications(&account)
-            .await
-            .into_iter()
-            .next()
+        stack.client.notifications(&user).await.into_iter().next()
     })
     .await;
-    (account, first)
+    (user, first)
 }
 
 /// More notices than a page, the newest last.
-async fn add_notices(stack: &Stack, account: &Account, number: i32) {
+async fn add_notices(stack: &Stack, user: &User, number: i32) {
     let add = format!(
         "insert into communications_notification (id, user_id, kind, source_event, type, title, content, created_at)
          select gen_random_uuid(), '{}', 'test', gen_random_uuid(), 'system', 'Notice ' || i, '', now() + i * interval '1 ms'
          from generate_series(1, {number}) as i",
-        account.user_id
+        user.user_id
     );
     stack.comm.run(&add).await;
 }
@@ -123,14 +118,14 @@ async fn a_user_sees_and_marks_only_what_is_theirs() {
 #[tokio::test]
 async fn lists_are_newest_first_in_pages_or_bare() {
     let stack = Stack::start().await;
-    let (account, _) = welcomed(&stack, Role::Student).await;
-    add_notices(&stack, &account, 120).await;
-    let bare = stack.client.notifications(&account).await;
+    let (user, _) = welcomed(&stack, Role::Student).await;
+    add_notices(&stack, &user, 120).await;
+    let bare = stack.client.notifications(&user).await;
     assert_eq!(bare.len(), 100);
     assert_eq!(bare[0]["title"], "Notice 120");
     let bare = reqwest::Client::new()
         .get(stack.client.url(LIST))
-        .bearer_auth(&account.token)
+        .bearer_auth(&user.token)
         .send()
         .await
         .unwrap();
@@ -141,7 +136,7 @@ async fn lists_are_newest_first_in_pages_or_bare() {
         .unwrap()
         .strip_suffix(">; rel=\"next\"")
         .unwrap();
-    let next = stack.client.get(next, &account).await.body;
+    let next = stack.client.get(next, &user).await.body;
     assert_eq!(
         (next["page"].clone(), next["data"].as_array().unwrap().len()),
         (json!(2), 21)
@@ -149,7 +144,7 @@ async fn lists_are_newest_first_in_pages_or_bare() {
 
     let page = stack
         .client
-        .get(&format!("{LIST}?page=3&limit=50"), &account)
+        .get(&format!("{LIST}?page=3&limit=50"), &user)
         .await
         .body;
     let numbers = json!({"total": 121, "page": 3, "per_page": 50, "total_pages": 3});
@@ -164,19 +159,19 @@ async fn lists_are_newest_first_in_pages_or_bare() {
 
     let empty = stack
         .client
-        .get(&format!("{LIST}?type=email&limit=10"), &account)
+        .get(&format!("{LIST}?type=email&limit=10"), &user)
         .await
         .body;
     assert_eq!(empty["total"], 0);
     let unread = stack
         .client
-        .get(&format!("{LIST}?unread=false"), &account)
+        .get(&format!("{LIST}?unread=false"), &user)
         .await
         .body;
     assert_eq!(unread, json!([]));
     let wrong = stack
         .client
-        .get(&format!("{LIST}?page=0&limit=101&unread=maybe"), &account)
+        .get(&format!("{LIST}?page=0&limit=101&unread=maybe"), &user)
         .await;
     assert_eq!(wrong.status, 400);
     assert_eq!(
@@ -188,7 +183,7 @@ async fn lists_are_newest_first_in_pages_or_bare() {
     assert_eq!(
         stack
             .client
-            .get(&format!("{LIST}?promotion=2026"), &account)
+            .get(&format!("{LIST}?promotion=2026"), &user)
             .await
             .status,
         200,

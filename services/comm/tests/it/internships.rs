@@ -1,4 +1,4 @@
-//! What students are told about their internships.
+//! The notifications about internships.
 
 use events::{Event, catalogue::EVENTS, profile::StudentCreated};
 use serde_json::{Value, json};

@@ -29,15 +29,15 @@ async fn ones_own_profile_follows_the_registration() {
     assert!(early.body["hint"].is_string(), "{}", early.body);
 
     stack.start_units(&[Unit::ProfileConsumer]).await;
-    for account in [student, encadrant] {
+    for user in [student, encadrant] {
         let profile = eventually(Duration::from_secs(5), "a profile", async || {
-            let response = stack.client.get(ME, &account).await;
+            let response = stack.client.get(ME, &user).await;
             (response.status == 200).then_some(response.body)
         })
         .await;
-        assert_eq!(profile["user_id"], account.user_id.to_string());
+        assert_eq!(profile["user_id"], user.user_id.to_string());
         for field in ["email", "first_name", "last_name", "phone", "role"] {
-            assert_eq!(profile[field], account.body["user"][field], "{field}");
+            assert_eq!(profile[field], user.body["user"][field], "{field}");
         }
     }
     let anonymous = stack.client.ask(reqwest::Method::GET, ME, None, None).await;
@@ -48,10 +48,10 @@ async fn ones_own_profile_follows_the_registration() {
 async fn the_openapi_document_is_true() {
     let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::Auth, Unit::Profile]).await;
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     openapi::assert_described(
         &stack.client,
-        &account,
+        &user,
         "profile",
         &profile_service::http::openapi(),
     )
