@@ -13,6 +13,9 @@ use tokio::{
     time::sleep,
 };
 
+/// The most bytes that are handed on at once.
+const LARGEST: usize = 16 * 1024;
+
 /// What a proxy does, to the connections there are and to new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -28,11 +31,13 @@ pub enum Mode {
     AcceptThenClose,
     /// Everything arrives, this much later in each direction.
     Latency(Duration),
+    /// Everything arrives, at no more than so many bytes a second for each connection and direction.
+    BytesPerSecond(u32),
 }
 
 impl Mode {
     fn lets_live(self) -> bool {
-        matches!(self, Mode::Pass | Mode::BlackHole | Mode::Latency(_))
+        !matches!(self, Mode::Refuse | Mode::Reset | Mode::AcceptThenClose)
     }
 }
 
@@ -50,6 +55,8 @@ struct State {
     mode: Mode,
     /// Connections of an older era end.
     era: u64,
+    /// Connections from before the last time are forgotten.
+    forgotten: u64,
 }
 
 impl Proxy {
@@ -63,6 +70,7 @@ impl Proxy {
         let (state, watching) = watch::channel(State {
             mode: Mode::Pass,
             era: 0,
+            forgotten: 0,
         });
         let task = tokio::spawn(accept(listener, address, target, watching));
         Self {
@@ -80,6 +88,12 @@ impl Proxy {
     /// Resets the connections there are; new ones are not affected.
     pub fn cut(&self) {
         self.state.send_modify(|state| state.era += 1);
+    }
+
+    /// Forgets the connections there are, as a firewall does that loses its table: from now on what either side sends
+    /// vanishes, and neither side learns that the other one closes. New connections are not affected.
+    pub fn forget(&self) {
+        self.state.send_modify(|state| state.forgotten += 1);
     }
 }
 
@@ -124,7 +138,7 @@ async fn accept(
 
 /// Carries one connection until it ends or the proxy ends it.
 async fn carry(mut client: TcpStream, target: SocketAddr, mut state: watch::Receiver<State>) {
-    let State { mode, era } = *state.borrow();
+    let State { mode, era, .. } = *state.borrow();
     if mode.lets_live() {
         let Ok(mut server) = TcpStream::connect(target).await else {
             return;
@@ -161,9 +175,11 @@ async fn pump(
     mut to: WriteHalf<'_>,
     mut state: watch::Receiver<State>,
 ) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
+    let forgotten = state.borrow().forgotten;
+    let mut buffer = vec![0; LARGEST];
     loop {
-        let read = from.read(&mut buffer).await?;
+        let mode = state.borrow().mode;
+        let read = from.read(&mut buffer[..chunk(mode)]).await;
         if state
             .wait_for(|state| state.mode != Mode::BlackHole)
             .await
@@ -171,13 +187,38 @@ async fn pump(
         {
             return Ok(());
         }
-        let mode = state.borrow().mode;
-        if let Mode::Latency(latency) = mode {
-            sleep(latency).await;
+        let State {
+            mode,
+            forgotten: now,
+            ..
+        } = *state.borrow();
+        if now != forgotten {
+            if read.is_ok_and(|read| read > 0) {
+                continue;
+            }
+            // The other side must not learn that this one has closed, as long as the proxy lives.
+            while state.changed().await.is_ok() {}
+            return Ok(());
+        }
+        let read = read?;
+        match mode {
+            Mode::Latency(latency) => sleep(latency).await,
+            Mode::BytesPerSecond(rate) => {
+                sleep(Duration::from_secs_f64(read as f64 / f64::from(rate))).await;
+            }
+            _ => {}
         }
         if read == 0 {
             return to.shutdown().await;
         }
         to.write_all(&buffer[..read]).await?;
+    }
+}
+
+/// How many bytes are handed on at once. A slow link hands on a little at a time, so that it keeps its rate.
+fn chunk(mode: Mode) -> usize {
+    match mode {
+        Mode::BytesPerSecond(rate) => (rate as usize / 20).clamp(1, LARGEST),
+        _ => LARGEST,
     }
 }

@@ -158,6 +158,39 @@ async fn a_proxy_passes_and_stalls_and_delays() {
 }
 
 #[tokio::test]
+async fn a_proxy_limits_the_bytes_of_a_second() {
+    let proxy = Proxy::to(echo().await).await;
+    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    proxy.set(Mode::BytesPerSecond(10_000));
+    assert_eq!(ping(&mut stream).await.unwrap(), b'x');
+    let began = Instant::now();
+    stream.write_all(&[0; 3_000]).await.unwrap();
+    stream.read_exact(&mut [0; 3_000]).await.unwrap();
+    let elapsed = began.elapsed();
+    assert!(
+        elapsed >= Duration::from_millis(290) && elapsed < Duration::from_secs(5),
+        "{elapsed:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_forgets_the_connections_there_are_and_serves_new_ones() {
+    let proxy = Proxy::to(echo().await).await;
+    let mut old = TcpStream::connect(proxy.address).await.unwrap();
+    assert_eq!(ping(&mut old).await.unwrap(), b'x');
+    proxy.forget();
+    timeout(MOMENT, ping(&mut old))
+        .await
+        .expect_err("it is neither handed on nor closed");
+    let mut new = TcpStream::connect(proxy.address).await.unwrap();
+    assert_eq!(ping(&mut new).await.unwrap(), b'x');
+    proxy.set(Mode::Pass);
+    timeout(MOMENT, old.read_u8())
+        .await
+        .expect_err("it stays forgotten");
+}
+
+#[tokio::test]
 async fn a_proxy_refuses_resets_closes_and_cuts() {
     let proxy = Proxy::to(echo().await).await;
     let connect = || TcpStream::connect(proxy.address);
