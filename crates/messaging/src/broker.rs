@@ -157,13 +157,24 @@ impl BrokerError {
 
     /// Whether the login lacks the permission. The broker then closes the channel.
     pub(crate) fn is_refused(&self) -> bool {
-        const ACCESS_REFUSED: u16 = 403;
+        self.code() == Some(403)
+    }
+
+    /// Whether the broker refused a message for what it is: no permission for its key (403), or a wrong property or
+    /// size (406, 311). Another publisher's message may pass over the same link. A missing exchange (404) is not the
+    /// message's fault.
+    pub(crate) fn is_of_message(&self) -> bool {
+        matches!(self.code(), Some(403 | 406 | 311))
+    }
+
+    /// The reply code with which the broker closed the channel (AMQP 0-9-1, constants).
+    fn code(&self) -> Option<u16> {
         match self {
             BrokerError::Amqp(error) => match error.kind() {
-                lapin::ErrorKind::ProtocolError(error) => error.get_id() == ACCESS_REFUSED,
-                _ => false,
+                lapin::ErrorKind::ProtocolError(error) => Some(error.get_id()),
+                _ => None,
             },
-            _ => false,
+            _ => None,
         }
     }
 }

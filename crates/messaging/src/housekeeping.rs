@@ -7,15 +7,21 @@
 //! A process that loses the lock sets its gauges to NaN, which stands for "not measured": a value that it measured
 //! last would never change again. `max()` in Prometheus passes over NaN, so a rule sees the value of the holder.
 
+use crate::floor::Floor;
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::{fmt::Display, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// The key of the advisory lock: "medtrack" in ASCII.
 const LOCK: i64 = 0x6d65_6474_7261_636b;
 /// The pause between two rounds, and between two tries to take the lock.
 const EVERY: Duration = Duration::from_secs(5);
+/// How long a round purges. When rows are left, the next round follows at once, so that the purge keeps up with what is
+/// written.
+const PURGE: Duration = Duration::from_secs(3);
+/// How many rows one statement deletes.
+const PURGE_BATCH: i64 = 2_000;
 /// A round that takes longer has lost its connection.
 const ROUND: Duration = Duration::from_secs(30);
 const STATES: [&str; 2] = ["waiting", "dead"];
@@ -25,6 +31,7 @@ pub struct Housekeeping {
     options: Arc<PgConnectOptions>,
     connection: Option<PgConnection>,
     holds_lock: bool,
+    floor: Floor,
 }
 
 impl Housekeeping {
@@ -34,23 +41,26 @@ impl Housekeeping {
             options: pool.connect_options(),
             connection: None,
             holds_lock: false,
+            floor: Floor::unknown(),
         }
     }
 
     /// Runs until `stop`, and waits for a database that does not answer.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
+            let mut pause = EVERY;
             tokio::select! {
                 () = stop.cancelled() => break,
                 done = timeout(ROUND, self.round()) => match done {
-                    Ok(Ok(())) => {}
+                    Ok(Ok(Purged::Enough)) => {}
+                    Ok(Ok(Purged::Partly)) => pause = Duration::ZERO,
                     Ok(Err(error)) => self.lose(error),
                     Err(_) => self.lose(format_args!("no answer within {} s", ROUND.as_secs())),
                 },
             }
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
         // The next holder need not wait until the server notices that this process has ended.
@@ -59,7 +69,7 @@ impl Housekeeping {
         }
     }
 
-    async fn round(&mut self) -> sqlx::Result<()> {
+    async fn round(&mut self) -> sqlx::Result<Purged> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             None => self
@@ -72,11 +82,12 @@ impl Housekeeping {
                     .fetch_one(&mut *connection)
                     .await?;
         }
-        if self.holds_lock {
-            measure(connection).await?;
-            purge(connection).await?;
+        if !self.holds_lock {
+            return Ok(Purged::Enough);
         }
-        Ok(())
+        let purged = purge(connection).await?;
+        measure(connection, &mut self.floor).await?;
+        Ok(purged)
     }
 
     /// Drops the connection, and with it the lock.
@@ -85,6 +96,7 @@ impl Housekeeping {
             tracing::warn!("The outbox cannot be counted and purged: {cause}");
         }
         if std::mem::take(&mut self.holds_lock) {
+            self.floor = Floor::unknown();
             forget();
         }
     }
@@ -94,6 +106,7 @@ struct Outbox {
     depth: f64,
     age: f64,
     unroutable: f64,
+    refused: f64,
 }
 
 impl Outbox {
@@ -101,6 +114,7 @@ impl Outbox {
         metrics::gauge!("medtrack_outbox_depth").set(self.depth);
         metrics::gauge!("medtrack_outbox_age_seconds").set(self.age);
         metrics::gauge!("medtrack_outbox_unroutable").set(self.unroutable);
+        metrics::gauge!("medtrack_outbox_refused").set(self.refused);
     }
 }
 
@@ -115,6 +129,7 @@ fn forget() {
         depth: f64::NAN,
         age: f64::NAN,
         unroutable: f64::NAN,
+        refused: f64::NAN,
     }
     .set();
     for state in STATES {
@@ -122,15 +137,23 @@ fn forget() {
     }
 }
 
-async fn measure(connection: &mut PgConnection) -> sqlx::Result<()> {
+async fn measure(connection: &mut PgConnection, floor: &mut Floor) -> sqlx::Result<()> {
+    let is_due = floor.is_due();
     let outbox = sqlx::query!(
         r#"select count(*) as "depth!",
                   coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as "age!",
-                  count(*) filter (where unroutable_at is not null) as "unroutable!"
-           from outbox where published_at is null"#
+                  count(*) filter (where unroutable_at is not null) as "unroutable!",
+                  count(*) filter (where refused_at is not null) as "refused!",
+                  least(min(created_at), now() - make_interval(secs => $2)) as "oldest!"
+           from outbox where published_at is null and created_at >= coalesce($1::timestamptz, '-infinity')"#,
+        floor.created_at(),
+        Floor::MARGIN_SECONDS,
     )
     .fetch_one(&mut *connection)
     .await?;
+    if is_due {
+        floor.raise(outbox.oldest);
+    }
     let parked = sqlx::query!(
         r#"select state as "state!",
                   count(event_id) as "count!",
@@ -143,6 +166,7 @@ async fn measure(connection: &mut PgConnection) -> sqlx::Result<()> {
         depth: outbox.depth as f64,
         age: outbox.age,
         unroutable: outbox.unroutable as f64,
+        refused: outbox.refused as f64,
     }
     .set();
     for state in STATES {
@@ -154,22 +178,39 @@ async fn measure(connection: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Deletes published rows after a week and inbox ids after 90 days, a small batch at a time. After that the services'
-/// unique keys, versions and tombstones still keep a copy from having an effect.
-async fn purge(connection: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!(
-        "delete from outbox where event_id in (
-             select event_id from outbox where published_at < now() - interval '7 days' limit 1000)"
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!(
-        "delete from inbox where event_id in (
-             select event_id from inbox i where received_at < now() - interval '90 days'
-               and not exists (select from parked_event p where p.event_id = i.event_id)
-             limit 1000)"
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+/// Whether a round has deleted all that is old enough.
+enum Purged {
+    Enough,
+    Partly,
+}
+
+/// Deletes published rows after three days and inbox ids after 90 days, batch after batch, for at most [`PURGE`]. After
+/// that the services' unique keys, versions and tombstones still keep a copy from having an effect.
+async fn purge(connection: &mut PgConnection) -> sqlx::Result<Purged> {
+    let end = Instant::now() + PURGE;
+    loop {
+        let outbox = sqlx::query!(
+            "delete from outbox where event_id = any(array(
+                 select event_id from outbox where published_at < now() - interval '3 days' limit $1))",
+            PURGE_BATCH
+        )
+        .execute(&mut *connection)
+        .await?;
+        let inbox = sqlx::query!(
+            "delete from inbox where event_id = any(array(
+                 select event_id from inbox i where received_at < now() - interval '90 days'
+                   and not exists (select from parked_event p where p.event_id = i.event_id)
+                 limit $1))",
+            PURGE_BATCH
+        )
+        .execute(&mut *connection)
+        .await?;
+        let is_full = |deleted: u64| deleted >= PURGE_BATCH.unsigned_abs();
+        if !is_full(outbox.rows_affected()) && !is_full(inbox.rows_affected()) {
+            return Ok(Purged::Enough);
+        }
+        if Instant::now() >= end {
+            return Ok(Purged::Partly);
+        }
+    }
 }

@@ -36,6 +36,7 @@ mod cause;
 mod config;
 mod consumer;
 mod failure;
+mod floor;
 mod handlers;
 mod housekeeping;
 mod inbox;

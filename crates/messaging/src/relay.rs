@@ -9,22 +9,24 @@
 mod publish;
 mod sweep;
 
-pub(crate) use publish::publish_batch;
+pub(crate) use publish::Link;
 
 use crate::{
     Status,
     broker::{self, Broker, BrokerError, CALL, cause, within},
+    floor::Floor,
     outbox::Outgoing,
     topology,
 };
 use lapin::{Channel, Connection, options::ConfirmSelectOptions};
+use publish::Receipt;
 use rand::RngExt as _;
-use sqlx::{Connection as _, PgConnection, PgPool};
-use std::time::Duration;
+use sqlx::{PgConnection, PgPool};
+use std::{mem, slice, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How many events are published before their confirms are awaited together.
+/// The most events that are published before their confirms are awaited together.
 const BATCH: usize = 256;
 /// How often a batch is tried again before it is left to the sweep.
 const RETRIES: u32 = 2;
@@ -43,16 +45,12 @@ pub struct Relay {
     handed_over: mpsc::Receiver<Outgoing>,
     database: Option<PgConnection>,
     link: Option<Link>,
+    floor: Floor,
+    /// How many events the next batch has. A batch that took too long is halved, so that a slow link gets ahead.
+    size: usize,
     /// A whole round of tries has failed: events that are handed over are left to the sweep.
     gave_up: bool,
     status: Status,
-}
-
-#[derive(Debug)]
-struct Link {
-    /// Closes the connection when dropped.
-    connection: Connection,
-    channel: Channel,
 }
 
 impl Relay {
@@ -64,6 +62,8 @@ impl Relay {
             handed_over,
             database: None,
             link: None,
+            floor: Floor::unknown(),
+            size: BATCH,
             gave_up: false,
             status,
         }
@@ -81,36 +81,49 @@ impl Relay {
         let mut next_sweep = Instant::now();
         while !stop.is_cancelled() {
             let is_open = !self.handed_over.is_closed() || !self.handed_over.is_empty();
+            // A sweep that is due is not put off by events that are handed over, and leaves them a turn after it.
+            if Instant::now() >= next_sweep {
+                next_sweep = self.sweep_once(&stop).await;
+            }
+            let size = self.size;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                _ = self.handed_over.recv_many(&mut events, BATCH), if is_open => {
+                _ = self.handed_over.recv_many(&mut events, size), if is_open => {
+                    let events = mem::take(&mut events);
                     if !self.gave_up {
-                        self.publish(&events, &stop).await;
+                        self.publish(events, &stop).await;
                     }
-                    events.clear();
                 }
-                () = tokio::time::sleep_until(next_sweep) => {
-                    let is_new = tokio::select! {
-                        () = stop.cancelled() => continue,
-                        is_new = self.reconnect() => is_new,
-                    };
-                    let age = if is_new { Duration::ZERO } else { SWEEP_AGE };
-                    self.sweep(age, &stop).await;
-                    let jitter = rand::rng().random_range(0.8..=1.2);
-                    next_sweep = Instant::now() + SWEEP_EVERY.mul_f64(jitter);
-                }
+                () = tokio::time::sleep_until(next_sweep) => {}
             }
         }
         self.handed_over.close();
         while self.link.is_some() && self.handed_over.recv_many(&mut events, BATCH).await > 0 {
-            self.publish(&events, &stop).await;
-            events.clear();
+            self.publish(mem::take(&mut events), &stop).await;
         }
         if let Some(link) = self.link.take() {
             let close = link.connection.close(200, "stopped".into());
             let _ = within("closing", Duration::from_secs(1), close).await;
         }
+    }
+
+    /// Sweeps, over a new connection when the last one was lost. Returns when the next sweep is due.
+    async fn sweep_once(&mut self, stop: &CancellationToken) -> Instant {
+        let is_new = tokio::select! {
+            () = stop.cancelled() => return Instant::now(),
+            is_new = self.reconnect() => is_new,
+        };
+        let mut age = SWEEP_AGE;
+        if is_new {
+            age = Duration::ZERO;
+            self.floor = Floor::unknown();
+        }
+        if self.sweep(age, stop).await {
+            return Instant::now();
+        }
+        let jitter = rand::rng().random_range(0.8..=1.2);
+        Instant::now() + SWEEP_EVERY.mul_f64(jitter)
     }
 
     /// Notices a connection that was lost while idle, and makes a new one. True when it made one: then every older
@@ -138,9 +151,7 @@ impl Relay {
     async fn connect(&mut self) -> Result<(), BrokerError> {
         let connection = self.broker.connect("publish").await?;
         topology::ensure(&connection, &self.broker).await?;
-        let channel = broker::channel(&connection).await?;
-        let select = channel.confirm_select(ConfirmSelectOptions::default());
-        within("selecting confirms", CALL, select).await?;
+        let channel = confirming(&connection).await?;
         self.link = Some(Link {
             connection,
             channel,
@@ -159,16 +170,22 @@ impl Relay {
         self.status.unhealthy(cause);
     }
 
-    /// Publishes events. After a failure it tries again over a new connection, then leaves the events to the sweep and
-    /// returns false.
-    async fn publish(&mut self, events: &[Outgoing], stop: &CancellationToken) -> bool {
+    /// Publishes events. After a failure it tries the rest again over a new connection, then leaves it to the sweep.
+    /// Returns what is left.
+    async fn publish(
+        &mut self,
+        mut events: Vec<Outgoing>,
+        stop: &CancellationToken,
+    ) -> Vec<Outgoing> {
         let mut tries = 0;
         loop {
-            let error = match self.try_publish(events).await {
-                Ok(()) => return true,
-                Err(error) => error,
+            let Err(error) = self.try_publish(&mut events, stop).await else {
+                return events;
             };
             self.lose(&error);
+            if events.is_empty() {
+                return events;
+            }
             let cause = cause(&error);
             if tries == RETRIES || stop.is_cancelled() {
                 if !self.gave_up {
@@ -180,7 +197,7 @@ impl Relay {
                     });
                 }
                 self.gave_up = true;
-                return false;
+                return events;
             }
             tries += 1;
             tracing::warn!(
@@ -190,37 +207,72 @@ impl Relay {
         }
     }
 
-    async fn try_publish(&mut self, events: &[Outgoing]) -> Result<(), BrokerError> {
-        if self.link.is_none() {
-            self.connect().await?;
+    /// Publishes batch after batch, and takes out of `events` what is settled.
+    async fn try_publish(
+        &mut self,
+        events: &mut Vec<Outgoing>,
+        stop: &CancellationToken,
+    ) -> Result<(), BrokerError> {
+        while !events.is_empty() {
+            if self.link.is_none() {
+                self.connect().await?;
+            }
+            let Some(link) = &mut self.link else {
+                return Err(BrokerError::Closed);
+            };
+            let batch = &events[..events.len().min(self.size)];
+            let mut receipt = link.publish(batch, &self.broker, Some(stop)).await;
+            if receipt.fault.is_some() && link.is_closed_alone() {
+                publish_each(link, batch, &self.broker, &mut receipt).await;
+            }
+            receipt.report(batch);
+            self.size = match receipt.fault {
+                Some(BrokerError::Timeout(_)) => (batch.len() / 2).max(1),
+                Some(_) => self.size,
+                None => (self.size * 2).min(BATCH),
+            };
+            if let Err(error) = self.mark(&receipt).await {
+                // Unmarked rows are published once more; consumers recognise their ids.
+                tracing::warn!("Published events could not be marked in the outbox: {error}");
+            }
+            events.retain(|event| !receipt.settles(event.event_id));
+            if let Some(fault) = receipt.fault {
+                return Err(fault);
+            }
         }
-        let Some(link) = &self.link else {
-            return Err(BrokerError::Closed);
-        };
-        let publishing = publish_batch(&link.channel, events, &self.broker);
-        let receipt = within("publishing", CALL, publishing).await?;
-        receipt.report(events);
-        let is_complete = receipt.len() == events.len();
-        if let Err(error) = self.mark(receipt).await {
-            // Unmarked rows are published once more; consumers recognise their ids.
-            tracing::warn!("Published events could not be marked in the outbox: {error}");
-            self.database = None;
-        }
-        if is_complete {
-            Ok(())
-        } else {
-            Err(BrokerError::Nacked)
-        }
+        Ok(())
     }
+}
 
-    /// The relay's own connection. Its commits need not be durable: a lost mark costs one more copy.
-    async fn database(&mut self) -> sqlx::Result<&mut PgConnection> {
-        if self.database.is_none() {
-            let options = (*self.pool.connect_options())
-                .clone()
-                .options([("synchronous_commit", "off")]);
-            self.database = Some(PgConnection::connect_with(&options).await?);
+/// Publishes the rest of a batch one by one, after the broker has closed its channel because of one of the events. An
+/// event that is refused alone is set aside.
+async fn publish_each(
+    link: &mut Link,
+    events: &[Outgoing],
+    broker: &Broker,
+    receipt: &mut Receipt,
+) {
+    receipt.fault = link.reopen().await.err();
+    for event in events {
+        if receipt.fault.is_some() {
+            return;
         }
-        self.database.as_mut().ok_or(sqlx::Error::WorkerCrashed)
+        if receipt.settles(event.event_id) {
+            continue;
+        }
+        let one = link.publish(slice::from_ref(event), broker, None).await;
+        receipt.absorb(one);
+        if let Some(fault) = receipt.fault.take_if(|fault| fault.is_of_message()) {
+            receipt.refused.insert(event.event_id, cause(&fault));
+            receipt.fault = link.reopen().await.err();
+        }
     }
+}
+
+/// Opens a channel with publisher confirms.
+pub(crate) async fn confirming(connection: &Connection) -> Result<Channel, BrokerError> {
+    let channel = broker::channel(connection).await?;
+    let select = channel.confirm_select(ConfirmSelectOptions::default());
+    within("selecting confirms", CALL, select).await?;
+    Ok(channel)
 }

@@ -213,6 +213,16 @@ impl Vhost {
             .expect("in JSON")
     }
 
+    /// Lets the administrator publish under these routing keys only, a regular expression; each new channel reads it.
+    ///
+    /// # Panics
+    /// When RabbitMQ refuses.
+    pub async fn allow_keys(&self, pattern: &str) {
+        let path = format!("topic-permissions/{}/{}", self.name, login());
+        let permission = json!({"exchange": EXCHANGE, "write": pattern, "read": ".*"});
+        manage(reqwest::Method::PUT, &path, &permission).await;
+    }
+
     /// A channel of the test's own, for what this module has no word for.
     ///
     /// # Panics

@@ -4,15 +4,17 @@ use crate::{
     Broker, BrokerError,
     broker::{self, CALL, within},
     outbox::Outgoing,
-    relay, topology,
+    relay::{self, Link},
+    topology,
 };
 use events::{EventId, topology::EXCHANGE};
 use futures_util::StreamExt as _;
 use lapin::{
     message::Delivery,
-    options::{BasicConsumeOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions},
+    options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions},
     types::FieldTable,
 };
+use std::slice;
 use uuid::Uuid;
 
 /// Publishes an event and waits for the broker's confirm. Returns false when no queue received it.
@@ -24,27 +26,20 @@ pub async fn publish(
     envelope: String,
 ) -> Result<bool, BrokerError> {
     let connection = broker.connect("publish by hand").await?;
-    let channel = broker::channel(&connection).await?;
-    within(
-        "selecting confirms",
-        CALL,
-        channel.confirm_select(ConfirmSelectOptions::default()),
-    )
-    .await?;
+    let channel = relay::confirming(&connection).await?;
+    let link = Link {
+        connection,
+        channel,
+    };
     let event = Outgoing {
         event_id,
         routing_key: routing_key.to_owned(),
         correlation_id,
         envelope,
     };
-    let receipt = within(
-        "publishing",
-        CALL,
-        relay::publish_batch(&channel, std::slice::from_ref(&event), broker),
-    )
-    .await?;
-    if !receipt.published.contains(&event_id) && !receipt.returned.contains(&event_id) {
-        return Err(BrokerError::Closed);
+    let receipt = link.publish(slice::from_ref(&event), broker, None).await;
+    if let Some(fault) = receipt.fault {
+        return Err(fault);
     }
     Ok(receipt.published.contains(&event_id) && events::topology::is_routed(routing_key))
 }

@@ -7,4 +7,5 @@ mod fixture;
 mod housekeeping;
 mod parking;
 mod publishing;
+mod relay_faults;
 mod waiting;

@@ -56,20 +56,6 @@ async fn a_committed_event_is_published_persistent_and_marked() {
 }
 
 #[tokio::test]
-async fn what_is_published_is_forgotten() {
-    let fixture = Fixture::new().await;
-    messaging::topology::apply(&fixture.broker()).await.unwrap();
-    let (outbox, _relay) = fixture.start_relay();
-    commit(&outbox, user("a@example.com")).await;
-    let forgotten =
-        "exists (select from outbox where published_at is not null and envelope is null)";
-    eventually(SOON, "the row without its text", async || {
-        fixture.database.is(forgotten).await
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn no_event_for_a_change_that_did_not_commit() {
     let fixture = Fixture::new().await;
     let tap = fixture.vhost.tap("#").await;
