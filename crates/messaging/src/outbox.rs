@@ -188,8 +188,11 @@ impl Transaction {
             });
         }
         sqlx::query!(
-            "insert into outbox (event_id, routing_key, aggregate_id, aggregate_version, correlation_id, envelope)
-             select event_id, $1, aggregate_id, aggregate_version, correlation_id, envelope::json
+            // What a deletion is about is erased with it.
+            "insert into outbox (event_id, routing_key, aggregate_id, aggregate_version, correlation_id, envelope,
+                                 erased_at)
+             select event_id, $1, aggregate_id, aggregate_version, correlation_id, envelope::json,
+                    case when $1 like '%.deleted' then now() end
              from unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[])
                as draft (event_id, aggregate_id, aggregate_version, correlation_id, envelope)
              on conflict (event_id) do nothing",
@@ -215,12 +218,23 @@ impl Transaction {
         Ok(())
     }
 
-    /// Deletes the bodies of parked events that name any of these ids. (A published row of the outbox has no body, and
-    /// the inbox holds ids only.)
+    /// Deletes the bodies of parked events that name any of these ids, and the texts of published events about them. A
+    /// text that is not published yet goes when it is, because the other services need it. A deletion stays without the
+    /// e-mail, so that it can be published again. (The inbox holds ids only.)
     ///
     /// # Errors
     /// Fails with the database's error.
     pub async fn erase(&mut self, ids: &[Uuid]) -> sqlx::Result<()> {
+        // One statement, so that a row that the relay marks meanwhile is seen in either state.
+        sqlx::query!(
+            "update outbox set erased_at = now(),
+                 envelope = case when published_at is null or routing_key like '%.deleted' then envelope end
+             where (published_at is null and aggregate_id = any($1))
+                or (published_at is not null and envelope is not null and aggregate_id = any($1))",
+            ids
+        )
+        .execute(&mut *self.inner)
+        .await?;
         self.released |= parked::blank(&mut self.inner, ids).await?;
         Ok(())
     }

@@ -5,6 +5,7 @@ mod consuming;
 mod faults;
 mod fixture;
 mod housekeeping;
+mod kept;
 mod parking;
 mod publishing;
 mod relay_faults;

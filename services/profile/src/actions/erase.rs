@@ -40,12 +40,14 @@ pub(crate) async fn erase_profiles(
     store::users::put(tx, &states).await?;
     let user_ids: Vec<UserId> = states.into_iter().map(|state| state.user_id).collect();
     let students = store::students::delete(tx, &user_ids).await?;
+    let mut ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
+    ids.extend(students.iter().map(|deleted| deleted.id));
     tx.enqueue_all(&new_events(&causes, students, student_deleted))
         .await?;
     let encadrants = store::encadrants::delete(tx, &user_ids).await?;
+    ids.extend(encadrants.iter().map(|deleted| deleted.id));
     tx.enqueue_all(&new_events(&causes, encadrants, encadrant_deleted))
         .await?;
-    let ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
     Ok(tx.erase(&ids).await?)
 }
 
