@@ -51,7 +51,7 @@ impl Failure {
                 Class::Unavailable => Recovery::Pause,
                 Class::Conflict => Recovery::RetryNow,
                 Class::InvalidData => Recovery::DeadLetter,
-                Class::Other => Recovery::RetryLater,
+                Class::TimedOut | Class::Other => Recovery::RetryLater,
             },
             Failure::Enqueue(_) | Failure::Panic(_) => Recovery::RetryLater,
         }

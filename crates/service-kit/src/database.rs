@@ -128,6 +128,9 @@ pub enum Class {
     Unavailable,
     /// Two transactions were in each other's way. The same work succeeds when it is done again.
     Conflict,
+    /// The work waited too long for a lock or took too long. The cause is another session, a slow database or the
+    /// work itself.
+    TimedOut,
     /// The database can never store these data.
     InvalidData,
     /// Anything else.
@@ -151,9 +154,13 @@ pub fn classify(error: &sqlx::Error) -> Class {
 
 fn classify_code(code: &str) -> Class {
     let is_in = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
-    // 25P03 and 25P04: a time-out of the transaction ended the session.
-    if is_in(&["08", "53", "57P", "25P03", "25P04"]) {
+    // 25006: the database is read-only. 25P03 and 25P04: a time-out of the transaction ended the session.
+    // 53: no disk, memory or connection is left. 58: an error of the system below PostgreSQL.
+    if is_in(&["08", "53", "57P", "58", "25006", "25P03", "25P04"]) {
         Class::Unavailable
+    // 55P03: the lock was not available in time. 57014: the statement was cancelled, by its time-out.
+    } else if is_in(&["55P03", "57014"]) {
+        Class::TimedOut
     } else if is_in(&["40"]) {
         Class::Conflict
     } else if is_in(&["22"]) {
@@ -210,8 +217,12 @@ mod tests {
             ("53300", Class::Unavailable),
             ("57P01", Class::Unavailable),
             ("25P03", Class::Unavailable),
+            ("25006", Class::Unavailable),
+            ("53100", Class::Unavailable),
+            ("58030", Class::Unavailable),
             ("25P02", Class::Other),
-            ("57014", Class::Other),
+            ("55P03", Class::TimedOut),
+            ("57014", Class::TimedOut),
             ("40001", Class::Conflict),
             ("40P01", Class::Conflict),
             ("22P05", Class::InvalidData),

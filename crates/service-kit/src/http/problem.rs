@@ -1,6 +1,9 @@
 //! Errors for people and programs: RFC 9457, `application/problem+json`.
 
-use crate::{database, http::RequestId};
+use crate::{
+    database::{self, Class},
+    http::RequestId,
+};
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -160,7 +163,7 @@ impl ErrorCode for Common {
             Self::DatabaseAway => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "DATABASE_AWAY",
-                "The service cannot reach its database at the moment.",
+                "The service's database takes no work at the moment.",
                 LATER,
             ),
             Self::KeysAway => (
@@ -338,13 +341,12 @@ impl IntoResponse for Problem {
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        if database::classify(&error) == database::Class::Unavailable {
-            let unavailable = Self::from(Common::DatabaseAway).retry_after(2);
-            return Self {
-                cause: Some(format!("the database does not answer: {error}").into()),
-                ..unavailable
-            };
+        match database::classify(&error) {
+            Class::Unavailable | Class::TimedOut | Class::Conflict => Self {
+                cause: Some(format!("the database took no work: {error}").into()),
+                ..Self::from(Common::DatabaseAway).retry_after(2)
+            },
+            Class::InvalidData | Class::Other => Self::internal(error),
         }
-        Self::internal(error)
     }
 }

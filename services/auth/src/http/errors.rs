@@ -3,6 +3,7 @@
 use crate::{actions::users::UserError, passwords::Busy};
 use axum::http::StatusCode;
 use events::Role;
+use messaging::EnqueueError;
 use service_kit::http::{ErrorCode, Kind, Problem};
 
 /// All of them.
@@ -58,7 +59,9 @@ impl From<UserError> for Problem {
         match error {
             UserError::EmailTaken => Error::EmailTaken.into(),
             UserError::Gone => gone(),
-            UserError::Database(error) => error.into(),
+            UserError::Database(error) | UserError::Enqueue(EnqueueError::Database(error)) => {
+                error.into()
+            }
             UserError::Enqueue(error) => Self::internal(error),
         }
     }

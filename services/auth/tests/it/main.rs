@@ -1,5 +1,6 @@
 //! auth-service from outside: the real binary, a real database, a real broker.
 
+mod faults;
 mod login;
 mod logs;
 mod me;
