@@ -9,6 +9,7 @@ mod gateway;
 mod no_effect;
 mod poison;
 mod walk;
+mod watched;
 
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 

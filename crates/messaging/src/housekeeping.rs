@@ -8,6 +8,7 @@
 //! last would never change again. `max()` in Prometheus passes over NaN, so a rule sees the value of the holder.
 
 use crate::floor::Floor;
+use service_kit::metrics::finished;
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::{fmt::Display, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -52,8 +53,12 @@ impl Housekeeping {
             tokio::select! {
                 () = stop.cancelled() => break,
                 done = timeout(ROUND, self.round()) => match done {
-                    Ok(Ok(Purged::Enough)) => {}
-                    Ok(Ok(Purged::Partly)) => pause = Duration::ZERO,
+                    Ok(Ok(purged)) => {
+                        finished("housekeeping");
+                        if matches!(purged, Purged::Partly) {
+                            pause = Duration::ZERO;
+                        }
+                    }
                     Ok(Err(error)) => self.lose(error),
                     Err(_) => self.lose(format_args!("no answer within {} s", ROUND.as_secs())),
                 },
@@ -158,7 +163,7 @@ async fn measure(connection: &mut PgConnection, floor: &mut Floor) -> sqlx::Resu
         r#"select state as "state!",
                   count(event_id) as "count!",
                   coalesce(extract(epoch from now() - min(first_at)), 0)::float8 as "age!"
-           from parked_event group by state"#
+           from parked_event where kind <> 'erased' group by state"#
     )
     .fetch_all(connection)
     .await?;

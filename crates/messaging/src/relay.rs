@@ -21,6 +21,7 @@ use crate::{
 use lapin::{Channel, Connection, options::ConfirmSelectOptions};
 use publish::Receipt;
 use rand::RngExt as _;
+use service_kit::metrics::finished;
 use sqlx::{PgConnection, PgPool};
 use std::{mem, slice, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
@@ -119,7 +120,9 @@ impl Relay {
             age = Duration::ZERO;
             self.floor = Floor::unknown();
         }
-        if self.sweep(age, stop).await {
+        let is_partial = self.sweep(age, stop).await;
+        finished("relay");
+        if is_partial {
             return Instant::now();
         }
         let jitter = rand::rng().random_range(0.8..=1.2);

@@ -4,11 +4,15 @@
 use crate::{Broker, ConsumeConfig, Consumer, Handlers, Housekeeping, Outbox, outbox};
 use events::topology::Service;
 use service_kit::{
-    Process, database,
+    Process,
+    database::{self, Probe},
     health::{self, Health},
 };
 use sqlx::{PgPool, migrate::Migrator};
-use std::future::{Future, ready};
+use std::{
+    future::{Future, ready},
+    sync::Arc,
+};
 
 /// What a service consumes, and with which handlers.
 pub struct Consume {
@@ -41,13 +45,14 @@ pub async fn consume(
     let pool = database::connect(&config.database, &stopping).await?;
     database::ensure_current(&pool, migrators, service.name).await?;
     let broker = Broker::new(&config.broker, service.name)?;
-    let outbox = start_relay(&process, pool.clone(), broker.clone());
+    let health = Health::new();
+    let probe = Probe::new(&pool);
+    health.check("database", move || Arc::clone(&probe).ask());
+    let outbox = start_relay(&process, &health, pool, broker.clone());
     let consumer = Consumer::new(broker, outbox, &service.queue, handlers);
 
     let status = consumer.status();
-    let health = Health::new()
-        .check("database", move || database::answers(pool.clone()))
-        .check("consumer", move || ready(status.check()));
+    health.check("consumer", move || ready(status.check()));
     process.spawn(
         "internal listener",
         health::serve(config.internal, health, stopping.clone()),
@@ -57,10 +62,13 @@ pub async fn consume(
     Ok(())
 }
 
-/// Starts the relay and the housekeeping of a process that writes events, and returns the outbox that it writes to.
-pub fn start_relay(process: &Process, pool: PgPool, broker: Broker) -> Outbox {
+/// Starts the relay and the housekeeping of a process that writes events, and returns the outbox that it writes to. The
+/// relay is shown among the checks, but does not decide: an event waits for the broker, a request does not.
+pub fn start_relay(process: &Process, health: &Health, pool: PgPool, broker: Broker) -> Outbox {
     let housekeeping = Housekeeping::new(&pool);
     let (outbox, relay) = outbox(pool, broker);
+    let status = relay.status();
+    health.show("relay", move || ready(status.check()));
     spawn(process, "relay", relay.run(process.stopping()));
     spawn(
         process,

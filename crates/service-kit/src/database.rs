@@ -7,7 +7,8 @@ use sqlx::{
     migrate::{Migrate as _, MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::{sync::Mutex, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 /// What PostgreSQL says of a table that does not exist.
@@ -170,16 +171,48 @@ fn classify_code(code: &str) -> Class {
     }
 }
 
-/// Whether the database answers, for readiness.
-///
-/// # Errors
-/// One readable reason why it does not.
-pub async fn answers(pool: PgPool) -> Result<(), String> {
-    let ping = async { pool.acquire().await?.ping().await };
-    match tokio::time::timeout(Duration::from_secs(2), ping).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("no answer within 2 s".into()),
+/// Asks the database whether it answers, for readiness. It has a connection of its own: while slow requests hold all
+/// connections of the pool, the process is busy, and one that is taken out only gives its load to the others.
+#[derive(Debug)]
+pub struct Probe {
+    options: Arc<PgConnectOptions>,
+    connection: Mutex<Option<PgConnection>>,
+}
+
+impl Probe {
+    /// Makes the probe of the pool's database. It connects when it first asks.
+    pub fn new(pool: &PgPool) -> Arc<Self> {
+        Arc::new(Self {
+            options: pool.connect_options(),
+            connection: Mutex::default(),
+        })
+    }
+
+    /// Whether the database answers within 2 s.
+    ///
+    /// # Errors
+    /// One readable reason why it does not.
+    pub async fn ask(self: Arc<Self>) -> Result<(), String> {
+        match timeout(Duration::from_secs(2), self.ping()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no answer within 2 s".into()),
+        }
+    }
+
+    async fn ping(&self) -> sqlx::Result<()> {
+        let mut slot = self.connection.lock().await;
+        // Out of the slot while it is used: a connection that does not answer in time is dropped.
+        if let Some(mut connection) = slot.take()
+            && connection.ping().await.is_ok()
+        {
+            *slot = Some(connection);
+            return Ok(());
+        }
+        let mut connection = PgConnection::connect_with(&self.options).await?;
+        connection.ping().await?;
+        *slot = Some(connection);
+        Ok(())
     }
 }
 
@@ -196,8 +229,7 @@ async fn wait_for(
         if stopping.is_cancelled() {
             bail!("stopped before the database {place} answered");
         }
-        let attempt =
-            tokio::time::timeout(Duration::from_secs(3), PgConnection::connect_with(options));
+        let attempt = timeout(Duration::from_secs(3), PgConnection::connect_with(options));
         match attempt.await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => tracing::warn!("Waiting for the database {place}: {error}"),

@@ -9,19 +9,34 @@ use futures_util::{
     future::{BoxFuture, join_all},
 };
 use serde_json::{Map, Value, json};
-use std::{future::Future, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    process::ExitCode,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 use tokio_util::sync::CancellationToken;
 
-type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+type Run = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// The checks that must pass for the process to be ready.
+/// The checks of a process. Each is in the report of `/health/ready` and in the gauge `medtrack_ready{check=…}`.
+/// Clones share them.
 #[derive(Clone, Default)]
 pub struct Health {
-    checks: Vec<(&'static str, Check)>,
+    checks: Arc<Mutex<Vec<Check>>>,
+}
+
+#[derive(Clone)]
+struct Check {
+    name: &'static str,
+    /// Whether the process is not ready while the check fails.
+    decides: bool,
+    run: Run,
 }
 
 impl Health {
@@ -30,25 +45,51 @@ impl Health {
         Self::default()
     }
 
-    /// Adds a check; its error is one readable reason.
-    #[must_use]
-    pub fn check<F, R>(mut self, name: &'static str, check: F) -> Self
+    /// Adds a check that must pass for the process to be ready. Its error is one readable reason.
+    pub fn check<F, R>(&self, name: &'static str, check: F) -> &Self
     where
         F: Fn() -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.checks.push((name, Arc::new(move || check().boxed())));
+        self.add(name, true, Arc::new(move || check().boxed()))
+    }
+
+    /// Adds a check that is shown, but does not decide: without what it checks, the process still does its work.
+    pub fn show<F, R>(&self, name: &'static str, check: F) -> &Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.add(name, false, Arc::new(move || check().boxed()))
+    }
+
+    fn add(&self, name: &'static str, decides: bool, run: Run) -> &Self {
+        self.list().push(Check { name, decides, run });
         self
     }
 
+    fn list(&self) -> MutexGuard<'_, Vec<Check>> {
+        self.checks.lock().expect("no holder of this lock panics")
+    }
+
+    /// Runs the checks, and sets their gauges.
+    async fn run(&self) -> Vec<(Check, Result<(), String>)> {
+        let checks = self.list().clone();
+        let results = join_all(checks.iter().map(|check| (check.run)())).await;
+        for (check, result) in checks.iter().zip(&results) {
+            let value = if result.is_ok() { 1.0 } else { 0.0 };
+            ::metrics::gauge!("medtrack_ready", "check" => check.name).set(value);
+        }
+        checks.into_iter().zip(results).collect()
+    }
+
     async fn report(&self) -> (bool, Value) {
-        let results = join_all(self.checks.iter().map(|(_, check)| check())).await;
         let mut ready = true;
         let mut report = Map::new();
-        for ((name, _), result) in self.checks.iter().zip(results) {
-            ready &= result.is_ok();
+        for (check, result) in self.run().await {
+            ready &= result.is_ok() || !check.decides;
             report.insert(
-                (*name).to_owned(),
+                check.name.to_owned(),
                 result.map_or_else(Value::from, |()| "ok".into()),
             );
         }
@@ -87,7 +128,14 @@ pub async fn serve(
     let router = Router::new()
         .route("/health", get(async || Json(json!({"status": "alive"}))))
         .route("/health/ready", get(ready))
-        .route("/metrics", get(async move || rendered.render()))
+        .route(
+            "/metrics",
+            // The gauges of the checks are as fresh as the page: a task that sets them could hang.
+            get(async move |State(health): State<Health>| {
+                health.run().await;
+                rendered.render()
+            }),
+        )
         .with_state(health);
     tokio::select! {
         () = server::serve(listener, router, stopping) => Ok(()),

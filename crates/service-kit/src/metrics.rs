@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// From half a millisecond to ten seconds.
 const SECONDS: [f64; 14] = [
@@ -18,4 +19,13 @@ pub fn init() -> anyhow::Result<PrometheusHandle> {
         .context("the buckets of the histograms are not accepted")?
         .install_recorder()
         .context("metrics were started twice")
+}
+
+/// Notes that a round of a task has ended: the gauge is the time, in seconds since 1970. A task that hangs says nothing,
+/// so its gauge stands still.
+pub fn finished(task: &'static str) {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    metrics::gauge!("medtrack_task_finished_seconds", "task" => task).set(now.as_secs_f64());
 }

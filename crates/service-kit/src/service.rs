@@ -3,7 +3,7 @@
 use crate::{
     Process,
     config::{InternalConfig, MigrateConfig, OwnConfig, ServeConfig},
-    database,
+    database::{self, Probe},
     health::{self, Health},
     http::server,
     process,
@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use axum::Router;
 use clap::{Args, Subcommand};
 use sqlx::{PgPool, migrate::Migrator};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 
 /// The facts about a service that its start needs.
@@ -47,7 +48,6 @@ pub enum Roles<Serve: OwnConfig, Consume: Args, Own: Subcommand> {
 }
 
 /// What a service's own part of `serve` starts with.
-#[derive(Debug)]
 pub struct Start<Own> {
     /// The service's own sections of the configuration.
     pub config: Own,
@@ -55,6 +55,8 @@ pub struct Start<Own> {
     pub pool: PgPool,
     /// The process, for tasks that run beside the listener.
     pub process: Process,
+    /// The checks of the process, for those that only this service has.
+    pub health: Health,
 }
 
 impl Service {
@@ -95,14 +97,16 @@ impl Service {
         let listener = TcpListener::bind(address).await.with_context(|| {
             format!("HTTP_ADDR: cannot listen on {address}; choose another port")
         })?;
+        let health = Health::new();
+        let probe = Probe::new(&pool);
+        health.check("database", move || Arc::clone(&probe).ask());
         let start = Start {
             config: config.own,
-            pool: pool.clone(),
+            pool,
             process: process.clone(),
+            health: health.clone(),
         };
         let router = server::layers(routes(start).await?, &config.http)?;
-        // The broker is not part of readiness: no request needs it.
-        let health = Health::new().check("database", move || database::answers(pool.clone()));
         process.spawn(
             "internal listener",
             health::serve(config.internal, health, stopping.clone()),

@@ -61,7 +61,7 @@ pub async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     let stopping = start.process.stopping();
     let signer = Signer::load(&start.config.token, &start.pool).await?;
     let broker = Broker::new(&start.config.broker, SERVICE.name)?;
-    let outbox = messaging::start_relay(&start.process, start.pool.clone(), broker);
+    let outbox = messaging::start_relay(&start.process, &start.health, start.pool.clone(), broker);
     let keys = signer.clone().keep_up(start.pool.clone(), stopping);
     start.process.spawn("signing keys", keys);
     let app = App {

@@ -17,7 +17,7 @@ use lapin::{
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
-use service_kit::backoff::Backoff;
+use service_kit::{backoff::Backoff, metrics::finished};
 use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -59,6 +59,7 @@ impl Consumer {
                 delivery = subscription.next() => self.received(delivery)?,
                 () = watchdog.tick() => {
                     self.check(&channel, &mut watchdog).await?;
+                    finished("consumer");
                     continue;
                 }
             };
@@ -69,6 +70,7 @@ impl Consumer {
                 deliveries.push(self.received(delivery)?);
             }
             self.settle(&deliveries, stop).await?;
+            finished("consumer");
             let widen = !wide && !deliveries[0].redelivered;
             if widen {
                 // Before the ack: while its one delivery is in flight, the old subscription gets no other.

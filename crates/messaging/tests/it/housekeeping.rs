@@ -46,10 +46,15 @@ impl Replica {
 
     /// The depth of the outbox, when this process has set it.
     fn depth(&self) -> Option<f64> {
+        self.gauge("medtrack_outbox_depth")
+    }
+
+    /// A gauge, with its labels, when this process has set it.
+    fn gauge(&self, series: &str) -> Option<f64> {
         let text = self.metrics.render();
         let line = text
             .lines()
-            .find_map(|line| line.strip_prefix("medtrack_outbox_depth "));
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.map(|value| value.parse().unwrap())
     }
 
@@ -104,4 +109,28 @@ async fn a_process_that_loses_the_lock_keeps_no_stale_value() {
     .await;
     let other = if first.measures() { &second } else { &first };
     assert!(other.depth().is_none_or(f64::is_nan), "{:?}", other.depth());
+}
+
+/// An erased row needs no person: if it were counted, the alert would last for ever and hide the next dead event.
+#[tokio::test]
+async fn an_erased_event_is_not_counted_as_dead() {
+    let fixture = Fixture::new().await;
+    for (kind, body) in [("erased", ""), ("rejected", "x")] {
+        let row = format!(
+            "insert into parked_event (event_id, state, queue, exchange, routing_key, body, admitted, kind, reason)
+             values (gen_random_uuid(), 'dead', 'q', 'e', 'k', '{body}', true, '{kind}', 'r')"
+        );
+        fixture.database.run(&row).await;
+    }
+    let replica = Replica::start(&fixture.database.url);
+    let dead = r#"medtrack_parked_events{state="dead"}"#;
+    eventually(SOON, "one is counted", async || {
+        replica.gauge(dead) == Some(1.0)
+    })
+    .await;
+    let round = r#"medtrack_task_finished_seconds{task="housekeeping"}"#;
+    eventually(SOON, "the round has its time", async || {
+        replica.gauge(round) > Some(1.7e9)
+    })
+    .await;
 }

@@ -3,6 +3,7 @@
 use crate::{Start, config::VerifierConfig, http::Verifier};
 use axum::extract::FromRef;
 use sqlx::PgPool;
+use std::future::ready;
 
 /// What the handlers of such an API work with.
 #[derive(Clone, FromRef)]
@@ -20,6 +21,8 @@ impl Api {
     /// Fails when no HTTP client can be made.
     pub fn start(start: Start<VerifierConfig>) -> anyhow::Result<Self> {
         let verifier = Verifier::remote(&start.config.token, &start.config.jwks)?;
+        let keys = verifier.clone();
+        start.health.check("keys", move || ready(keys.has_keys()));
         start.process.spawn(
             "public keys",
             verifier.clone().keep_fresh(start.process.stopping()),

@@ -243,6 +243,18 @@ impl Verifier {
         }
     }
 
+    /// Whether any key is known, for readiness: without one, each request with a token would be answered with 503.
+    ///
+    /// # Errors
+    /// One readable reason when no key has come yet.
+    pub fn has_keys(&self) -> Result<(), String> {
+        let keys = self.0.keys.read().expect("no holder of this lock panics");
+        if keys.is_empty() {
+            return Err("no public key of auth-service has come yet".into());
+        }
+        Ok(())
+    }
+
     fn key(&self, kid: &str) -> Option<DecodingKey> {
         self.0
             .keys

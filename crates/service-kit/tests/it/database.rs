@@ -1,6 +1,9 @@
 //! The service's own database: waiting for it, its sessions, its schema.
 
-use service_kit::{config::DatabaseConfig, database};
+use service_kit::{
+    config::DatabaseConfig,
+    database::{self, Probe},
+};
 use sqlx::{
     Executor as _, Row as _, SqlSafeStr as _,
     migrate::{Migration, MigrationType, Migrator},
@@ -125,6 +128,28 @@ async fn sessions_that_died_while_idle_are_noticed_before_use() {
     for _ in 0..4 {
         pool.execute("select 1").await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_process_whose_connections_are_all_in_use_is_busy_and_ready() {
+    let database = Database::empty().await;
+    let (url, proxy) = proxied(&database).await;
+    let pool = database::connect(&config(&url), &never()).await.unwrap();
+    let probe = Probe::new(&pool);
+    let all = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    assert_eq!(probe.clone().ask().await, Ok(()));
+    database.terminate_sessions().await;
+    assert_eq!(probe.clone().ask().await, Ok(()), "it connects again");
+    proxy.set(Mode::BlackHole);
+    assert_eq!(
+        probe.clone().ask().await,
+        Err("no answer within 2 s".to_owned())
+    );
+    proxy.set(Mode::Pass);
+    assert_eq!(probe.clone().ask().await, Ok(()));
+    proxy.set(Mode::Refuse);
+    assert!(probe.ask().await.is_err(), "the database is away");
+    drop(all);
 }
 
 #[tokio::test]

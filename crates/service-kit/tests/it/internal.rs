@@ -27,8 +27,10 @@ async fn an_operator_sees_life_readiness_and_numbers() {
     };
     let well = Arc::new(AtomicBool::new(false));
     let shared = Arc::clone(&well);
-    let health = Health::new()
+    let health = Health::new();
+    health
         .check("database", async || Ok(()))
+        .show("relay", async || Err("RabbitMQ does not answer".to_owned()))
         .check("consumer", move || {
             let well = shared.load(Ordering::Relaxed);
             async move {
@@ -68,11 +70,38 @@ async fn an_operator_sees_life_readiness_and_numbers() {
     assert_eq!(response.status().as_u16(), 503);
     assert_eq!(
         response.json::<Value>().await.unwrap(),
-        json!({"status": "not ready", "checks": {"database": "ok", "consumer": "deaf since 10 s"}})
+        json!({"status": "not ready", "checks": {
+            "database": "ok", "relay": "RabbitMQ does not answer", "consumer": "deaf since 10 s"
+        }})
     );
     assert_eq!(check(config.clone()).await, ExitCode::FAILURE);
+    let metrics = async || {
+        reqwest::get(url("/metrics"))
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    };
+    let text = metrics().await;
+    for gauge in [
+        r#"medtrack_ready{check="database"} 1"#,
+        r#"medtrack_ready{check="relay"} 0"#,
+        r#"medtrack_ready{check="consumer"} 0"#,
+    ] {
+        assert!(text.contains(gauge), "{gauge}: {text}");
+    }
     well.store(true, Ordering::Relaxed);
-    assert_eq!(check(config.clone()).await, ExitCode::SUCCESS);
+    assert_eq!(
+        check(config.clone()).await,
+        ExitCode::SUCCESS,
+        "what is only shown does not decide"
+    );
+    let text = metrics().await;
+    assert!(
+        text.contains(r#"medtrack_ready{check="consumer"} 1"#),
+        "{text}"
+    );
 
     let api = router(&new_key());
     for (method, path) in [
@@ -88,12 +117,7 @@ async fn an_operator_sees_life_readiness_and_numbers() {
             .unwrap();
         api.clone().oneshot(request).await.unwrap();
     }
-    let metrics = reqwest::get(url("/metrics"))
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let metrics = metrics().await;
     for series in [
         r#"{method="GET",route="/api/of/{id}",status="200",le="0.0005"}"#,
         r#"{method="GET",route="/api/panic",status="500",le="10"}"#,

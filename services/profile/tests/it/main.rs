@@ -1,12 +1,13 @@
 //! profile-service from outside.
 
 use events::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use test_support::{
     Stack, Unit,
     client::{REGISTER, newcomer},
     eventually, openapi,
+    process::is_ready,
     stack::Links,
     vhost::Message,
 };
@@ -42,6 +43,27 @@ async fn ones_own_profile_follows_the_registration() {
     }
     let anonymous = stack.client.ask(reqwest::Method::GET, ME, None, None).await;
     assert_eq!(anonymous.map(|response| response.status).ok(), Some(401));
+}
+
+/// Without a key, every request with a token would be answered with 503; with an old one, most are not.
+#[tokio::test]
+async fn the_api_is_ready_once_it_has_a_key_of_auth_service_and_stays_so() {
+    let mut stack = Stack::prepare(Links::Direct).await;
+    stack.spawn(&[Unit::Profile]);
+    let internal = stack.internal(Unit::Profile);
+    let reason = async || {
+        let url = format!("http://{internal}/health/ready");
+        let report: Value = reqwest::get(url).await.ok()?.json().await.ok()?;
+        report["checks"]["keys"].as_str().map(str::to_owned)
+    };
+    let soon = Duration::from_secs(5);
+    let first = eventually(soon, "it answers", reason).await;
+    assert_eq!(first, "no public key of auth-service has come yet");
+    assert!(!is_ready(internal).await);
+    stack.start_units(&[Unit::Auth]).await;
+    eventually(soon, "it is ready", async || is_ready(internal).await).await;
+    stack.kill(Unit::Auth).await;
+    assert!(is_ready(internal).await, "it keeps the keys that it has");
 }
 
 #[tokio::test]
