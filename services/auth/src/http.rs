@@ -6,7 +6,7 @@ mod registration;
 mod sessions;
 mod users;
 
-use crate::{SERVICE, config::Serve, passwords::Hasher, tokens::Signer};
+use crate::{SERVICE, config::Serve, passwords::Hasher, purge, throttle::Throttle, tokens::Signer};
 use axum::{
     Json, Router,
     extract::{FromRef, FromRequestParts, State},
@@ -31,6 +31,7 @@ struct App {
     outbox: Outbox,
     hasher: Hasher,
     signer: Signer,
+    throttle: Throttle,
     registration_roles: Arc<[Role]>,
 }
 
@@ -63,8 +64,11 @@ pub async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     let broker = Broker::new(&start.config.broker, SERVICE.name)?;
     let outbox = messaging::start_relay(&start.process, &start.health, start.pool.clone(), broker);
     let keys = signer.clone().keep_up(start.pool.clone(), stopping);
+    let purge = purge::run(start.pool.clone(), start.process.stopping());
     start.process.spawn("signing keys", keys);
+    start.process.spawn("purge", purge);
     let app = App {
+        throttle: Throttle::load(&start.pool).await?,
         pool: start.pool,
         outbox,
         hasher: Hasher::new(),

@@ -7,7 +7,9 @@ mod consumer;
 mod domain;
 pub mod http;
 mod passwords;
+mod purge;
 mod store;
+mod throttle;
 mod tokens;
 
 use events::topology;

@@ -1,6 +1,6 @@
-//! Log-ins and sessions.
+//! Sessions.
 
-use crate::store::{self, logins::Attempt, sessions::NewSession};
+use crate::store::{self, sessions::NewSession};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Days, Utc};
 use events::UserId;
@@ -8,11 +8,10 @@ use rand::RngExt as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
-use std::net::{IpAddr, Ipv6Addr};
 use uuid::Uuid;
 
 /// The longest life of a session.
-const SESSION_TTL: Days = Days::new(30);
+pub(crate) const SESSION_TTL: Days = Days::new(30);
 
 /// An open session.
 pub(crate) struct Opened {
@@ -20,21 +19,6 @@ pub(crate) struct Opened {
     pub id: Uuid,
     /// Its refresh token: 256 random bits. Only its digest is stored.
     pub refresh_token: String,
-}
-
-/// A try to log in, in the form in which it is counted. An IPv6 address is counted as its /64 network, because one
-/// client has a whole one.
-pub(crate) fn attempt(email: &str, client: IpAddr) -> Attempt {
-    let network = match client.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(
-            address.to_bits() & !u128::from(u64::MAX),
-        )),
-        address => address,
-    };
-    Attempt {
-        email_hash: digest(&email.trim().to_lowercase()),
-        address_hash: digest(&network.to_string()),
-    }
 }
 
 /// Opens a session.
@@ -60,8 +44,8 @@ pub(crate) async fn open(
     Ok(Opened { id, refresh_token })
 }
 
-/// SHA-256 in hex, for random texts and for texts that are only compared.
-pub(crate) fn digest(text: &str) -> String {
+/// SHA-256 in hex, for random texts only: others could be found by trying.
+fn digest(text: &str) -> String {
     Sha256::digest(text)
         .iter()
         .map(|byte| format!("{byte:02x}"))

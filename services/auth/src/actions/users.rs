@@ -137,7 +137,8 @@ pub(crate) async fn update(
     Ok(user)
 }
 
-/// Deletes a user with all sessions, and announces it, so that the other services erase the user's data.
+/// Deletes a user with all sessions, and announces it, so that the other services erase the user's data. Returns the
+/// e-mail.
 ///
 /// # Errors
 /// Also fails when the user does not exist any more.
@@ -145,12 +146,15 @@ pub(crate) async fn delete(
     tx: &mut Transaction,
     cause: &Cause,
     id: UserId,
-) -> Result<(), UserError> {
+) -> Result<String, UserError> {
     let (email, version) = store::users::delete(tx, id).await?.ok_or(UserError::Gone)?;
     tx.erase(&[id.as_uuid()]).await?;
-    tx.enqueue(cause, version + 1, UserDeleted { user_id: id, email })
-        .await?;
-    Ok(())
+    let deleted = UserDeleted {
+        user_id: id,
+        email: email.clone(),
+    };
+    tx.enqueue(cause, version + 1, deleted).await?;
+    Ok(email)
 }
 
 /// Records which users have which profiles.

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     actions::{self, sessions::Opened},
-    domain::Email,
-    store,
+    domain::{Email, Password},
+    store::{self, logins::Attempt},
     tokens::{self, Signer},
 };
 use axum::{
@@ -24,6 +24,7 @@ use service_kit::{
     body,
     http::{Body, ClientAddress, Problem, detached, docs::problems},
 };
+use std::net::IpAddr;
 use utoipa::ToSchema;
 
 body! {
@@ -88,38 +89,72 @@ pub(super) async fn login(
     Body(credentials): Body<LogIn>,
 ) -> Result<Json<LoggedIn>, Problem> {
     let email = credentials.email;
-    let attempt = actions::sessions::attempt(&email, client);
-    let mut connection = app.pool.acquire().await?;
-    if let Some(seconds) = store::logins::locked_for(&mut connection, &attempt).await? {
-        return Err(locked(seconds));
-    }
+    let attempt = count(&app, &email, client).await?;
     // A text that is not an address takes as long to refuse as an unknown address.
     let existing = match Email::parse(&email) {
-        Ok(email) => store::users::by_email(&mut connection, &email).await?,
+        Ok(email) => store::users::by_email(&mut *app.pool.acquire().await?, &email).await?,
         Err(_) => None,
     };
-    drop(connection);
     let hash = existing.as_ref().map(|(_, hash)| hash.clone());
-    let matches = app.hasher.verify(credentials.password.0, hash).await?;
+    let matches = verify(&app, &attempt, credentials.password.0, hash).await?;
     let user = existing
         .map(|(user, _)| user)
         .filter(|user| matches && user.is_active);
+    let Some(user) = user else {
+        return Err(Error::InvalidCredentials.into());
+    };
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let Some(user) = user else {
-            store::logins::failed(&mut tx, &attempt).await?;
-            tx.commit().await?;
-            return Err(Error::InvalidCredentials.into());
-        };
         let now = Utc::now();
-        store::logins::succeeded(&mut tx, &attempt).await?;
         let session =
             actions::sessions::open(&mut tx, user.user_id(), client_info(&headers), now).await?;
         let response = LoggedIn::new(&app.signer, user, session, now)?;
+        store::logins::succeeded(&mut tx, &attempt).await?;
         tx.commit().await?;
         Ok(Json(response))
     })
     .await
+}
+
+/// Counts a try to log in, before its password is checked. The try is a failure until [`store::logins::succeeded`] says
+/// that it was none.
+pub(super) async fn count(app: &App, email: &str, client: IpAddr) -> Result<Attempt, Problem> {
+    let attempt = app.throttle.attempt(email, client);
+    let pool = app.pool.clone();
+    detached(async move {
+        let mut tx = pool.begin().await?;
+        if store::logins::count(&mut tx, &attempt).await? {
+            tx.commit().await?;
+            return Ok(attempt);
+        }
+        tx.rollback().await?;
+        let seconds = store::logins::locked_for(&mut *pool.acquire().await?, &attempt).await?;
+        // The lock may have ended in between.
+        Err(locked(seconds.unwrap_or(1)))
+    })
+    .await
+}
+
+/// Whether this is the password of the hash. A try that is not checked, because too many passwords wait, is not counted.
+pub(super) async fn verify(
+    app: &App,
+    attempt: &Attempt,
+    password: Password,
+    hash: Option<String>,
+) -> Result<bool, Problem> {
+    match app.hasher.verify(password, hash).await {
+        Ok(matches) => Ok(matches),
+        Err(busy) => {
+            let (app, attempt) = (app.clone(), attempt.clone());
+            detached(async move {
+                let mut tx = app.pool.begin().await?;
+                store::logins::take_back(&mut tx, &attempt).await?;
+                tx.commit().await?;
+                Err(busy.into())
+            })
+            .await
+        }
+    }
 }
 
 /// What the session keeps about the client.

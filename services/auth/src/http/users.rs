@@ -2,8 +2,9 @@
 
 use super::{
     App, RequestCause,
-    errors::{Error, gone, locked, wrong_password},
+    errors::{Error, gone, wrong_password},
     fields::{ClaimedPassword, OptionalPhone},
+    sessions::{count, verify},
 };
 use crate::{
     actions::{self, users::Change},
@@ -189,7 +190,9 @@ pub(super) async fn delete(
     check_password(&app, &user, client, confirmation.current_password).await?;
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        actions::users::delete(&mut tx, &cause, user.id).await?;
+        let email = actions::users::delete(&mut tx, &cause, user.id).await?;
+        let email_hash = app.throttle.email_hash(&email);
+        store::logins::forget(&mut tx, &email_hash).await?;
         tx.commit().await?;
         Ok(StatusCode::NO_CONTENT)
     })
@@ -219,22 +222,17 @@ async fn check_password(
     ClientAddress(client): ClientAddress,
     password: ClaimedPassword,
 ) -> Result<(), Problem> {
-    let mut connection = app.pool.acquire().await?;
-    let (email, hash) = store::users::password_of(&mut connection, user.id)
-        .await?
-        .ok_or_else(gone)?;
-    let attempt = actions::sessions::attempt(&email, client);
-    if let Some(seconds) = store::logins::locked_for(&mut connection, &attempt).await? {
-        return Err(locked(seconds));
-    }
-    drop(connection);
-    if app.hasher.verify(password.0, Some(hash)).await? {
-        return Ok(());
+    let existing = store::users::password_of(&mut *app.pool.acquire().await?, user.id).await?;
+    let (email, hash) = existing.ok_or_else(gone)?;
+    let attempt = count(app, &email, client).await?;
+    if !verify(app, &attempt, password.0, Some(hash)).await? {
+        return Err(wrong_password("current_password"));
     }
     let pool = app.pool.clone();
     detached(async move {
-        store::logins::failed(&mut *pool.acquire().await?, &attempt).await?;
-        Err(wrong_password("current_password"))
+        let mut tx = pool.begin().await?;
+        store::logins::succeeded(&mut tx, &attempt).await?;
+        Ok(tx.commit().await?)
     })
     .await
 }

@@ -31,3 +31,22 @@ pub(crate) async fn insert(connection: &mut PgConnection, new: NewSession) -> sq
     .await?;
     Ok(())
 }
+
+/// Deletes sessions that have ended, at most `limit`, and returns how many there were. None that began after `before` is
+/// looked at: ids are in the order of time, so the primary key finds the old ones.
+pub(crate) async fn purge(
+    connection: &mut PgConnection,
+    before: Uuid,
+    limit: i64,
+) -> sqlx::Result<u64> {
+    let purged = sqlx::query!(
+        "delete from users_session where id = any(array(
+             select id from users_session where id < $1 and expires_at < now()
+             order by id limit $2 for update skip locked))",
+        before,
+        limit
+    )
+    .execute(connection)
+    .await?;
+    Ok(purged.rows_affected())
+}

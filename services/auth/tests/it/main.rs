@@ -7,6 +7,7 @@ mod me;
 mod openapi;
 mod operators;
 mod registration;
+mod throttle;
 
 use test_support::{Stack, Unit, stack::Links};
 
