@@ -5,6 +5,7 @@ mod dependencies;
 mod deployment;
 mod documents;
 mod files;
+mod migrations;
 mod names;
 mod services;
 mod settings;

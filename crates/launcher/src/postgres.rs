@@ -234,9 +234,13 @@ impl Postgres {
         check_psql(&child.wait_with_output().await?)
     }
 
-    /// Runs the script of a file in one transaction, as the superuser.
+    /// Runs the script of a migration, as the superuser.
     pub(crate) async fn psql_file(&self, database: &str, file: &Path) -> anyhow::Result<()> {
-        let psql = self.psql_command(database).arg("-1").arg("-f").arg(file);
+        let text =
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        // As sqlx does: in one transaction, unless the first line forbids it.
+        let one = (!text.starts_with("-- no-transaction")).then_some("-1");
+        let psql = self.psql_command(database).args(one).arg("-f").arg(file);
         let output = psql.command().output().await.context("cannot run psql")?;
         check_psql(&output)
     }

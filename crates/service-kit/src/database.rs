@@ -8,13 +8,22 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{path::Path, sync::Arc, time::Duration};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 /// What PostgreSQL says of a table that does not exist.
 const NO_SUCH_TABLE: &str = "42P01";
 /// A connection that was not used for so long is tested before its next use.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long a statement of a service waits for a lock.
+const LOCK: &str = "3s";
+/// How long a migration waits for a lock. What waits behind it may wait for [`LOCK`], so it fails later than this.
+const MIGRATION_LOCK: &str = "2s";
+/// How long a migration is tried again while its tables are in use.
+const MIGRATION_PATIENCE: Duration = Duration::from_secs(600);
 
 /// Makes the pool, and waits until the database answers or the process shall stop.
 ///
@@ -26,7 +35,7 @@ pub async fn connect(
 ) -> anyhow::Result<PgPool> {
     let options = config.options()?.application_name(&program()).options([
         ("statement_timeout", "10s"),
-        ("lock_timeout", "3s"),
+        ("lock_timeout", LOCK),
         ("idle_in_transaction_session_timeout", "10s"),
     ]);
     wait_for(&options, stopping).await?.close().await?;
@@ -62,11 +71,14 @@ async fn is_clean(connection: &mut PgConnection) -> sqlx::Result<bool> {
     row.try_get(0)
 }
 
-/// Applies migrations, on a connection of their own that is closed afterwards: a failed migration would leave
+/// Applies migrations, each try on a connection of its own that is closed afterwards: a failed migration would leave
 /// its lock in a pool.
 ///
+/// A migration that waits for a table holds up all who come after it, so it waits for less than a service does, gives
+/// up, and is tried again.
+///
 /// # Errors
-/// When a migration fails; what was applied before it stays.
+/// When a migration fails, or finds its tables in use for ten minutes; what was applied before it stays.
 pub async fn migrate(
     config: &DatabaseConfig,
     migrators: &[&Migrator],
@@ -75,16 +87,54 @@ pub async fn migrate(
     let options = config
         .options()?
         .application_name(&program())
-        .options([("lock_timeout", "30s")]);
-    let mut connection = wait_for(&options, stopping).await?;
-    for migrator in migrators {
-        migrator
-            .run(&mut connection)
-            .await
-            .context("a migration failed; nothing after it was applied")?;
+        .options([("lock_timeout", MIGRATION_LOCK)]);
+    let end = Instant::now() + MIGRATION_PATIENCE;
+    let mut backoff = Backoff::default();
+    loop {
+        backoff.wait(stopping).await;
+        let mut connection = wait_for(&options, stopping).await?;
+        let outcome = apply(&mut connection, migrators).await;
+        let _ = connection.close().await;
+        match outcome {
+            Ok(()) => return Ok(()),
+            Err(error) if is_in_the_way(&error) && Instant::now() < end => {
+                tracing::warn!("A migration waits for a table that others use: {error}");
+            }
+            Err(error) => {
+                return Err(error).context("a migration failed; nothing after it was applied");
+            }
+        }
     }
-    connection.close().await?;
+}
+
+async fn apply(connection: &mut PgConnection, migrators: &[&Migrator]) -> Result<(), MigrateError> {
+    // An index that `create index concurrently` did not finish is not used, and stands in the way of the next try.
+    sqlx::raw_sql(
+        "do $$ declare unfinished regclass; begin
+             for unfinished in
+                 select indexrelid from pg_index join pg_class on pg_class.oid = indexrelid
+                 where not indisvalid and relnamespace = current_schema()::regnamespace
+             loop
+                 execute format('drop index %s', unfinished);
+             end loop;
+         end $$",
+    )
+    .execute(&mut *connection)
+    .await?;
+    for migrator in migrators {
+        migrator.run(&mut *connection).await?;
+    }
     Ok(())
+}
+
+/// Whether a migration failed because of what other sessions do at the moment.
+fn is_in_the_way(error: &MigrateError) -> bool {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            matches!(classify(error), Class::TimedOut | Class::Conflict)
+        }
+        _ => false,
+    }
 }
 
 /// Refuses a schema that lacks a migration.

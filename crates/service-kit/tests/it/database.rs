@@ -227,3 +227,62 @@ async fn a_failed_migration_leaves_nothing_and_no_lock() {
         .expect("no lock is left");
     assert!(database.is("to_regclass('b') is not null").await);
 }
+
+/// What waits behind a migration that waits for a table must not fail because of it.
+#[tokio::test]
+async fn a_migration_of_a_table_in_use_gives_way_to_others_and_is_applied_when_it_can() {
+    const WAITS: &str = "exists (select from pg_stat_activity where datname = current_database()
+        and wait_event_type = 'Lock' and query like '%alter table a%')";
+    let database = Database::empty().await;
+    let config = config(&database.url);
+    let steps = [
+        "create table a (id int)",
+        "alter table a add column name text",
+    ];
+    database::migrate(&config, &[&migrator("_ours", &steps[..1])], &never())
+        .await
+        .unwrap();
+    let mut reader = database.pool.begin().await.unwrap();
+    reader.execute("select from a").await.unwrap();
+    let soon = Duration::from_secs(10);
+    let pool = database::connect(&config, &never()).await.unwrap();
+    let others = async {
+        for _ in 0..2 {
+            eventually(soon, "the migration waits", async || {
+                database.is(WAITS).await
+            })
+            .await;
+            let behind = pool.execute("insert into a (id) values (1)").await;
+            behind
+                .expect("it waits for the migration to give way, which takes less than its limit");
+        }
+        reader.rollback().await.unwrap();
+    };
+    let migrator = migrator("_ours", &steps);
+    let (stop, migrators) = (never(), [&migrator]);
+    let migrating = database::migrate(&config, &migrators, &stop);
+    let (migrated, ()) = tokio::join!(migrating, others);
+    migrated.unwrap();
+    assert_eq!(database.count("a where name is null").await, 2);
+}
+
+/// An interrupted `create index concurrently` leaves an index that nothing uses, under the name that is wanted.
+#[tokio::test]
+async fn an_index_that_was_not_finished_is_made_again() {
+    let database = Database::empty().await;
+    let config = config(&database.url);
+    database.run("create table a (id int)").await;
+    database.run("insert into a values (1), (1)").await;
+    let made = database
+        .pool
+        .execute("create unique index concurrently a_id on a (id)")
+        .await;
+    assert!(made.is_err(), "the rows are not unique");
+    let invalid = "exists (select from pg_index where not indisvalid)";
+    assert!(database.is(invalid).await);
+    let index = migrator("_ours", &["create index a_id on a (id)"]);
+    database::migrate(&config, &[&index], &never())
+        .await
+        .unwrap();
+    assert!(!database.is(invalid).await);
+}
