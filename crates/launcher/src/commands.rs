@@ -4,7 +4,7 @@ use crate::{
     control, end, ephemeral, help, logs, prepare, tests_and_bench, up, workspace::Workspace,
 };
 use clap::{Args, Parser, Subcommand};
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 /// Runs MedTrack's notification event system on this machine, and looks after it.
 #[derive(Debug, Parser)]
@@ -47,6 +47,10 @@ pub(crate) enum Command {
     },
     /// Run all tests against a PostgreSQL and a RabbitMQ of their own.
     Test {
+        /// Use the RabbitMQ that was unpacked into this directory, with its `sbin`; without further arguments, run the
+        /// tests of messaging.
+        #[arg(long, value_name = "DIR")]
+        broker: Option<PathBuf>,
         /// Passed to `cargo test`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -116,8 +120,8 @@ impl Command {
                 logs::show(&workspace, unit.as_deref(), follow).await?;
             }
             Command::Reset { yes } => end::reset(&workspace, yes).await?,
-            Command::Test { arguments } => {
-                return tests_and_bench::test(&workspace, arguments).await;
+            Command::Test { broker, arguments } => {
+                return tests_and_bench::test(&workspace, broker.as_deref(), arguments).await;
             }
             Command::Bench { json } => return tests_and_bench::bench(&workspace, json).await,
             Command::Ephemeral(Ephemeral::Exec { command }) => {
@@ -150,5 +154,16 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_broker_goes_to_cargo() {
+        let cli =
+            Cli::parse_from("medtrack test --broker /opt/rabbitmq -p events -- a_name".split(' '));
+        let Command::Test { broker, arguments } = cli.command else {
+            panic!("it is a test");
+        };
+        assert_eq!(broker, Some("/opt/rabbitmq".into()));
+        assert_eq!(arguments, ["-p", "events", "--", "a_name"]);
     }
 }

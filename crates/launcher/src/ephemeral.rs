@@ -42,7 +42,7 @@ type Children = Vec<(Child, StopSignal)>;
 impl Ephemeral {
     async fn start(
         dir: &Path,
-        with_rabbitmq: bool,
+        rabbitmq_script: Option<&Path>,
         children: &mut Children,
     ) -> anyhow::Result<Self> {
         let mut taken = Ports::new();
@@ -61,7 +61,7 @@ impl Ephemeral {
             Ok(())
         };
         let mut rabbitmq = None;
-        if with_rabbitmq {
+        if let Some(script) = rabbitmq_script {
             let ports = RabbitPorts {
                 amqp: port("amqp")?,
                 management: port("management")?,
@@ -69,7 +69,7 @@ impl Ephemeral {
                 distribution: port("distribution")?,
                 epmd: port("epmd")?,
             };
-            let broker = RabbitMq::prepare(dir, ports)?;
+            let broker = RabbitMq::prepare(script, dir, ports)?;
             spawn("epmd", &broker.epmd())?;
             broker.wait_for_epmd().await?;
             spawn("rabbitmq", &broker.server())?;
@@ -140,10 +140,10 @@ impl Ephemeral {
     }
 }
 
-/// Runs the servers while `work` runs. Stops them and removes their data however `work` ends: by itself, by a failure or
+/// Runs PostgreSQL, and RabbitMQ where its start script is given, while `work` runs. Stops them and removes their data however `work` ends: by itself, by a failure or
 /// by a signal.
 pub(crate) async fn with_servers<T>(
-    with_rabbitmq: bool,
+    rabbitmq_script: Option<&Path>,
     work: impl AsyncFnOnce(&Ephemeral) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -152,7 +152,7 @@ pub(crate) async fn with_servers<T>(
     create_private(&dir)?;
     let mut children = Children::new();
     let outcome = tokio::select! {
-        outcome = async { work(&Ephemeral::start(&dir, with_rabbitmq, &mut children).await?).await } => outcome,
+        outcome = async { work(&Ephemeral::start(&dir, rabbitmq_script, &mut children).await?).await } => outcome,
         _ = terminate.recv() => Err(anyhow!("stopped by a signal")),
         _ = interrupt.recv() => Err(anyhow!("stopped by a signal")),
     };
@@ -208,7 +208,8 @@ pub(crate) async fn exec(workspace: &Workspace, command: Vec<String>) -> anyhow:
     let command = CommandSpec::new(program)
         .args(arguments)
         .env(BIN_DIR, binaries);
-    with_servers(true, async |servers| servers.run(&[command]).await).await
+    let script = install::rabbitmq_script()?;
+    with_servers(Some(&script), async |servers| servers.run(&[command]).await).await
 }
 
 /// Runs a PostgreSQL alone while `work` runs.
@@ -216,7 +217,7 @@ pub(crate) async fn with_postgres<T>(
     work: impl AsyncFnOnce(&Postgres) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     install::ensure(false, true).await?;
-    with_servers(false, async |servers| {
+    with_servers(None, async |servers| {
         servers.wait().await?;
         work(&servers.postgres).await
     })

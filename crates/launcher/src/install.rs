@@ -25,12 +25,24 @@ pub(crate) fn postgres_bin() -> Option<PathBuf> {
 }
 
 /// RabbitMQ's own start script. Debian's wrapper only works with the system's directories.
-pub(crate) fn rabbitmq_script() -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/rabbitmq/lib").ok()?.flatten();
-    versions
-        .map(|entry| entry.path().join("sbin/rabbitmq-server"))
-        .filter(|path| path.exists())
-        .max()
+pub(crate) fn rabbitmq_script() -> anyhow::Result<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/rabbitmq/lib").into_iter().flatten();
+    let scripts = versions
+        .flatten()
+        .filter_map(|entry| rabbitmq_script_in(&entry.path()).ok());
+    scripts.max().context("RabbitMQ is not installed")
+}
+
+/// The start script of a RabbitMQ in a directory of its own, as its generic archive unpacks it.
+pub(crate) fn rabbitmq_script_in(dir: &Path) -> anyhow::Result<PathBuf> {
+    let script = dir.join("sbin/rabbitmq-server");
+    // The broker runs in another directory.
+    fs::canonicalize(&script).with_context(|| {
+        format!(
+            "there is no {}; name the directory that RabbitMQ was unpacked into",
+            script.display()
+        )
+    })
 }
 
 /// Installs the programs that are missing, where that is allowed; else names them.
@@ -39,7 +51,7 @@ pub(crate) async fn ensure(gateway: bool, allowed: bool) -> anyhow::Result<()> {
     if postgres_bin().is_none() {
         missing.push("postgresql");
     }
-    if rabbitmq_script().is_none() {
+    if rabbitmq_script().is_err() {
         missing.push("rabbitmq-server");
     }
     if gateway && !on_path("caddy") {

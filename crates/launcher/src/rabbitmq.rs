@@ -2,11 +2,10 @@
 
 use crate::{
     command_spec::CommandSpec,
-    install,
     units::{self, Ready},
     workspace::create_private,
 };
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -34,9 +33,8 @@ pub(crate) struct RabbitMq {
 }
 
 impl RabbitMq {
-    /// Writes the configuration; the data live in `dir` too.
-    pub(crate) fn prepare(dir: &Path, ports: RabbitPorts) -> anyhow::Result<Self> {
-        let script = install::rabbitmq_script().context("RabbitMQ is not installed")?;
+    /// Writes the configuration of a broker with this start script; the data live in `dir` too.
+    pub(crate) fn prepare(script: &Path, dir: &Path, ports: RabbitPorts) -> anyhow::Result<Self> {
         let dir = dir.join("rabbitmq");
         create_private(&dir.join("home"))?;
         let (user, password) = LOGIN;
@@ -60,7 +58,11 @@ impl RabbitMq {
             dir.join("enabled_plugins"),
             "[rabbitmq_management,rabbitmq_prometheus].\n",
         )?;
-        Ok(Self { script, dir, ports })
+        Ok(Self {
+            script: script.to_owned(),
+            dir,
+            ports,
+        })
     }
 
     /// Erlang's name server. The launcher starts it, because one that Erlang starts would outlive the stack.

@@ -6,21 +6,32 @@ use crate::{
     install,
     workspace::Workspace,
 };
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
-/// Runs all tests, or those that `arguments` name.
+/// Runs all tests, or those that `arguments` name. With a broker of another version, runs those of messaging.
 pub(crate) async fn test(
     workspace: &Workspace,
-    arguments: Vec<String>,
+    broker: Option<&Path>,
+    mut arguments: Vec<String>,
 ) -> anyhow::Result<ExitCode> {
     install::ensure(true, true).await?;
+    let script = match broker {
+        Some(dir) => install::rabbitmq_script_in(dir)?,
+        None => install::rabbitmq_script()?,
+    };
+    if broker.is_some() && arguments.is_empty() {
+        arguments = ["-p", "messaging"].map(str::to_owned).into();
+    }
     let build = cargo(workspace).args(["build", "--workspace", "--bins", "--locked"]);
     // Without `--workspace`, which would overrule a `-p` among the arguments; it is cargo's default here.
     let test = cargo(workspace)
         .args(["test", "--locked"])
         .args(arguments)
         .env(ephemeral::BIN_DIR, workspace.target_dir().join("debug"));
-    with_servers(true, async |servers| servers.run(&[build, test]).await).await
+    with_servers(Some(&script), async |servers| {
+        servers.run(&[build, test]).await
+    })
+    .await
 }
 
 /// Runs the bench, with optimised binaries.
@@ -32,7 +43,11 @@ pub(crate) async fn bench(workspace: &Workspace, json: bool) -> anyhow::Result<E
         .args(["bench", "--locked", "--workspace", "--bench", "chain", "--"])
         .args(json.then_some("--json"))
         .env(ephemeral::BIN_DIR, workspace.target_dir().join("release"));
-    with_servers(true, async |servers| servers.run(&[build, bench]).await).await
+    let script = install::rabbitmq_script()?;
+    with_servers(Some(&script), async |servers| {
+        servers.run(&[build, bench]).await
+    })
+    .await
 }
 
 fn cargo(workspace: &Workspace) -> CommandSpec {

@@ -3,6 +3,7 @@
 use super::addresses;
 use crate::{
     commands::{Scale, Up},
+    install,
     ports::{self, Ports},
     postgres::{OPERATOR, Postgres},
     rabbitmq::{RabbitMq, RabbitPorts},
@@ -37,7 +38,11 @@ pub(super) async fn start(
     let ports = ports::choose(workspace, &wanted)?;
 
     let superuser = workspace.secret("postgres-superuser")?;
-    let rabbitmq = RabbitMq::prepare(&workspace.state_dir, rabbit_ports(&ports))?;
+    let rabbitmq = RabbitMq::prepare(
+        &install::rabbitmq_script()?,
+        &workspace.state_dir,
+        rabbit_ports(&ports),
+    )?;
     let postgres = Postgres::prepare(&workspace.state_dir, &superuser, ports["postgres"]).await?;
     // RabbitMQ takes longest: it starts first, and everything else happens meanwhile.
     for unit in units::backing(&postgres, &rabbitmq, &ports) {
