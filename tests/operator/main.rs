@@ -5,6 +5,7 @@ mod dead;
 mod doctor;
 mod events;
 mod look;
+mod reconcile;
 mod trace;
 
 use serde_json::{Value, json};

@@ -101,7 +101,7 @@ async fn own_tables(service: &Service) -> Vec<String> {
     let pool = PgPool::connect(&url).await.expect("its own login");
     let tables = sqlx::raw_sql(
         "select tablename::text from pg_tables where schemaname = 'public'
-         and tablename not in ('outbox', 'inbox', 'parked_event')",
+         and tablename not in ('outbox', 'inbox', 'parked_event', 'announcement')",
     );
     let rows = tables
         .fetch_all(&pool)
@@ -115,14 +115,14 @@ async fn an_operator_reads_the_views_changes_messagings_tables_and_nothing_else(
     let databases = Databases::new().await;
     for service in SERVICES {
         let pool = databases.of(service);
-        for view in ["operator_subject", "operator_effect"] {
+        for view in ["operator_subject", "operator_effect", "operator_user"] {
             allowed(pool, &format!("select * from {view}")).await;
             assert!(
                 is_refused(pool, &format!("delete from {view}")).await,
                 "{view}"
             );
         }
-        for table in ["outbox", "inbox", "parked_event"] {
+        for table in ["outbox", "inbox", "parked_event", "announcement"] {
             allowed(pool, &format!("select * from {table}")).await;
             allowed(pool, &format!("delete from {table} where false")).await;
             assert!(

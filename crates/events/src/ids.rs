@@ -85,4 +85,13 @@ impl EventId {
             format!("{key}/{aggregate_id}").as_bytes(),
         ))
     }
+
+    /// Returns the id of the event that announces a version of an aggregate again. It is derived, so that two
+    /// announcements of one state are one event.
+    pub fn announced(aggregate_id: Uuid, version: i64, key: &str) -> Self {
+        Self(Uuid::new_v5(
+            &aggregate_id,
+            format!("announced/{version}/{key}").as_bytes(),
+        ))
+    }
 }

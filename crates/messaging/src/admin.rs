@@ -3,6 +3,7 @@
 //! No service calls these functions. Those that take a connection fail with the database's error, those that take
 //! a [`Broker`](crate::Broker) with the broker's.
 
+mod announcements;
 mod bus;
 mod chains;
 mod outbox;
@@ -10,6 +11,7 @@ mod parked;
 mod server;
 
 pub use crate::topology::Depth;
+pub use announcements::{Request, announce, announced};
 pub use bus::{depths, publish, watch};
 pub use chains::{Chain, ChainEvent, Handling, chains_of, events_of_chain, handling};
 pub use outbox::{Unpublished, unpublished};

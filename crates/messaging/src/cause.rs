@@ -11,6 +11,8 @@ pub struct Cause {
     pub(crate) correlation_id: Uuid,
     pub(crate) event_id: Option<EventId>,
     pub(crate) traceparent: Option<String>,
+    /// The event announces a state again.
+    pub(crate) is_announcement: bool,
     pub(crate) span: Span,
 }
 
@@ -21,7 +23,19 @@ impl Cause {
             correlation_id,
             event_id: None,
             traceparent: None,
+            is_announcement: false,
             span: Span::current(),
+        }
+    }
+
+    /// The root of the chain of an announcement.
+    pub(crate) fn announcement(span: Span) -> Self {
+        Self {
+            correlation_id: Uuid::now_v7(),
+            event_id: None,
+            traceparent: None,
+            is_announcement: true,
+            span,
         }
     }
 
@@ -40,6 +54,7 @@ impl Cause {
             correlation_id: meta.correlation_id,
             event_id: Some(meta.event_id),
             traceparent: meta.traceparent.clone(),
+            is_announcement: false,
             span,
         }
     }

@@ -31,6 +31,7 @@
 //! the version of its aggregate, and each service's store compares it.
 
 pub mod admin;
+mod announcements;
 mod broker;
 mod cause;
 mod config;
@@ -48,6 +49,7 @@ mod start;
 mod status;
 pub mod topology;
 
+pub use announcements::{Announce, Announcement};
 pub use broker::{Broker, BrokerError};
 pub use cause::Cause;
 pub use config::{BrokerConfig, ConfigError, ConsumeConfig};

@@ -160,6 +160,7 @@ impl Transaction {
             let aggregate_id = event.aggregate_id();
             let event_id = match cause.event_id {
                 Some(cause) => EventId::caused_by(cause, E::KEY, aggregate_id),
+                None if cause.is_announcement => EventId::announced(aggregate_id, *version, E::KEY),
                 None => EventId::new(),
             };
             let meta = Meta {
@@ -195,13 +196,16 @@ impl Transaction {
                     case when $1 like '%.deleted' then now() end
              from unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[])
                as draft (event_id, aggregate_id, aggregate_version, correlation_id, envelope)
-             on conflict (event_id) do nothing",
+             on conflict (event_id) do update
+             set envelope = excluded.envelope, published_at = null, claimed_until = null where $7",
             E::KEY,
             &ids,
             &aggregates,
             &versions,
             &correlations,
             &envelopes,
+            // What was announced before is published once more.
+            new_events[0].cause.is_announcement,
         )
         .execute(&mut *self.inner)
         .await?;

@@ -1,7 +1,10 @@
 //! The start of the processes that publish and consume. Every task runs under [`Process`], which stops the process when
 //! one of them ends early.
 
-use crate::{Broker, ConsumeConfig, Consumer, Handlers, Housekeeping, Outbox, outbox};
+use crate::{
+    Announce, Broker, ConsumeConfig, Consumer, Handlers, Housekeeping, Outbox, announcements,
+    outbox,
+};
 use events::topology::Service;
 use service_kit::{
     Process,
@@ -20,6 +23,8 @@ pub struct Consume {
     pub service: &'static Service,
     /// Its handlers.
     pub handlers: Handlers,
+    /// Writes the events of its present state again, when it owns a state that others read.
+    pub announce: Option<Announce>,
     /// All migrations of its database.
     pub migrators: &'static [&'static Migrator],
 }
@@ -36,6 +41,7 @@ pub async fn consume(
     let Consume {
         service,
         handlers,
+        announce,
         migrators,
     } = consume;
     let environment = &config.environment;
@@ -49,6 +55,10 @@ pub async fn consume(
     let probe = Probe::new(&pool);
     health.check("database", move || Arc::clone(&probe).ask());
     let outbox = start_relay(&process, &health, pool, broker.clone());
+    if let Some(announce) = announce {
+        let announcements = announcements::run(outbox.clone(), announce, stopping.clone());
+        spawn(&process, "announcements", announcements);
+    }
     let consumer = Consumer::new(broker, outbox, &service.queue, handlers);
 
     let status = consumer.status();

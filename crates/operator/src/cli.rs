@@ -21,6 +21,7 @@ mod doctor;
 mod events;
 mod outbox;
 mod queues;
+mod reconcile;
 mod secrets;
 mod table;
 mod topology;
@@ -93,6 +94,12 @@ enum Command {
     /// Show the messages on the bus as they pass; their values only with --payload.
     #[command(after_help = "Examples:\n  medtrack watch\n  medtrack watch 'student.*' --payload")]
     Watch(watch::Watch),
+    /// Compare the users of all services, and announce again what a service has missed.
+    #[command(
+        after_help = "Exit code 1: the services differ, and --fix was not given or cannot mend it.\n\
+                      Examples:\n  medtrack reconcile\n  medtrack reconcile --fix"
+    )]
+    Reconcile(reconcile::Reconcile),
     /// Look after exchange, queues and bindings.
     #[command(subcommand)]
     Topology(topology::Topology),
@@ -137,6 +144,7 @@ impl Command {
     async fn run(self, endpoints: &Endpoints) -> anyhow::Result<ExitCode> {
         match self {
             Command::Doctor { json } => return doctor::run(endpoints, json).await,
+            Command::Reconcile(command) => return command.run(endpoints).await,
             Command::Trace { subject, json } => trace::run(endpoints, &subject, json).await?,
             Command::Dead(command) => command.run(endpoints).await?,
             Command::Outbox { json } => outbox::run(endpoints, json).await?,

@@ -15,6 +15,7 @@ mod endpoints;
 mod http;
 mod outbox;
 mod queues;
+mod reconcile;
 mod secrets;
 mod topology;
 mod trace;

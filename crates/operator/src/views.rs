@@ -1,6 +1,7 @@
 //! The views that each service's migrations define for operators, in the same shape in every database.
 
 use chrono::{DateTime, Utc};
+use futures_util::{StreamExt as _, stream::BoxStream};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -41,4 +42,27 @@ pub(crate) async fn effects(
     )
     .fetch_all(connection)
     .await
+}
+
+/// What a service has recorded about a user.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownUser {
+    pub(crate) user_id: Uuid,
+    /// `None` where the service stores no versions.
+    pub(crate) version: Option<i64>,
+    pub(crate) erased: bool,
+    /// The service has what a user of this role has there: a profile, a welcome.
+    pub(crate) complete: bool,
+    pub(crate) changed_at: Option<DateTime<Utc>>,
+}
+
+/// Streams the users that this service knows, in the order of their ids.
+pub(crate) fn users(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Result<KnownUser>> {
+    sqlx::query_as!(
+        KnownUser,
+        r#"select user_id as "user_id!", version, erased as "erased!", complete as "complete!", changed_at
+           from operator_user order by user_id"#
+    )
+    .fetch(connection)
+    .boxed()
 }

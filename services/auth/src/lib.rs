@@ -33,6 +33,7 @@ pub fn consume() -> Consume {
     Consume {
         service: &topology::AUTH,
         handlers: consumer::handlers(),
+        announce: Some(|tx, users| Box::pin(actions::announce::announce(tx, users))),
         migrators: &MIGRATORS,
     }
 }

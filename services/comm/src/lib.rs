@@ -29,6 +29,7 @@ pub fn consume() -> Consume {
     Consume {
         service: &topology::COMM,
         handlers: consumer::handlers(),
+        announce: None,
         migrators: &MIGRATORS,
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! An action fails with the error of the database, or of the events that follow from it.
 
+mod announce;
 mod create;
 mod erase;
 mod update;
 
+pub(crate) use announce::announce_profiles;
 pub(crate) use create::create_profiles;
 pub(crate) use erase::erase_profiles;
 pub(crate) use update::update_profiles;

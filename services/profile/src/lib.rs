@@ -29,6 +29,7 @@ pub fn consume() -> Consume {
     Consume {
         service: &topology::PROFILE,
         handlers: consumer::handlers(),
+        announce: Some(|tx, users| Box::pin(actions::announce_profiles(tx, users))),
         migrators: &MIGRATORS,
     }
 }

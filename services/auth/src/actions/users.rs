@@ -42,17 +42,7 @@ pub(crate) async fn register(
     let user = store::users::insert(tx, UserId::new(), new)
         .await?
         .ok_or(UserError::EmailTaken)?;
-    let created = UserCreated {
-        user_id: user.user_id(),
-        email: user.email.clone(),
-        first_name: user.first_name.clone(),
-        last_name: user.last_name.clone(),
-        role: user.role(),
-        created_at: Some(user.created_at),
-        phone: user.phone.clone(),
-        locale: Some(user.locale.clone()),
-    };
-    tx.enqueue(cause, 1, created).await?;
+    tx.enqueue(cause, 1, created(&user)).await?;
     Ok(user)
 }
 
@@ -123,17 +113,7 @@ pub(crate) async fn update(
     let (user, version) = store::users::update(tx, &after)
         .await?
         .ok_or(UserError::EmailTaken)?;
-    let updated = UserUpdated {
-        user_id: user.user_id(),
-        email: user.email.clone(),
-        first_name: Some(user.first_name.clone()),
-        last_name: Some(user.last_name.clone()),
-        phone: Some(user.phone.clone()),
-        role: Some(user.role()),
-        locale: Some(user.locale.clone()),
-        changes,
-    };
-    tx.enqueue(cause, version, updated).await?;
+    tx.enqueue(cause, version, updated(&user, changes)).await?;
     Ok(user)
 }
 
@@ -163,4 +143,32 @@ pub(crate) async fn delete(
 /// Fails with the database's error.
 pub(crate) async fn link_profiles(tx: &mut Transaction, links: &[ProfileLink]) -> sqlx::Result<()> {
     store::users::link_profiles(tx, links).await
+}
+
+/// The event of a user who was created.
+pub(super) fn created(user: &User) -> UserCreated {
+    UserCreated {
+        user_id: user.user_id(),
+        email: user.email.clone(),
+        first_name: user.first_name.clone(),
+        last_name: user.last_name.clone(),
+        role: user.role(),
+        created_at: Some(user.created_at),
+        phone: user.phone.clone(),
+        locale: Some(user.locale.clone()),
+    }
+}
+
+/// The event of a user whose fields `changes` changed.
+pub(super) fn updated(user: &User, changes: Vec<String>) -> UserUpdated {
+    UserUpdated {
+        user_id: user.user_id(),
+        email: user.email.clone(),
+        first_name: Some(user.first_name.clone()),
+        last_name: Some(user.last_name.clone()),
+        phone: Some(user.phone.clone()),
+        role: Some(user.role()),
+        locale: Some(user.locale.clone()),
+        changes,
+    }
 }

@@ -3,7 +3,9 @@
 use crate::domain::{Email, Locale, PersonName, Phone, ProfileLink};
 use chrono::{DateTime, Utc};
 use events::{Role, UserId};
+use messaging::Announcement;
 use sqlx::PgConnection;
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// A row of the table.
@@ -191,6 +193,46 @@ pub(crate) async fn update(
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Raises the versions of users to what the announcements demand, and returns the users that exist with their versions.
+pub(crate) async fn raise_versions(
+    connection: &mut PgConnection,
+    announcements: &[Announcement],
+) -> sqlx::Result<HashMap<UserId, (User, i64)>> {
+    let ids: Vec<Uuid> = announcements.iter().map(|new| new.aggregate_id).collect();
+    let versions: Vec<i64> = announcements.iter().map(|new| new.at_least).collect();
+    let rows = sqlx::query!(
+        "with wanted as (
+             select id, at_least from unnest($1::uuid[], $2::bigint[]) as wanted (id, at_least)),
+         locked as (
+             select id from users_user where id = any($1) order by id for no key update)
+         update users_user set version = greatest(version, at_least)
+         from wanted join locked using (id) where users_user.id = wanted.id
+         returning users_user.id, email, first_name, last_name, phone, role, is_active, locale, profile_id,
+             created_at, updated_at, version",
+        &ids,
+        &versions,
+    )
+    .fetch_all(connection)
+    .await?;
+    let users = rows.into_iter().map(|row| {
+        let user = User {
+            id: row.id,
+            email: row.email,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            phone: row.phone,
+            role: row.role,
+            is_active: row.is_active,
+            locale: row.locale,
+            profile_id: row.profile_id,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        };
+        (user.user_id(), (user, row.version))
+    });
+    Ok(users.collect())
 }
 
 /// Deletes a user with all sessions, and returns the e-mail and the version.

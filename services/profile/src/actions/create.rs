@@ -67,16 +67,7 @@ async fn create_students(
 ) -> Result<(), EnqueueError> {
     let (causes, profiles): (Vec<_>, Vec<_>) = new.into_iter().unzip();
     store::students::insert(tx, &profiles).await?;
-    announce(tx, "student", causes, profiles, |student_id, person| {
-        StudentCreated {
-            student_id,
-            user_id: person.user_id,
-            first_name: person.first_name,
-            last_name: person.last_name,
-            email: person.email,
-        }
-    })
-    .await
+    announce(tx, "student", causes, profiles, student_created).await
 }
 
 async fn create_encadrants(
@@ -85,17 +76,30 @@ async fn create_encadrants(
 ) -> Result<(), EnqueueError> {
     let (causes, profiles): (Vec<_>, Vec<_>) = new.into_iter().unzip();
     store::encadrants::insert(tx, &profiles).await?;
-    announce(tx, "encadrant", causes, profiles, |encadrant_id, person| {
-        EncadrantCreated {
-            encadrant_id,
-            user_id: person.user_id,
-            first_name: person.first_name,
-            last_name: person.last_name,
-            specialization: None,
-            email: person.email,
-        }
-    })
-    .await
+    announce(tx, "encadrant", causes, profiles, encadrant_created).await
+}
+
+/// The event of a student's profile that was created.
+pub(super) fn student_created(student_id: StudentId, person: Person) -> StudentCreated {
+    StudentCreated {
+        student_id,
+        user_id: person.user_id,
+        first_name: person.first_name,
+        last_name: person.last_name,
+        email: person.email,
+    }
+}
+
+/// The event of an encadrant's profile that was created.
+pub(super) fn encadrant_created(encadrant_id: EncadrantId, person: Person) -> EncadrantCreated {
+    EncadrantCreated {
+        encadrant_id,
+        user_id: person.user_id,
+        first_name: person.first_name,
+        last_name: person.last_name,
+        specialization: None,
+        email: person.email,
+    }
 }
 
 async fn announce<Id, E: Event>(

@@ -144,6 +144,33 @@ macro_rules! statements {
             Ok(changed.collect())
         }
 
+        /// Returns the profiles of users who have one, and locks them against changes until the transaction ends.
+        pub(crate) async fn of_users(
+            connection: &mut sqlx::PgConnection,
+            user_ids: &[events::UserId],
+        ) -> sqlx::Result<Vec<NewProfile<uuid::Uuid>>> {
+            let user_ids: Vec<uuid::Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
+            let rows = sqlx::query!(
+                "select id, user_id, email, first_name, last_name, phone, version from " + $table + "
+                 where user_id = any($1) order by user_id for share",
+                &user_ids
+            )
+            .fetch_all(connection)
+            .await?;
+            let profiles = rows.into_iter().map(|row| NewProfile {
+                id: row.id,
+                version: row.version,
+                person: crate::domain::Person {
+                    user_id: row.user_id.into(),
+                    email: row.email,
+                    first_name: row.first_name,
+                    last_name: row.last_name,
+                    phone: row.phone,
+                },
+            });
+            Ok(profiles.collect())
+        }
+
         /// Deletes the profiles of users who have one, in one round trip, and returns them.
         pub(crate) async fn delete(
             connection: &mut sqlx::PgConnection,
