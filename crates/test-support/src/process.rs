@@ -94,6 +94,36 @@ impl Process {
         self.pid.as_raw()
     }
 
+    /// Its resident memory, in MiB (`VmRSS` of proc(5)).
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn resident_mb(&self) -> f64 {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        kib.expect("a running process has memory") / 1024.0
+    }
+
+    /// How often it has touched a page that was not in its memory yet (`minflt` of proc(5)).
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn page_faults(&self) -> u64 {
+        let stat = self.proc("stat");
+        // The name, in parentheses, may hold anything; the third field follows.
+        let fields = stat
+            .rsplit_once(')')
+            .map(|(_, fields)| fields.split_whitespace());
+        let faults = fields.and_then(|mut fields| fields.nth(10 - 3)?.parse().ok());
+        faults.expect("the tenth field is a count")
+    }
+
+    fn proc(&self, file: &str) -> String {
+        let path = format!("/proc/{}/{file}", self.pid);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
     /// The lines that it has printed until now.
     pub fn log(&self) -> Vec<String> {
         lock(&self.log).clone()

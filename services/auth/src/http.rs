@@ -63,15 +63,18 @@ pub async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     let signer = Signer::load(&start.config.token, &start.pool).await?;
     let broker = Broker::new(&start.config.broker, SERVICE.name)?;
     let outbox = messaging::start_relay(&start.process, &start.health, start.pool.clone(), broker);
-    let keys = signer.clone().keep_up(start.pool.clone(), stopping);
+    let keys = signer.clone().keep_up(start.pool.clone(), stopping.clone());
     let purge = purge::run(start.pool.clone(), start.process.stopping());
     start.process.spawn("signing keys", keys);
     start.process.spawn("purge", purge);
+    let hasher = Hasher::new();
+    let memory = hasher.clone().give_back(stopping);
+    start.process.spawn("password memory", memory);
     let app = App {
         throttle: Throttle::load(&start.pool).await?,
         pool: start.pool,
         outbox,
-        hasher: Hasher::new(),
+        hasher,
         signer,
         registration_roles: start.config.registration.registration_roles.into(),
     };

@@ -1,21 +1,25 @@
 //! Hashing of passwords: argon2id, a few at a time.
 
+mod argon;
+
+pub(crate) use argon::Argon;
+
 use crate::domain::Password;
-use argon2::{
-    Algorithm, Argon2, Block, Params, Version,
-    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
-};
 use std::{sync::Arc, thread::available_parallelism, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
-/// How long a hash may wait for its turn. A hash takes 20 ms of a core: a longer queue only gets longer.
+/// How long a hash may wait for its turn. A hash takes 16 ms of a core: a longer queue only gets longer.
 const WAIT: Duration = Duration::from_secs(2);
+/// How long the memory of a hash is kept for the next one.
+const IDLE: Duration = Duration::from_secs(2);
 
-/// Hashes passwords, as many at a time as there are cores. The default of `argon2` is OWASP's minimum:
-/// argon2id, m = 19456 KiB, t = 2, p = 1.
+/// Hashes passwords, as many at a time as there are cores.
 #[derive(Clone, Debug)]
 pub(crate) struct Hasher {
     turns: Arc<Semaphore>,
+    argon: Arc<Argon>,
     decoy: Arc<str>,
 }
 
@@ -28,10 +32,25 @@ impl Hasher {
     /// Takes a moment: it makes the hash that a log-in for an unknown address is compared with.
     pub(crate) fn new() -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
-        let decoy = hash(b"nobody's password").into();
+        let argon = Argon::default();
+        let decoy = argon.hash_bytes(b"nobody's password").into();
         Self {
             turns: Arc::new(Semaphore::new(cores)),
+            argon: Arc::new(argon),
             decoy,
+        }
+    }
+
+    /// Gives memory back that no hash has used for two seconds, until the process stops.
+    ///
+    /// # Errors
+    /// Never.
+    pub(crate) async fn give_back(self, stopping: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return Ok(()),
+                () = tokio::time::sleep(IDLE / 2) => self.argon.give_back(IDLE),
+            }
         }
     }
 
@@ -40,8 +59,7 @@ impl Hasher {
     /// # Errors
     /// [`Busy`] after two seconds of waiting.
     pub(crate) async fn hash(&self, password: Password) -> Result<String, Busy> {
-        let turn = self.turn().await?;
-        in_turn(turn, move || hash(password.as_bytes())).await
+        self.in_turn(move |argon| argon.hash(&password)).await
     }
 
     /// Whether this is the password of the hash. Without a hash it takes as long, and is not.
@@ -53,14 +71,33 @@ impl Hasher {
         password: Password,
         hash: Option<String>,
     ) -> Result<bool, Busy> {
-        let turn = self.turn().await?;
         let decoy = Arc::clone(&self.decoy);
-        in_turn(turn, move || {
+        self.in_turn(move |argon| {
             let stored = hash.as_deref().unwrap_or(&decoy);
-            PasswordHash::new(stored).is_ok_and(|stored| matches(password.as_bytes(), &stored))
-                && hash.is_some()
+            argon.matches(&password, stored) && hash.is_some()
         })
         .await
+    }
+
+    /// Does work that takes a core for a while, on a thread on which nothing else waits for it. The work runs in the
+    /// span of the caller.
+    ///
+    /// # Errors
+    /// [`Busy`] after two seconds of waiting.
+    pub(crate) async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Argon) -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let turn = self.turn().await?;
+        let argon = Arc::clone(&self.argon);
+        let span = Span::current();
+        let work = tokio::task::spawn_blocking(move || {
+            let result = span.in_scope(|| work(&argon));
+            // Here and not outside: a client that hangs up must not free the turn while the work goes on.
+            drop(turn);
+            result
+        });
+        work.await.map_err(|_| Busy)
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Busy> {
@@ -75,94 +112,38 @@ impl Default for Hasher {
     }
 }
 
-/// The permit goes into the task: a client that hangs up must not free it while the hash runs on.
-async fn in_turn<T: Send + 'static>(
-    turn: OwnedSemaphorePermit,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Busy> {
-    let work = tokio::task::spawn_blocking(move || {
-        let result = work();
-        drop(turn);
-        result
-    });
-    work.await.map_err(|_| Busy)
-}
-
-fn hash(password: &[u8]) -> String {
-    let params = Params::default();
-    let salt = Salt::generate();
-    let hash = PasswordHash {
-        algorithm: Algorithm::Argon2id.ident(),
-        version: Some(Version::V0x13.into()),
-        hash: output(&params, password, &salt),
-        params: ParamsString::try_from(&params).expect("the default parameters can be written"),
-        salt: Some(salt),
-    };
-    hash.to_string()
-}
-
-/// A stored hash with larger parameters than ours is not ours; it could ask for any amount of memory.
-fn matches(password: &[u8], stored: &PasswordHash) -> bool {
-    let (Ok(params), Some(salt), Some(expected)) =
-        (Params::try_from(stored), stored.salt, stored.hash)
-    else {
-        return false;
-    };
-    let ours = stored.algorithm == Algorithm::Argon2id.ident()
-        && params.block_count() <= Params::default().block_count();
-    // The comparison of outputs takes the same time wherever they differ.
-    ours && output(&params, password, &salt) == Some(expected)
-}
-
-fn output(params: &Params, password: &[u8], salt: &[u8]) -> Option<Output> {
-    // The system's allocator maps what is over 32 MiB, and so gives it back; smaller blocks it keeps for each
-    // thread that has ever hashed, 230 MB after some hundred log-ins. Only the 19 MiB in use cost memory.
-    let mut memory = Vec::with_capacity(33 * 1024 * 1024 / Block::SIZE);
-    memory.resize(params.block_count(), Block::default());
-    let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-    argon2
-        .hash_password_into_with_memory(password, salt, &mut out, &mut memory)
-        .ok()?;
-    Output::new(&out).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::{runtime::Handle, sync::watch};
 
     #[tokio::test]
-    async fn a_hash_is_argon2id_with_the_documented_parameters_and_verifies() {
+    async fn a_log_in_for_an_unknown_address_is_compared_with_a_hash_that_nothing_matches() {
         let hasher = Hasher::new();
-        let password = Password::claimed("SecurePass123!").unwrap();
-        let hash = hasher.hash(password.clone()).await.unwrap();
-        assert!(
-            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
-            "{hash}"
-        );
-        assert!(
-            hasher
-                .verify(password.clone(), Some(hash.clone()))
-                .await
-                .unwrap()
-        );
-        assert!(
-            !hasher
-                .verify(Password::claimed("another").unwrap(), Some(hash))
-                .await
-                .unwrap()
-        );
-        let foreign = "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$c29tZWhhc2hzb21laGFzaHNvbWVoYXNoc29tZWhhc2g";
-        assert!(
-            !hasher
-                .verify(Password::claimed("x").unwrap(), Some(foreign.into()))
-                .await
-                .unwrap()
-        );
-        let decoy = Password::claimed("nobody's password").unwrap();
-        assert!(
-            !hasher.verify(decoy, None).await.unwrap(),
-            "the decoy opens nothing"
-        );
+        let password = Password::claimed("nobody's password").unwrap();
+        assert!(!hasher.verify(password, None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn no_more_work_runs_at_a_time_than_there_are_cores_and_the_rest_is_refused_in_time() {
+        let hasher = Hasher::new();
+        let cores = available_parallelism().map_or(1, usize::from);
+        let (stop, stopped) = watch::channel(());
+        let working: Vec<_> = (0..cores)
+            .map(|_| {
+                let (hasher, mut stopped) = (hasher.clone(), stopped.clone());
+                let wait = move |_: &Argon| Handle::current().block_on(stopped.changed());
+                tokio::spawn(async move { hasher.in_turn(wait).await })
+            })
+            .collect();
+        while hasher.turns.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(hasher.in_turn(|_| ()).await.is_err());
+        stop.send_replace(());
+        for work in working {
+            assert!(work.await.unwrap().is_ok());
+        }
+        assert!(hasher.in_turn(|_| ()).await.is_ok());
     }
 }

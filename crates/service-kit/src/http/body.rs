@@ -174,7 +174,11 @@ impl Object {
         self.errors.entry(name).or_default().push(message.into());
     }
 
-    fn into_body<T: FromObject>(mut self) -> Result<T, Problem> {
+    /// Reads the whole body.
+    ///
+    /// # Errors
+    /// When something is wrong with it, with everything that is.
+    pub fn into_body<T: FromObject>(mut self) -> Result<T, Problem> {
         let body = T::from_object(&mut self);
         let unknown: Vec<String> = self
             .values
@@ -217,6 +221,16 @@ impl<S: Send + Sync, T: FromObject> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let object = Object::from_request(request, state).await?;
+        object.into_body().map(Self)
+    }
+}
+
+/// For a body with a field that takes long to read: the handler chooses the thread.
+impl<S: Send + Sync> FromRequest<S> for Object {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let content_type = request
             .headers()
             .get(header::CONTENT_TYPE)
@@ -237,7 +251,7 @@ impl<S: Send + Sync, T: FromObject> FromRequest<S> for Body<T> {
                     StatusCode::PAYLOAD_TOO_LARGE => Common::TooLarge,
                     _ => Common::BadBody,
                 })?;
-        parse(&body)?.into_body().map(Self)
+        parse(&body)
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     actions,
     domain::{Email, Locale, PersonName},
+    passwords::Argon,
     store::users::NewUser,
 };
 use axum::{
@@ -20,8 +21,9 @@ use chrono::Utc;
 use events::Role;
 use service_kit::{
     body,
-    http::{Body, Problem, detached, docs::problems},
+    http::{Problem, body::Object, detached, docs::problems},
 };
+use std::sync::Arc;
 
 body! {
     /// A new user.
@@ -59,22 +61,14 @@ pub(super) async fn register(
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     headers: HeaderMap,
-    Body(registration): Body<Registration>,
+    body: Object,
 ) -> Result<(StatusCode, Json<LoggedIn>), Problem> {
-    let role = registration.role.map_or(Role::Student, |role| role.0);
-    if !app.registration_roles.contains(&role) || role == Role::Admin {
-        tracing::warn!(%role, "Registration with a role that is not allowed was refused");
-        return Err(role_not_allowed(role));
-    }
-    let new = NewUser {
-        email: registration.email,
-        password_hash: app.hasher.hash(registration.password.0).await?,
-        first_name: registration.first_name.unwrap_or_default(),
-        last_name: registration.last_name.unwrap_or_default(),
-        phone: registration.phone.and_then(|phone| phone.0),
-        role,
-        locale: registration.locale.unwrap_or_default(),
-    };
+    let allowed = Arc::clone(&app.registration_roles);
+    // To judge a password takes as long as to hash it, and anybody may send one.
+    let new = app
+        .hasher
+        .in_turn(move |argon| new_user(body.into_body()?, &allowed, argon))
+        .await??;
     let response = detached(async move {
         let now = Utc::now();
         let mut tx = app.outbox.begin().await?;
@@ -87,4 +81,25 @@ pub(super) async fn register(
     })
     .await?;
     Ok((StatusCode::CREATED, Json(response)))
+}
+
+fn new_user(
+    registration: Registration,
+    allowed: &[Role],
+    argon: &Argon,
+) -> Result<NewUser, Problem> {
+    let role = registration.role.map_or(Role::Student, |role| role.0);
+    if !allowed.contains(&role) || role == Role::Admin {
+        tracing::warn!(%role, "Registration with a role that is not allowed was refused");
+        return Err(role_not_allowed(role));
+    }
+    Ok(NewUser {
+        email: registration.email,
+        password_hash: argon.hash(&registration.password.0),
+        first_name: registration.first_name.unwrap_or_default(),
+        last_name: registration.last_name.unwrap_or_default(),
+        phone: registration.phone.and_then(|phone| phone.0),
+        role,
+        locale: registration.locale.unwrap_or_default(),
+    })
 }
