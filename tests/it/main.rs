@@ -3,6 +3,7 @@
 mod chain;
 mod changes;
 mod convergence;
+mod costs;
 mod duplicates;
 mod faults;
 mod gateway;

@@ -60,6 +60,9 @@ pub(crate) enum Command {
         /// Print JSON, for programs.
         #[arg(long)]
         json: bool,
+        /// Compare with an earlier run, whose JSON is in this file.
+        #[arg(long, value_name = "FILE", conflicts_with = "json")]
+        compare: Option<PathBuf>,
     },
     /// Run one command with a PostgreSQL and a RabbitMQ of its own.
     #[command(subcommand)]
@@ -123,7 +126,9 @@ impl Command {
             Command::Test { broker, arguments } => {
                 return tests_and_bench::test(&workspace, broker.as_deref(), arguments).await;
             }
-            Command::Bench { json } => return tests_and_bench::bench(&workspace, json).await,
+            Command::Bench { json, compare } => {
+                return tests_and_bench::bench(&workspace, json, compare).await;
+            }
             Command::Ephemeral(Ephemeral::Exec { command }) => {
                 return ephemeral::exec(&workspace, command).await;
             }

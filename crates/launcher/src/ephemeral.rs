@@ -76,7 +76,7 @@ impl Ephemeral {
             rabbitmq = Some(broker);
         }
         let postgres = Postgres::prepare(dir, "medtrack", port("postgres")?).await?;
-        spawn("postgres", &postgres.server())?;
+        spawn("postgres", &postgres.counting_server())?;
         Ok(Self {
             dir: dir.to_owned(),
             postgres,

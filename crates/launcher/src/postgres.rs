@@ -156,6 +156,23 @@ impl Postgres {
         self.by_account(server).stop_signal(StopSignal::Int)
     }
 
+    /// The server, which also counts the statements and the WAL of each database, for tests and the bench. It does so
+    /// where its package has the module, as Debian's has.
+    pub(crate) fn counting_server(&self) -> CommandSpec {
+        let module = self.bin.join("../lib/pg_stat_statements.so");
+        let server = self.server();
+        if !module.exists() {
+            return server;
+        }
+        server.args([
+            "-c",
+            "shared_preload_libraries=pg_stat_statements",
+            // Each test has databases of its own, and none must push another one's statements out.
+            "-c",
+            "pg_stat_statements.max=50000",
+        ])
+    }
+
     pub(crate) fn url(&self, database: &str) -> String {
         url(SUPERUSER, &self.password, self.port, database)
     }

@@ -6,7 +6,12 @@ use crate::{
     install,
     workspace::Workspace,
 };
-use std::{path::Path, process::ExitCode};
+use anyhow::Context as _;
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Runs all tests, or those that `arguments` name. With a broker of another version, runs those of messaging.
 pub(crate) async fn test(
@@ -35,13 +40,28 @@ pub(crate) async fn test(
 }
 
 /// Runs the bench, with optimised binaries.
-pub(crate) async fn bench(workspace: &Workspace, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) async fn bench(
+    workspace: &Workspace,
+    json: bool,
+    compare: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
+    // The bench runs in another directory.
+    let compare = compare.map(|file| {
+        file.canonicalize()
+            .with_context(|| file.display().to_string())
+    });
+    let compare = compare.transpose()?;
     install::ensure(false, true).await?;
     let build = cargo(workspace).args(["build", "--release", "--locked", "--workspace", "--bins"]);
     // With `--workspace`, cargo resolves the same features as for the binaries, and compiles the bench alone.
     let bench = cargo(workspace)
         .args(["bench", "--locked", "--workspace", "--bench", "chain", "--"])
         .args(json.then_some("--json"))
+        .args(
+            compare
+                .iter()
+                .flat_map(|file| [OsStr::new("--compare"), file.as_os_str()]),
+        )
         .env(ephemeral::BIN_DIR, workspace.target_dir().join("release"));
     let script = install::rabbitmq_script()?;
     with_servers(Some(&script), async |servers| {

@@ -8,9 +8,11 @@
 //! - [`process`], [`proxy`]: real binaries, and the TCP links between them, which a test can break
 //! - [`stack`]: the three services together; [`client`] speaks to them over HTTP
 //! - [`openapi`]: holds a service to its OpenAPI document
+//! - [`costs`]: statements and bytes of WAL of a database
 //! - [`ledger`]: compares what clients were promised with the three databases
 
 pub mod client;
+pub mod costs;
 pub mod database;
 pub mod ledger;
 pub mod openapi;
@@ -24,6 +26,7 @@ pub mod wait;
 pub mod wire;
 
 pub use client::{Client, User};
+pub use costs::Costs;
 pub use database::Database;
 pub use lapin::BasicProperties;
 pub use ledger::Ledger;
