@@ -1,0 +1,58 @@
+//! All that is wrong with a body is told at once.
+
+use super::*;
+use serde_json::json;
+
+crate::body! {
+    struct Person {
+        name: String = "Ada",
+        nickname: Option<String> = "ada",
+        motto: Patch<String> = "Go on",
+    }
+}
+
+fn read(body: &str) -> Result<Person, FieldErrors> {
+    let object = parse(body.as_bytes()).expect("it is an object");
+    object.into_body().map_err(Problem::into_errors)
+}
+
+fn errors(body: &str) -> Value {
+    json!(read(body).expect_err("something is wrong"))
+}
+
+#[test]
+fn all_wrong_fields_are_reported_at_once() {
+    assert_eq!(
+        errors(r#"{"nickname": 1, "motto": "a\u0000b", "age": 3, "age": 4, "nickname": "b"}"#),
+        json!({
+            "age": ["This field stands here twice; send it once.",
+                    "This field is not known here; leave it out."],
+            "motto": ["Must not contain a NUL character."],
+            "name": ["This field is required."],
+            "nickname": ["This field stands here twice; send it once.", "Must be a text."],
+        })
+    );
+    assert_eq!(
+        errors(r#"{"name": null}"#),
+        json!({"name": ["This field is required."]})
+    );
+    let long = format!(r#"{{"name": "x", "{}": 1}}"#, "y".repeat(100));
+    let errors = errors(&long);
+    assert_eq!(
+        errors
+            .as_object()
+            .map(|map| map.keys().next().map(String::len)),
+        Some(Some(64))
+    );
+}
+
+#[test]
+fn an_optional_field_may_be_null_and_a_change_tells_absent_from_null() {
+    let person = read(r#"{"name": "Ada", "nickname": null}"#).expect("it is valid");
+    assert_eq!((person.nickname, person.motto.0), (None, None));
+    let person = read(r#"{"name": "Ada", "motto": null}"#).expect("it is valid");
+    assert_eq!(
+        (person.name.as_str(), person.motto.0.as_deref()),
+        ("Ada", Some(""))
+    );
+}
