@@ -4,40 +4,12 @@
 //! are ignored, and a foreign publisher that sends only the three `_meta` fields of the original system
 //! (`timestamp`, `routing_key`, `source`) is understood. Reading never fails in another way: every message is
 //! either an [`Envelope`] or a [`Refusal`] with a reason.
+//!
+//! The module [`meta`](crate::meta) holds the facts beside the payload, and the rules of ids and times.
 
-use crate::{Event, EventId, MAX_BODY_BYTES, MAX_PAYLOAD_BYTES};
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
-use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::{Event, MAX_BODY_BYTES, MAX_PAYLOAD_BYTES, Meta, RawMessage, meta::WireMeta};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use uuid::Uuid;
-
-/// The facts about an event beside its payload.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Meta {
-    /// The identity of this event; consumers recognise duplicates by it.
-    pub event_id: EventId,
-    /// The time of the change, in UTC.
-    #[serde(serialize_with = "utc_with_z")]
-    pub timestamp: DateTime<Utc>,
-    /// Equal to the AMQP routing key.
-    pub routing_key: String,
-    /// The service that published it, such as `auth-service`.
-    pub source: String,
-    /// The same for all events that one request caused.
-    pub correlation_id: Uuid,
-    /// The event that caused this one; `None` at the root of a chain.
-    pub causation_id: Option<EventId>,
-    /// The id of what the event is about; `None` from a foreign publisher.
-    pub aggregate_id: Option<Uuid>,
-    /// The version (1, 2, 3 …) of the aggregate after the change; `None` from a foreign publisher.
-    pub aggregate_version: Option<i64>,
-    /// The version of the payload's shape.
-    pub schema_version: u16,
-    /// The W3C trace context, when tracing is on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub traceparent: Option<String>,
-}
 
 /// Writes the wire form of an event.
 ///
@@ -72,39 +44,6 @@ pub struct TooLarge {
     pub key: &'static str,
     /// The size of its payload, in bytes of JSON.
     pub bytes: usize,
-}
-
-/// A message as the broker delivered it.
-#[derive(Clone, Copy, Debug)]
-pub struct RawMessage<'a> {
-    /// The exchange it was published to.
-    pub exchange: &'a str,
-    /// Its AMQP routing key.
-    pub routing_key: &'a str,
-    /// Its AMQP `message_id` property.
-    pub message_id: Option<&'a str>,
-    /// Its body.
-    pub body: &'a [u8],
-}
-
-impl RawMessage<'_> {
-    /// Returns the id of a message whose body has none: the AMQP `message_id`, else a digest of everything that was
-    /// sent, so that an identical copy has the same id.
-    pub fn fallback_id(&self) -> EventId {
-        match self.message_id {
-            Some(id) => id
-                .parse()
-                .unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes()).into()),
-            None => {
-                let parts = [
-                    self.exchange.as_bytes(),
-                    self.routing_key.as_bytes(),
-                    self.body,
-                ];
-                Uuid::new_v5(&Uuid::NAMESPACE_OID, &parts.join(&0)).into()
-            }
-        }
-    }
 }
 
 /// An event whose payload is not read yet: only a handler knows its type.
@@ -216,73 +155,6 @@ impl Refusal {
 struct Wire<'a> {
     #[serde(borrow)]
     payload: &'a RawValue,
-    #[serde(rename = "_meta")]
-    meta: WireMeta,
-}
-
-/// `_meta` as any publisher sends it: our additional fields may be missing.
-#[derive(Deserialize)]
-struct WireMeta {
-    event_id: Option<EventId>,
-    #[serde(default, deserialize_with = "lenient_time")]
-    timestamp: Option<DateTime<Utc>>,
-    routing_key: Option<String>,
-    source: Option<String>,
-    correlation_id: Option<Uuid>,
-    causation_id: Option<EventId>,
-    aggregate_id: Option<Uuid>,
-    aggregate_version: Option<i64>,
-    schema_version: Option<u16>,
-    traceparent: Option<String>,
-}
-
-impl WireMeta {
-    fn complete(self, raw: &RawMessage<'_>) -> Result<Meta, Refusal> {
-        if self
-            .routing_key
-            .as_deref()
-            .is_some_and(|key| key != raw.routing_key)
-        {
-            let reason =
-                "_meta.routing_key is not the routing key that the message was published with";
-            return Err(Refusal::new("wrong_key", reason));
-        }
-        if self.aggregate_version.is_some_and(|version| version < 1) {
-            return Err(Refusal::new(
-                "bad_version",
-                "_meta.aggregate_version is below 1",
-            ));
-        }
-        let event_id = self.event_id.unwrap_or_else(|| raw.fallback_id());
-        Ok(Meta {
-            event_id,
-            timestamp: self.timestamp.unwrap_or(DateTime::UNIX_EPOCH),
-            routing_key: raw.routing_key.to_owned(),
-            source: self.source.unwrap_or_default(),
-            correlation_id: self.correlation_id.unwrap_or(event_id.as_uuid()),
-            causation_id: self.causation_id,
-            aggregate_id: self.aggregate_id,
-            aggregate_version: self.aggregate_version,
-            schema_version: self.schema_version.unwrap_or(1),
-            traceparent: self.traceparent,
-        })
-    }
-}
-
-fn utc_with_z<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
-}
-
-/// Reads RFC 3339. A time without a zone, as the old services write it, is UTC.
-pub(crate) fn lenient_time<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    DateTime::parse_from_rfc3339(&text)
-        .map(|time| time.to_utc())
-        .or_else(|_| text.parse::<NaiveDateTime>().map(|time| time.and_utc()))
-        .map(Some)
-        .map_err(|_| serde::de::Error::custom("timestamp is not ISO 8601"))
+    #[serde(borrow, rename = "_meta")]
+    meta: WireMeta<'a>,
 }

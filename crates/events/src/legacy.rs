@@ -5,14 +5,15 @@
 //! a message, not the body.
 
 use crate::{
-    Envelope, Meta, RawMessage, Refusal,
+    Envelope, EventId, Meta, RawMessage, Refusal,
     catalogue::EVENTS,
-    envelope::{lenient_time, read},
+    envelope::read,
     key,
+    meta::read_time,
     topology::{EXCHANGE, Queue},
 };
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer};
+use chrono::DateTime;
+use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
@@ -62,22 +63,24 @@ pub fn decode<'a>(raw: &RawMessage<'a>) -> Result<Envelope<'a>, Refusal> {
     }
     let alias = ALIASES.iter().find(|(old, _)| *old == raw.routing_key);
     let inner = wire.meta.unwrap_or_default();
-    let event_id = id(inner.event_id.as_ref())
-        .or(id(wire.event_id.as_ref()))
-        .map_or_else(|| raw.fallback_id(), Into::into);
+    let given_id = id(inner.event_id.as_ref()).or(id(wire.event_id.as_ref()));
+    let event_id = given_id.map_or_else(
+        || raw.fallback_id(),
+        |id| EventId::from(id).under(raw.routing_key),
+    );
+    let time = read_time(inner.timestamp.or(wire.timestamp))?;
     let meta = Meta {
         event_id,
-        timestamp: inner
-            .timestamp
-            .or(wire.timestamp)
-            .unwrap_or(DateTime::UNIX_EPOCH),
+        timestamp: time.unwrap_or(DateTime::UNIX_EPOCH),
         routing_key: alias.map_or(raw.routing_key, |(_, ours)| ours).to_owned(),
         source: [inner.source, wire.service, wire.source]
             .into_iter()
             .flatten()
             .find_map(|source| source.as_str().map(str::to_owned))
             .unwrap_or_default(),
-        correlation_id: id(wire.correlation_id.as_ref()).unwrap_or(event_id.as_uuid()),
+        correlation_id: id(wire.correlation_id.as_ref())
+            .or(given_id)
+            .unwrap_or(event_id.as_uuid()),
         causation_id: None,
         aggregate_id: None,
         aggregate_version: None,
@@ -100,26 +103,20 @@ struct Wire<'a> {
     payload: Option<&'a RawValue>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
-    #[serde(rename = "_meta")]
-    meta: Option<OldMeta>,
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<OldMeta<'a>>,
     event_id: Option<Value>,
     correlation_id: Option<Value>,
     service: Option<Value>,
     source: Option<Value>,
-    #[serde(default, deserialize_with = "any_time")]
-    timestamp: Option<DateTime<Utc>>,
+    #[serde(borrow)]
+    timestamp: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
-struct OldMeta {
+struct OldMeta<'a> {
     event_id: Option<Value>,
     source: Option<Value>,
-    #[serde(default, deserialize_with = "any_time")]
-    timestamp: Option<DateTime<Utc>>,
-}
-
-/// Reads a time. One that cannot be read counts as missing: it only orders changes.
-fn any_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(lenient_time(value).unwrap_or_default())
+    #[serde(borrow)]
+    timestamp: Option<&'a RawValue>,
 }

@@ -4,6 +4,7 @@
 //! another service.
 //!
 //! - [`envelope`]: the wire form `{"payload": …, "_meta": …}`, written by producers and read by consumers
+//! - [`meta`]: the facts beside the payload, with the rules of ids and times
 //! - [`key`]: routing keys and the topic patterns that select them
 //! - [`topology`]: the exchange, and every queue of the system with its patterns
 //! - [`auth`], [`profile`], [`internships`]: the payloads, one struct per event, by the service that publishes them
@@ -23,13 +24,17 @@ pub mod ids;
 pub mod internships;
 pub mod key;
 pub mod legacy;
+pub mod meta;
 pub mod profile;
+mod raw;
 pub mod role;
 pub mod topology;
 mod waits;
 
-pub use envelope::{Envelope, Meta, RawMessage, Refusal};
+pub use envelope::{Envelope, Refusal};
 pub use ids::{EncadrantId, EvaluationId, EventId, OfferId, StageId, StudentId, UserId};
+pub use meta::Meta;
+pub use raw::RawMessage;
 pub use role::Role;
 pub use waits::WaitsFor;
 

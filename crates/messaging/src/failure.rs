@@ -1,6 +1,7 @@
 //! Why an event was not handled, and what the consumer does about it.
 
 use crate::EnqueueError;
+use events::Refusal;
 use service_kit::database::{Class, classify};
 use std::{error::Error, fmt::Write as _};
 
@@ -10,6 +11,14 @@ pub enum Failure {
     /// The event can never be handled. It is parked as dead, with this reason.
     #[error("rejected: {0}")]
     Reject(String),
+    /// The event can never be handled, for a reason that has a name of its own. It is parked as dead.
+    #[error("{reason}")]
+    Refused {
+        /// One word, by which an operator groups parked events.
+        kind: &'static str,
+        /// For a person.
+        reason: String,
+    },
     /// A statement failed. The class of the error decides what follows.
     #[error("the database refused")]
     Database(#[from] sqlx::Error),
@@ -19,6 +28,15 @@ pub enum Failure {
     /// The handler panicked.
     #[error("the handler panicked: {0}")]
     Panic(String),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Failure::Refused {
+            kind: refusal.kind,
+            reason: refusal.reason,
+        }
+    }
 }
 
 impl From<EnqueueError> for Failure {
@@ -46,7 +64,7 @@ pub(crate) enum Recovery {
 impl Failure {
     pub(crate) fn recovery(&self) -> Recovery {
         match self {
-            Failure::Reject(_) => Recovery::DeadLetter,
+            Failure::Reject(_) | Failure::Refused { .. } => Recovery::DeadLetter,
             Failure::Database(error) => match classify(error) {
                 Class::Unavailable => Recovery::Pause,
                 Class::Conflict => Recovery::RetryNow,
@@ -61,6 +79,7 @@ impl Failure {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Failure::Reject(_) => "rejected",
+            Failure::Refused { kind, .. } => kind,
             Failure::Database(_) => "database",
             Failure::Enqueue(_) => "enqueue",
             Failure::Panic(_) => "panic",

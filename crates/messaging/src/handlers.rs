@@ -18,6 +18,8 @@ pub struct Message<E> {
     pub payload: E,
     /// The publisher, the time and the version.
     pub meta: Meta,
+    /// An operator looked at the parked event and had it replayed.
+    pub confirmed: bool,
     pub(crate) span: Span,
 }
 

@@ -248,6 +248,15 @@ impl Transaction {
         self.after_commit_in(cause.span.clone(), then);
     }
 
+    /// Counts an event that changes nothing, because what it says is older than what is recorded, and logs it with
+    /// `log` once this transaction has committed.
+    pub fn ignored(&mut self, event: &Cause, log: impl FnOnce() + Send + 'static) {
+        self.after_commit(event, || {
+            metrics::counter!("medtrack_events_ignored_total").increment(1);
+            log();
+        });
+    }
+
     pub(crate) fn after_commit_in(&mut self, span: Span, then: impl FnOnce() + Send + 'static) {
         self.after_commit
             .push(Box::new(move || span.in_scope(then)));

@@ -102,8 +102,8 @@ pub(crate) async fn park(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into parked_event (event_id, state, queue, exchange, routing_key, message_id, correlation_id, body,
-                                   admitted, kind, reason, waits_for, attempts, due_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, now() + make_interval(secs => $13))
+                                   admitted, kind, reason, waits_for, attempts, due_at, app_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, now() + make_interval(secs => $13), $14)
          on conflict (event_id) do update set deliveries = parked_event.deliveries + 1, last_at = now()",
         event_id.as_uuid(),
         disposition.state(),
@@ -119,6 +119,7 @@ pub(crate) async fn park(
         disposition.reason.replace('\0', "\u{fffd}"),
         disposition.waits_for.as_ref().map(WaitsFor::as_str),
         disposition.pause.map(|pause| pause.as_secs_f64()),
+        raw.app_id.map(|id| id.replace('\0', "\u{fffd}")),
     )
     .execute(connection)
     .await?;
@@ -141,8 +142,11 @@ pub(crate) struct Due {
     pub(crate) exchange: String,
     pub(crate) routing_key: String,
     pub(crate) message_id: Option<String>,
+    pub(crate) app_id: Option<String>,
     pub(crate) correlation_id: Option<Uuid>,
     pub(crate) body: Vec<u8>,
+    /// A person had it replayed.
+    pub(crate) confirmed: bool,
     pub(crate) attempts: i32,
     /// Until then no other process tries it.
     pub(crate) lease: DateTime<Utc>,
@@ -154,6 +158,7 @@ impl Due {
             exchange: &self.exchange,
             routing_key: &self.routing_key,
             message_id: self.message_id.as_deref(),
+            app_id: self.app_id.as_deref(),
             body: &self.body,
         }
     }
@@ -173,7 +178,8 @@ pub(crate) async fn claim_due(
              where state = 'waiting' and queue = $1 and due_at <= now()
              order by due_at limit $2
              for update skip locked)
-         returning event_id, exchange, routing_key, message_id, correlation_id, body, attempts, due_at as "lease!""#,
+         returning event_id, exchange, routing_key, message_id, app_id, correlation_id, body, confirmed, attempts,
+             due_at as "lease!""#,
         queue,
         limit,
         LEASE.as_secs_f64(),
@@ -187,8 +193,10 @@ pub(crate) async fn claim_due(
             exchange: row.exchange,
             routing_key: row.routing_key,
             message_id: row.message_id,
+            app_id: row.app_id,
             correlation_id: row.correlation_id,
             body: row.body,
+            confirmed: row.confirmed,
             attempts: row.attempts,
             lease: row.lease,
         })

@@ -7,6 +7,7 @@ use events::{
     EventId, RawMessage,
     catalogue::{self, EVENTS, Entry, Validation},
     key,
+    meta::OPERATOR,
     topology::{self, EXCHANGE},
 };
 use serde::Serialize;
@@ -86,13 +87,14 @@ pub(crate) async fn publish(
     let (event_id, correlation_id) = (EventId::new(), Uuid::now_v7());
     let envelope = json!({"payload": payload, "_meta": {
         "event_id": event_id, "correlation_id": correlation_id, "timestamp": Utc::now(), "routing_key": entry.key,
-        "source": "medtrack", "schema_version": entry.schema_version,
+        "source": OPERATOR, "schema_version": entry.schema_version,
     }})
     .to_string();
     let raw = RawMessage {
         exchange: EXCHANGE,
         routing_key: entry.key,
         message_id: None,
+        app_id: None,
         body: envelope.as_bytes(),
     };
     if let Validation::Refused(refusal) = catalogue::validate(&raw) {

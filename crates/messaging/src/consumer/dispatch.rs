@@ -31,6 +31,8 @@ pub(super) struct Dispatcher {
 pub(super) struct Event<'a> {
     pub(super) raw: RawMessage<'a>,
     pub(super) envelope: Envelope<'a>,
+    /// An operator had it replayed.
+    pub(super) confirmed: bool,
     pub(super) span: Span,
     aggregate_id: Uuid,
     route: &'a Arc<dyn Route>,
@@ -127,6 +129,7 @@ impl Dispatcher {
         Ok(Some(Event {
             raw: *raw,
             envelope,
+            confirmed: false,
             span,
             aggregate_id,
             route,
@@ -234,6 +237,7 @@ pub(super) async fn handle_timed(
         .iter()
         .map(|event| Readable {
             envelope: &event.envelope,
+            confirmed: event.confirmed,
             span: &event.span,
         })
         .collect();

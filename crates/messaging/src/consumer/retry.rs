@@ -70,7 +70,8 @@ impl Dispatcher {
     async fn retry(&self, due: &parked::Due) -> Result<(), DatabaseUnavailable> {
         let raw = due.raw();
         let (disposition, attempts) = match self.read(&raw) {
-            Ok(Some(event)) => {
+            Ok(Some(mut event)) => {
+                event.confirmed = due.confirmed;
                 let handling = self.handle_parked(&event, due.event_id);
                 match handling.instrument(event.span.clone()).await {
                     Ok(Retried::Handled | Retried::AlreadyHandled) => return Ok(()),

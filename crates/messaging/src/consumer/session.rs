@@ -204,6 +204,7 @@ pub(super) fn raw(delivery: &Delivery) -> RawMessage<'_> {
             .message_id()
             .as_ref()
             .map(|id| id.as_str()),
+        app_id: delivery.properties.app_id().as_ref().map(|id| id.as_str()),
         body: &delivery.data,
     }
 }

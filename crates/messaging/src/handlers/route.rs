@@ -35,6 +35,7 @@ where
 #[derive(Clone, Copy)]
 pub(crate) struct Readable<'a> {
     pub(crate) envelope: &'a Envelope<'a>,
+    pub(crate) confirmed: bool,
     pub(crate) span: &'a Span,
 }
 
@@ -93,6 +94,7 @@ where
                     Ok(Message {
                         payload: event.envelope.payload::<E>()?,
                         meta: event.envelope.meta.clone(),
+                        confirmed: event.confirmed,
                         span: event.span.clone(),
                     })
                 })

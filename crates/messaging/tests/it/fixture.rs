@@ -149,10 +149,11 @@ pub(crate) fn user(email: &str) -> UserCreated {
     }
 }
 
-/// The envelope of the original system, plus an id.
+/// The envelope of the original system, plus an id and a version.
 pub(crate) fn bare_envelope(event: &UserCreated, event_id: EventId) -> String {
     let payload = serde_json::to_value(event).unwrap();
-    serde_json::json!({"payload": payload, "_meta": {"event_id": event_id, "routing_key": UserCreated::KEY}})
+    serde_json::json!({"payload": payload, "_meta": {"event_id": event_id, "routing_key": UserCreated::KEY,
+        "source": "auth-service", "aggregate_version": 1}})
         .to_string()
 }
 
