@@ -4,6 +4,7 @@
 mod dead;
 mod doctor;
 mod events;
+mod foreign;
 mod look;
 mod reconcile;
 mod trace;

@@ -3,8 +3,9 @@
 use crate::{eventually, servers};
 use events::topology::EXCHANGE;
 use futures_util::StreamExt;
+pub use lapin::BasicProperties;
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind,
+    Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind,
     options::{
         BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
         QueueBindOptions, QueueDeclareOptions,

@@ -28,6 +28,8 @@ async fn on_student_deleted(
     tx: &mut Transaction,
     events: &[Message<StudentDeleted>],
 ) -> Result<(), Failure> {
+    let user_id = |student: &StudentDeleted| student.user_id;
+    check_publishers(tx, events, user_id).await?;
     let link = |event: &Message<StudentDeleted>| deleted(event, event.payload.user_id);
     Ok(actions::users::link_profiles(tx, &links(events, link)).await?)
 }
@@ -44,6 +46,8 @@ async fn on_encadrant_deleted(
     tx: &mut Transaction,
     events: &[Message<EncadrantDeleted>],
 ) -> Result<(), Failure> {
+    let user_id = |encadrant: &EncadrantDeleted| encadrant.user_id;
+    check_publishers(tx, events, user_id).await?;
     let link = |event: &Message<EncadrantDeleted>| deleted(event, event.payload.user_id);
     Ok(actions::users::link_profiles(tx, &links(events, link)).await?)
 }
@@ -53,6 +57,29 @@ fn links<E: Event>(
     link: impl Fn(&Message<E>) -> ProfileLink,
 ) -> Vec<ProfileLink> {
     events.iter().map(link).collect()
+}
+
+/// Refuses the deletion of a profile by a publisher that counts no versions when another one that does has spoken of the
+/// profile, unless an operator had it replayed.
+async fn check_publishers<E>(
+    tx: &mut Transaction,
+    events: &[Message<E>],
+    user_id: impl Fn(&E) -> UserId,
+) -> Result<(), Failure> {
+    let foreign: Vec<UserId> = events
+        .iter()
+        .filter(|event| event.meta.aggregate_version.is_none() && !event.confirmed)
+        .map(|event| user_id(&event.payload))
+        .collect();
+    if foreign.is_empty() || !actions::users::have_profiles(tx, &foreign).await? {
+        return Ok(());
+    }
+    Err(Failure::Refused {
+        kind: "foreign_deletion",
+        reason: "its publisher counts no versions, and another one that does has spoken of this profile; nothing has \
+                 changed; a replay removes the link to the profile for good"
+            .to_owned(),
+    })
 }
 
 /// A publisher that is not ours counts no versions: its creation counts as the first.

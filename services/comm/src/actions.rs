@@ -1,9 +1,10 @@
-//! State changes, on a borrowed transaction. Every action fails with the database's error.
+//! State changes, on a borrowed transaction. Where nothing else is said, an action fails with the database's error.
 
 use crate::{
     domain::{NewNotification, Notice, Recipient},
     store,
 };
+use chrono::{DateTime, Utc};
 use events::{EventId, StudentId, UserId, WaitsFor};
 use messaging::{Cause, Transaction};
 use std::collections::HashSet;
@@ -16,6 +17,8 @@ pub(crate) struct News {
     pub cause: Cause,
     /// The id of the event: one event notifies a user once.
     pub source_event: EventId,
+    /// When it happened: a user's notifications are told in this order.
+    pub occurred_at: DateTime<Utc>,
     /// The text.
     pub notice: Notice,
 }
@@ -44,7 +47,7 @@ pub(crate) struct StudentNews {
 /// See the module.
 pub(crate) async fn welcome(tx: &mut Transaction, newcomers: Vec<Newcomer>) -> sqlx::Result<()> {
     let recipients: Vec<_> = newcomers.iter().map(|new| new.recipient).collect();
-    let active = store::recipients::record(tx, &recipients).await?;
+    let active = store::recipients::welcome(tx, &recipients).await?;
     let welcomes = newcomers
         .into_iter()
         .map(|new| (new.recipient.user_id, new.welcome))
@@ -88,12 +91,35 @@ pub(crate) async fn notify_students(
     Ok(unknown)
 }
 
+/// Why users were not erased.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EraseError {
+    /// The publisher of the deletion may not erase one of these users.
+    #[error(
+        "its publisher counts no versions, and another one that does has spoken of this user; nothing has changed; \
+         a replay erases the user's notifications for good"
+    )]
+    Foreign,
+    /// A statement failed.
+    #[error("the users cannot be erased")]
+    Database(#[from] sqlx::Error),
+}
+
 /// Erases all notifications of users. News that arrives for them later has no effect.
 ///
 /// # Errors
-/// See the module.
-pub(crate) async fn erase(tx: &mut Transaction, recipients: &[Recipient]) -> sqlx::Result<()> {
-    store::recipients::erase(tx, recipients).await?;
+/// Also fails when the publisher of a deletion counts no versions, and another one that does has spoken of the user.
+pub(crate) async fn erase(
+    tx: &mut Transaction,
+    recipients: &[Recipient],
+) -> Result<(), EraseError> {
+    let erased = store::recipients::erase(tx, recipients).await?;
+    if recipients
+        .iter()
+        .any(|user| !erased.contains(&user.user_id))
+    {
+        return Err(EraseError::Foreign);
+    }
     let user_ids: Vec<_> = recipients.iter().map(|user| user.user_id).collect();
     store::notifications::erase(tx, &user_ids).await?;
     let students = recipients
@@ -105,7 +131,7 @@ pub(crate) async fn erase(tx: &mut Transaction, recipients: &[Recipient]) -> sql
         .chain(students)
         .collect();
     tx.erase(&ids).await?;
-    release(tx, recipients).await
+    Ok(release(tx, recipients).await?)
 }
 
 async fn notify(tx: &mut Transaction, news: Vec<(UserId, News)>) -> sqlx::Result<()> {
@@ -119,6 +145,7 @@ async fn notify(tx: &mut Transaction, news: Vec<(UserId, News)>) -> sqlx::Result
             id: Uuid::now_v7(),
             user_id,
             source_event: news.source_event,
+            occurred_at: news.occurred_at,
             notice: news.notice,
         });
     }

@@ -1,9 +1,10 @@
 //! The door for events: one function for each, which turns payloads into values and calls an action.
 
 use crate::{
-    actions::{self, Newcomer, News, StudentNews},
-    domain::{self, AboutStudent, Notice, Recipient},
+    actions::{self, EraseError, Newcomer, News, StudentNews},
+    domain::{self, AboutStudent, Notice, Recipient, Standing},
 };
+use chrono::Utc;
 use events::{
     Event, WaitsFor,
     auth::UserDeleted,
@@ -44,7 +45,11 @@ async fn on_student_created(
     events: &[Message<StudentCreated>],
 ) -> Result<(), Failure> {
     let newcomer = |event: &Message<StudentCreated>| Newcomer {
-        recipient: Recipient::student(event.payload.user_id, event.payload.student_id),
+        recipient: Recipient::student(
+            event.payload.user_id,
+            event.payload.student_id,
+            standing(event),
+        ),
         welcome: news(event, domain::student_welcome(&event.payload)),
     };
     Ok(actions::welcome(tx, events.iter().map(newcomer).collect()).await?)
@@ -55,8 +60,9 @@ async fn on_student_updated(
     tx: &mut Transaction,
     events: &[Message<StudentUpdated>],
 ) -> Result<(), Failure> {
-    let students = recipients(events, |student| {
-        Recipient::student(student.user_id, student.student_id)
+    let students = recipients(events, |event| {
+        let student = &event.payload;
+        Recipient::student(student.user_id, student.student_id, standing(event))
     });
     Ok(actions::record(tx, &students).await?)
 }
@@ -65,8 +71,9 @@ async fn on_student_deleted(
     tx: &mut Transaction,
     events: &[Message<StudentDeleted>],
 ) -> Result<(), Failure> {
-    let students = recipients(events, |student| {
-        Recipient::student(student.user_id, student.student_id)
+    let students = recipients(events, |event| {
+        let student = &event.payload;
+        Recipient::student(student.user_id, student.student_id, deletion(event))
     });
     Ok(actions::erase(tx, &students).await?)
 }
@@ -76,7 +83,7 @@ async fn on_encadrant_created(
     events: &[Message<EncadrantCreated>],
 ) -> Result<(), Failure> {
     let newcomer = |event: &Message<EncadrantCreated>| Newcomer {
-        recipient: Recipient::user(event.payload.user_id),
+        recipient: Recipient::user(event.payload.user_id, standing(event)),
         welcome: news(event, domain::encadrant_welcome(&event.payload)),
     };
     Ok(actions::welcome(tx, events.iter().map(newcomer).collect()).await?)
@@ -86,7 +93,9 @@ async fn on_encadrant_deleted(
     tx: &mut Transaction,
     events: &[Message<EncadrantDeleted>],
 ) -> Result<(), Failure> {
-    let encadrants = recipients(events, |encadrant| Recipient::user(encadrant.user_id));
+    let encadrants = recipients(events, |event| {
+        Recipient::user(event.payload.user_id, deletion(event))
+    });
     Ok(actions::erase(tx, &encadrants).await?)
 }
 
@@ -95,7 +104,14 @@ async fn on_user_deleted(
     tx: &mut Transaction,
     events: &[Message<UserDeleted>],
 ) -> Result<(), Failure> {
-    let users = recipients(events, |user| Recipient::user(user.user_id));
+    let users = recipients(events, |event| {
+        let standing = match deletion(event) {
+            Standing::Unversioned => Standing::Unversioned,
+            // The version is that of the user, not of the profile; and the user does not come back.
+            Standing::Version(_) | Standing::Last => Standing::Last,
+        };
+        Recipient::user(event.payload.user_id, standing)
+    });
     Ok(actions::erase(tx, &users).await?)
 }
 
@@ -119,18 +135,44 @@ async fn on_news<E: AboutStudent>(
 
 fn recipients<E: Event>(
     events: &[Message<E>],
-    recipient: impl Fn(&E) -> Recipient,
+    recipient: impl Fn(&Message<E>) -> Recipient,
 ) -> Vec<Recipient> {
-    events
-        .iter()
-        .map(|event| recipient(&event.payload))
-        .collect()
+    events.iter().map(recipient).collect()
+}
+
+fn standing<E: Event>(event: &Message<E>) -> Standing {
+    event
+        .meta
+        .aggregate_version
+        .map_or(Standing::Unversioned, Standing::Version)
+}
+
+/// A deletion that an operator had replayed counts, whoever published it.
+fn deletion<E: Event>(event: &Message<E>) -> Standing {
+    if event.confirmed {
+        Standing::Last
+    } else {
+        standing(event)
+    }
+}
+
+impl From<EraseError> for Failure {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::Foreign => Failure::Refused {
+                kind: "foreign_deletion",
+                reason: error.to_string(),
+            },
+            EraseError::Database(error) => error.into(),
+        }
+    }
 }
 
 fn news<E: Event>(event: &Message<E>, notice: Notice) -> News {
     News {
         cause: event.cause(),
         source_event: event.meta.event_id,
+        occurred_at: event.meta.occurred_at(Utc::now()),
         notice,
     }
 }

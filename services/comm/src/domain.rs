@@ -4,6 +4,7 @@ mod internships;
 
 pub(crate) use internships::AboutStudent;
 
+use chrono::{DateTime, Utc};
 use events::{
     Event as _, EventId, StudentId, UserId,
     profile::{EncadrantCreated, StudentCreated},
@@ -18,22 +19,48 @@ pub(crate) struct Recipient {
     pub user_id: UserId,
     /// The user's profile, when it is known to be a student's.
     pub student_id: Option<StudentId>,
+    /// What the event is that names the user.
+    pub standing: Standing,
+}
+
+/// What an event about a recipient may do. The order is that of [`Standing::rank`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Its publisher counts no versions: it cannot erase a recipient of whom another has spoken that does.
+    Unversioned,
+    /// The version of the recipient's profile.
+    Version(i64),
+    /// The user is deleted, or an operator had the deletion replayed: nothing comes after it.
+    Last,
+}
+
+impl Standing {
+    /// As it is stored.
+    pub(crate) fn rank(self) -> i64 {
+        match self {
+            Standing::Unversioned => 0,
+            Standing::Version(version) => version,
+            Standing::Last => i64::MAX,
+        }
+    }
 }
 
 impl Recipient {
     /// A user who is a student.
-    pub(crate) fn student(user_id: UserId, student_id: StudentId) -> Self {
+    pub(crate) fn student(user_id: UserId, student_id: StudentId, standing: Standing) -> Self {
         Self {
             user_id,
             student_id: Some(student_id),
+            standing,
         }
     }
 
     /// Any other user.
-    pub(crate) fn user(user_id: UserId) -> Self {
+    pub(crate) fn user(user_id: UserId, standing: Standing) -> Self {
         Self {
             user_id,
             student_id: None,
+            standing,
         }
     }
 }
@@ -64,6 +91,8 @@ pub(crate) struct NewNotification {
     pub user_id: UserId,
     /// The event that led to it.
     pub source_event: EventId,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
     /// The text.
     pub notice: Notice,
 }

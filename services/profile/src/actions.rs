@@ -1,6 +1,6 @@
 //! State changes: rows and their events, on a borrowed transaction.
 //!
-//! An action fails with the error of the database, or of the events that follow from it.
+//! An action fails with an [`ActionError`]. When it fails, nothing that it wrote may be committed.
 
 mod announce;
 mod create;
@@ -12,18 +12,32 @@ pub(crate) use create::create_profiles;
 pub(crate) use erase::erase_profiles;
 pub(crate) use update::update_profiles;
 
-use crate::domain::{Person, PersonChange, Stamp};
-use events::{Event, Role, UserId};
-use messaging::{Cause, NewEvent};
+use crate::domain::{Order, Person, PersonChange};
+use events::{Event, Refusal, Role, UserId};
+use messaging::{Cause, EnqueueError, NewEvent};
 use std::collections::HashMap;
+
+/// Why an action did not do what an event asks for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ActionError {
+    /// The publisher of the event may not do this, or the event has no place among the others.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A statement failed.
+    #[error("the profile cannot be stored")]
+    Database(#[from] sqlx::Error),
+    /// The event that follows cannot be published.
+    #[error("the event that follows cannot be published")]
+    Enqueue(#[from] EnqueueError),
+}
 
 /// A user who was created.
 #[derive(Debug)]
 pub(crate) struct NewUser {
     /// The cause of the profile.
     pub cause: Cause,
-    /// The version of the user.
-    pub stamp: Stamp,
+    /// The place of the creation among the user's events.
+    pub order: Order,
     /// Decides which profile is made.
     pub role: Role,
     /// The person of the profile.
@@ -35,8 +49,8 @@ pub(crate) struct NewUser {
 pub(crate) struct UserChange {
     /// The cause of the profile's change.
     pub cause: Cause,
-    /// The version of the user.
-    pub stamp: Stamp,
+    /// The place of the change among the user's events.
+    pub order: Order,
     /// The change of the person.
     pub change: PersonChange,
 }
@@ -46,8 +60,8 @@ pub(crate) struct UserChange {
 pub(crate) struct UserDeletion {
     /// The cause of the profile's deletion.
     pub cause: Cause,
-    /// The version of the user.
-    pub stamp: Stamp,
+    /// The place of the deletion among the user's events.
+    pub order: Order,
     /// The user.
     pub user_id: UserId,
 }

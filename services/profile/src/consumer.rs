@@ -1,8 +1,8 @@
 //! The door for events: one function for each, which turns payloads into values and calls an action.
 
 use crate::{
-    actions::{self, NewUser, UserChange, UserDeletion},
-    domain::{Person, PersonChange},
+    actions::{self, ActionError, NewUser, UserChange, UserDeletion},
+    domain::{Order, Person, PersonChange},
 };
 use events::{
     WaitsFor,
@@ -26,7 +26,7 @@ async fn on_user_created(
         let user = &event.payload;
         NewUser {
             cause: event.cause(),
-            stamp: (&event.meta).into(),
+            order: Order::of_creation(&event.meta, event.confirmed),
             role: user.role,
             person: Person {
                 user_id: user.user_id,
@@ -48,10 +48,10 @@ async fn on_user_updated(
         let user = &event.payload;
         UserChange {
             cause: event.cause(),
-            stamp: (&event.meta).into(),
+            order: Order::of_change(&event.meta, event.confirmed),
             change: PersonChange {
                 user_id: user.user_id,
-                email: user.email.clone(),
+                email: Some(user.email.clone()),
                 first_name: user.first_name.clone(),
                 last_name: user.last_name.clone(),
                 phone: user.phone.clone(),
@@ -72,10 +72,20 @@ async fn on_user_deleted(
 ) -> Result<(), Failure> {
     let deletion = |event: &Message<UserDeleted>| UserDeletion {
         cause: event.cause(),
-        stamp: (&event.meta).into(),
+        order: Order::of_change(&event.meta, event.confirmed),
         user_id: event.payload.user_id,
     };
     Ok(actions::erase_profiles(tx, events.iter().map(deletion).collect()).await?)
+}
+
+impl From<ActionError> for Failure {
+    fn from(error: ActionError) -> Self {
+        match error {
+            ActionError::Refused(refusal) => refusal.into(),
+            ActionError::Database(error) => error.into(),
+            ActionError::Enqueue(error) => error.into(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -172,3 +172,11 @@ pub(super) fn updated(user: &User, changes: Vec<String>) -> UserUpdated {
         changes,
     }
 }
+
+/// Whether any of these users has a profile.
+///
+/// # Errors
+/// Fails with the database's error.
+pub(crate) async fn have_profiles(tx: &mut Transaction, ids: &[UserId]) -> sqlx::Result<bool> {
+    store::users::have_profiles(tx, ids).await
+}

@@ -270,3 +270,17 @@ pub(crate) async fn link_profiles(
     .await?;
     Ok(())
 }
+
+/// Whether any of these users has a profile.
+pub(crate) async fn have_profiles(
+    connection: &mut PgConnection,
+    ids: &[UserId],
+) -> sqlx::Result<bool> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    sqlx::query_scalar!(
+        r#"select exists (select from users_user where id = any($1) and profile_id is not null) as "exists!""#,
+        &ids
+    )
+    .fetch_one(connection)
+    .await
+}

@@ -57,13 +57,15 @@ pub(crate) async fn insert(
         .iter()
         .map(|new| new.notice.metadata.clone())
         .collect();
+    let occurred_at: Vec<_> = notifications.iter().map(|new| new.occurred_at).collect();
     let written = sqlx::query_scalar!(
         "insert into communications_notification
-             (id, user_id, kind, source_event, type, title, content, related_object_type, related_object_id, metadata)
-         select id, user_id, kind, source_event, 'system', title, content, object_type, object_id, metadata
+             (id, user_id, kind, source_event, type, title, content, related_object_type, related_object_id, metadata,
+              occurred_at)
+         select id, user_id, kind, source_event, 'system', title, content, object_type, object_id, metadata, occurred_at
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[],
-                     $9::jsonb[])
-             as new (id, user_id, kind, source_event, title, content, object_type, object_id, metadata)
+                     $9::jsonb[], $10::timestamptz[])
+             as new (id, user_id, kind, source_event, title, content, object_type, object_id, metadata, occurred_at)
          on conflict do nothing
          returning id",
         &column(|new| new.id),
@@ -75,6 +77,7 @@ pub(crate) async fn insert(
         &text(|new| new.notice.related_object_type),
         &column(|new| new.notice.related_object_id),
         &metadata,
+        &occurred_at,
     )
     .fetch_all(connection)
     .await?;
@@ -92,7 +95,7 @@ pub(crate) struct Filter {
     pub unread: Option<bool>,
 }
 
-/// Returns a page of a user's notifications, the newest first, and the total.
+/// Returns a page of a user's notifications, in the order in which it happened, the newest first, and the total.
 pub(crate) async fn list(
     connection: &mut PgConnection,
     user_id: UserId,
@@ -109,7 +112,7 @@ pub(crate) async fn list(
            and ($2::text is null or type = $2)
            and ($3::text is null or status = $3)
            and ($4::boolean is null or (read_at is null) = $4)
-         order by created_at desc, id desc
+         order by coalesce(occurred_at, created_at) desc, id desc
          offset $5 limit $6",
         user_id.as_uuid(),
         filter.channel,
@@ -191,7 +194,8 @@ pub(crate) async fn unread_count(
     .await
 }
 
-/// Returns the newest notifications about students, of all users.
+/// Returns the newest notifications about students, of all users. Ids are made in the order of time, so the primary key
+/// finds them.
 pub(crate) async fn latest_of_students(
     connection: &mut PgConnection,
     limit: i64,
@@ -201,7 +205,7 @@ pub(crate) async fn latest_of_students(
         "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
                 sent_at, status, attempts, last_error, metadata, read_at
          from communications_notification where related_object_type = 'student'
-         order by created_at desc, id desc limit $1",
+         order by id desc limit $1",
         limit
     )
     .fetch_all(connection)

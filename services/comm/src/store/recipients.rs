@@ -3,25 +3,53 @@
 use crate::domain::Recipient;
 use events::{StudentId, UserId};
 use sqlx::PgConnection;
-use std::collections::{HashMap, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 use uuid::Uuid;
 
-/// Records users, locks them until the transaction ends, and returns those who were not deleted.
+/// Records users without a notification, and locks them until the transaction ends.
 pub(crate) async fn record(
     connection: &mut PgConnection,
     recipients: &[Recipient],
+) -> sqlx::Result<()> {
+    upsert(connection, recipients, false).await.map(drop)
+}
+
+/// Records users who have a new profile, locks them until the transaction ends, and returns those who are not deleted.
+/// A profile that is newer than the deletion is one that the deletion could not end.
+pub(crate) async fn welcome(
+    connection: &mut PgConnection,
+    recipients: &[Recipient],
+) -> sqlx::Result<HashSet<UserId>> {
+    upsert(connection, recipients, true).await
+}
+
+async fn upsert(
+    connection: &mut PgConnection,
+    recipients: &[Recipient],
+    created: bool,
 ) -> sqlx::Result<HashSet<UserId>> {
     let Columns {
         user_ids,
         student_ids,
+        versions,
     } = Columns::of(recipients);
     let recorded = sqlx::query!(
-        "insert into communications_recipient as known (user_id, student_id)
-         select * from unnest($1::uuid[], $2::uuid[])
-         on conflict (user_id) do update set student_id = coalesce(excluded.student_id, known.student_id)
+        "insert into communications_recipient as known (user_id, student_id, version)
+         select * from unnest($1::uuid[], $2::uuid[], $3::bigint[])
+         on conflict (user_id) do update
+         set student_id = case when excluded.version >= known.version
+                               then coalesce(excluded.student_id, known.student_id)
+                               else coalesce(known.student_id, excluded.student_id) end,
+             version = greatest(known.version, excluded.version),
+             erased = known.erased and not ($4 and excluded.version > known.version)
          returning user_id, erased",
         &user_ids,
         &student_ids as &[Option<Uuid>],
+        &versions,
+        created,
     )
     .fetch_all(connection)
     .await?;
@@ -53,43 +81,52 @@ pub(crate) async fn of_students(
         .collect())
 }
 
-/// Records that users were deleted.
+/// Records that users were deleted, and returns which. The others are users of whom a publisher has spoken that counts
+/// versions, while that of the deletion counts none.
 pub(crate) async fn erase(
     connection: &mut PgConnection,
     recipients: &[Recipient],
-) -> sqlx::Result<()> {
+) -> sqlx::Result<HashSet<UserId>> {
     let Columns {
         user_ids,
         student_ids,
+        versions,
     } = Columns::of(recipients);
-    sqlx::query!(
-        "insert into communications_recipient as known (user_id, student_id, erased)
-         select user_id, student_id, true from unnest($1::uuid[], $2::uuid[]) as gone (user_id, student_id)
+    let erased = sqlx::query_scalar!(
+        "insert into communications_recipient as known (user_id, student_id, version, erased)
+         select user_id, student_id, version, true
+         from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as gone (user_id, student_id, version)
          on conflict (user_id) do update
-         set student_id = coalesce(excluded.student_id, known.student_id), erased = true",
+         set student_id = coalesce(excluded.student_id, known.student_id), erased = true,
+             version = greatest(known.version, excluded.version)
+         where excluded.version > 0 or known.version = 0 or known.erased
+         returning user_id",
         &user_ids,
         &student_ids as &[Option<Uuid>],
+        &versions,
     )
-    .execute(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(())
+    Ok(erased.into_iter().map(UserId::from).collect())
 }
 
 struct Columns {
     user_ids: Vec<Uuid>,
     student_ids: Vec<Option<Uuid>>,
+    versions: Vec<i64>,
 }
 
 impl Columns {
-    /// Sorted, so that the row locks of two consumers cannot cross.
+    /// Sorted, so that the row locks of two consumers cannot cross. Of two profiles of a user, the newer one counts.
     fn of(recipients: &[Recipient]) -> Self {
         let mut sorted = recipients.to_vec();
-        sorted.sort_by_key(|recipient| recipient.user_id);
+        sorted.sort_by_key(|user| (user.user_id, Reverse(user.standing.rank())));
         sorted.dedup_by_key(|recipient| recipient.user_id);
         let student_id = |recipient: &Recipient| recipient.student_id.map(StudentId::as_uuid);
         Self {
             user_ids: sorted.iter().map(|user| user.user_id.as_uuid()).collect(),
             student_ids: sorted.iter().map(student_id).collect(),
+            versions: sorted.iter().map(|user| user.standing.rank()).collect(),
         }
     }
 }

@@ -2,4 +2,5 @@
 
 mod inbox;
 mod internships;
+mod once;
 mod openapi;

@@ -1,45 +1,57 @@
 //! Creates the profiles of new users.
 
-use super::NewUser;
+use super::{
+    ActionError, NewUser,
+    update::{Applied, apply},
+};
 use crate::{
-    domain::{Person, UserState},
+    domain::{Decision, Person, PersonChange, UserState, profile_id},
     store::{self, people::NewProfile},
 };
 use events::{
-    EncadrantId, Event, Role, StudentId, WaitsFor,
+    EncadrantId, Event, Role, StudentId, UserId, WaitsFor,
     profile::{EncadrantCreated, StudentCreated},
 };
 use messaging::{Cause, EnqueueError, NewEvent, Transaction};
 
-/// Creates profiles for new users, and announces them. A user whose state is recorded already, such as a deleted one,
-/// gets no profile; nor does an administrator.
+/// Creates profiles for new users, and announces them. A deleted user gets no profile; nor does an administrator. The
+/// creation of a user who has one sets the fields that no newer event has set.
 ///
 /// # Errors
 /// See the module.
 pub(crate) async fn create_profiles(
     tx: &mut Transaction,
     users: Vec<NewUser>,
-) -> Result<(), EnqueueError> {
+) -> Result<(), ActionError> {
+    for user in &users {
+        user.order.check()?;
+    }
     let states: Vec<UserState> = users
         .iter()
-        .map(|user| UserState::created(user.person.user_id, user.stamp))
+        .map(|user| UserState::created(user.person.user_id, &user.order))
         .collect();
-    let recorded = store::users::insert(tx, &states).await?;
-    let (mut students, mut encadrants) = (Vec::new(), Vec::new());
+    let new = store::users::insert(tx, &states).await?;
+    let (mut created, mut recorded) = (Vec::new(), Vec::new());
     for (user, state) in users.into_iter().zip(states) {
-        if !recorded.contains(&state.user_id) {
-            // Another event has created the user: the inbox stops a copy of the same one.
-            tx.after_commit(&user.cause, move || {
-                tracing::info!("User {} is already recorded", state.user_id);
-            });
-            continue;
+        if new.contains(&state.user_id) {
+            created.push((user, state));
+        } else {
+            recorded.push(user);
         }
-        let (cause, person, version) = (user.cause, user.person, state.version);
+    }
+    if !recorded.is_empty() {
+        created.extend(create_again(tx, recorded).await?);
+    }
+    let keys: Vec<_> = created
+        .iter()
+        .map(|(_, state)| WaitsFor::user(state.user_id))
+        .collect();
+    let (mut students, mut encadrants) = (Vec::new(), Vec::new());
+    for (user, state) in created {
+        let id = profile_id(state.user_id, user.role);
         match user.role {
-            Role::Student => students.push((cause, profile(StudentId::new(), person, version))),
-            Role::Encadrant => {
-                encadrants.push((cause, profile(EncadrantId::new(), person, version)));
-            }
+            Role::Student => students.push(profile(StudentId::from(id), user, state)),
+            Role::Encadrant => encadrants.push(profile(EncadrantId::from(id), user, state)),
             Role::Admin => {}
         }
     }
@@ -49,16 +61,47 @@ pub(crate) async fn create_profiles(
     if !encadrants.is_empty() {
         create_encadrants(tx, encadrants).await?;
     }
-    let keys: Vec<_> = recorded.into_iter().map(WaitsFor::user).collect();
     Ok(tx.release(&keys).await?)
 }
 
-fn profile<Id>(id: Id, person: Person, version: i64) -> NewProfile<Id> {
-    NewProfile {
-        id,
-        person,
-        version,
+/// Takes what the creations of recorded users still say, and returns those that make a profile all the same.
+async fn create_again(
+    tx: &mut Transaction,
+    users: Vec<NewUser>,
+) -> Result<Vec<(NewUser, UserState)>, ActionError> {
+    let user_ids: Vec<UserId> = users.iter().map(|user| user.person.user_id).collect();
+    let recorded = store::users::lock(tx, &user_ids).await?;
+    let (mut created, mut applied) = (Vec::new(), Vec::new());
+    for user in users {
+        let user_id = user.person.user_id;
+        let state = recorded[&user_id];
+        match state.on_created(&user.order, PersonChange::from(&user.person)) {
+            Decision::Create(state) => created.push((user, state)),
+            Decision::Apply(state, change) => applied.push(Applied {
+                cause: user.cause,
+                state,
+                change,
+            }),
+            Decision::Ignore | Decision::Wait => {
+                tx.ignored(&user.cause, move || {
+                    tracing::info!("User {user_id} is already recorded");
+                });
+            }
+        }
     }
+    let states: Vec<UserState> = created.iter().map(|(_, state)| *state).collect();
+    store::users::put(tx, &states).await?;
+    apply(tx, applied).await?;
+    Ok(created)
+}
+
+fn profile<Id>(id: Id, user: NewUser, state: UserState) -> (Cause, NewProfile<Id>) {
+    let profile = NewProfile {
+        id,
+        person: user.person,
+        version: state.version,
+    };
+    (user.cause, profile)
 }
 
 async fn create_students(

@@ -87,7 +87,7 @@ macro_rules! statements {
             changes: &[ProfileChange],
         ) -> sqlx::Result<Vec<Changed>> {
             let user_ids: Vec<uuid::Uuid> = changes.iter().map(|new| new.change.user_id.as_uuid()).collect();
-            let emails: Vec<String> = changes.iter().map(|new| new.change.email.clone()).collect();
+            let emails: Vec<Option<String>> = changes.iter().map(|new| new.change.email.clone()).collect();
             let first_names: Vec<Option<String>> = changes.iter().map(|new| new.change.first_name.clone()).collect();
             let last_names: Vec<Option<String>> = changes.iter().map(|new| new.change.last_name.clone()).collect();
             let phone_said: Vec<bool> = changes.iter().map(|new| new.change.phone.is_some()).collect();
@@ -98,7 +98,8 @@ macro_rules! statements {
                      select id, user_id, email, first_name, last_name, phone from "# + $table + r#"
                      where user_id = any($1) order by user_id for update),
                    new as (
-                     select old.id, said.version, said.email,
+                     select old.id, said.version,
+                            coalesce(said.email, old.email) as email,
                             coalesce(said.first_name, old.first_name) as first_name,
                             coalesce(said.last_name, old.last_name) as last_name,
                             case when phone_said then said.phone else old.phone end as phone
@@ -120,7 +121,7 @@ macro_rules! statements {
                            case when new.last_name <> old.last_name then 'last_name' end,
                            case when new.phone is distinct from old.phone then 'phone' end], null) as "changes!""#,
                 &user_ids,
-                &emails,
+                &emails as &[Option<String>],
                 &first_names as &[Option<String>],
                 &last_names as &[Option<String>],
                 &phone_said,

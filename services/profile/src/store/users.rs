@@ -1,9 +1,9 @@
 //! The table `profiles_account`: one row for each user. Every function fails with the database's error.
 
-use crate::domain::UserState;
+use crate::domain::{Stamp, Stamps, UserState};
 use chrono::{DateTime, Utc};
 use events::UserId;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
@@ -14,23 +14,22 @@ pub(crate) async fn lock(
 ) -> sqlx::Result<HashMap<UserId, UserState>> {
     let user_ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
-        "select user_id, version, changed_at, erased from profiles_account
-         where user_id = any($1) order by user_id for update",
+        r#"select user_id, version, changed_at, erased, stamps as "stamps: Json<Stamps>" from profiles_account
+           where user_id = any($1) order by user_id for update"#,
         &user_ids
     )
     .fetch_all(connection)
     .await?;
-    let state = |user_id: Uuid, version, changed_at, erased| UserState {
-        user_id: user_id.into(),
-        version,
-        changed_at,
-        erased,
-    };
-    Ok(rows
-        .into_iter()
-        .map(|row| state(row.user_id, row.version, row.changed_at, row.erased))
-        .map(|state| (state.user_id, state))
-        .collect())
+    let states = rows.into_iter().map(|row| UserState {
+        user_id: row.user_id.into(),
+        version: row.version,
+        changed_at: row.changed_at,
+        erased: row.erased,
+        stamps: row
+            .stamps
+            .map_or_else(|| ordinary(row.version), |Json(stamps)| stamps),
+    });
+    Ok(states.map(|state| (state.user_id, state)).collect())
 }
 
 /// Records users that are not recorded, in one round trip, and returns which they were.
@@ -40,14 +39,15 @@ pub(crate) async fn insert(
 ) -> sqlx::Result<HashSet<UserId>> {
     let columns = Columns::of(users);
     let recorded = sqlx::query_scalar!(
-        "insert into profiles_account (user_id, version, changed_at, erased)
-         select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[])
+        "insert into profiles_account (user_id, version, changed_at, erased, stamps)
+         select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[], $5::jsonb[])
          on conflict (user_id) do nothing
          returning user_id",
         &columns.user_ids,
         &columns.versions,
         &columns.changed_at,
         &columns.erased,
+        &columns.stamps as &[Option<Json<Stamps>>],
     )
     .fetch_all(connection)
     .await?;
@@ -56,21 +56,51 @@ pub(crate) async fn insert(
 
 /// Records the states of users, in one round trip.
 pub(crate) async fn put(connection: &mut PgConnection, users: &[UserState]) -> sqlx::Result<()> {
+    if users.is_empty() {
+        return Ok(());
+    }
     let columns = Columns::of(users);
     sqlx::query!(
-        "insert into profiles_account as known (user_id, version, changed_at, erased)
-         select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[])
+        "insert into profiles_account as known (user_id, version, changed_at, erased, stamps)
+         select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[], $5::jsonb[])
          on conflict (user_id) do update
-         set version = excluded.version, changed_at = excluded.changed_at,
-             erased = known.erased or excluded.erased",
+         set version = excluded.version, changed_at = excluded.changed_at, erased = excluded.erased,
+             stamps = excluded.stamps",
         &columns.user_ids,
         &columns.versions,
         &columns.changed_at,
         &columns.erased,
+        &columns.stamps as &[Option<Json<Stamps>>],
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Records users who have a profile and are not recorded, and returns whether there were some. A process of a version
+/// that did not keep the table may have made their profiles while the table was filled.
+pub(crate) async fn record_profiles(
+    connection: &mut PgConnection,
+    user_ids: &[UserId],
+) -> sqlx::Result<bool> {
+    let user_ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
+    let recorded = sqlx::query!(
+        "insert into profiles_account (user_id, version, changed_at)
+         select user_id, version, created_at from profiles_student where user_id = any($1)
+         union all
+         select user_id, version, created_at from profiles_encadrant where user_id = any($1)
+         order by user_id
+         on conflict (user_id) do nothing",
+        &user_ids
+    )
+    .execute(connection)
+    .await?;
+    Ok(recorded.rows_affected() > 0)
+}
+
+/// The stamps of a user whom a publisher describes that counts versions and says all fields: they are not stored.
+fn ordinary(version: i64) -> Stamps {
+    Stamps::all(Stamp::Version(version))
 }
 
 struct Columns {
@@ -78,15 +108,19 @@ struct Columns {
     versions: Vec<i64>,
     changed_at: Vec<DateTime<Utc>>,
     erased: Vec<bool>,
+    stamps: Vec<Option<Json<Stamps>>>,
 }
 
 impl Columns {
     fn of(users: &[UserState]) -> Self {
+        let stamps =
+            |user: &UserState| (user.stamps != ordinary(user.version)).then_some(Json(user.stamps));
         Self {
             user_ids: users.iter().map(|user| user.user_id.as_uuid()).collect(),
             versions: users.iter().map(|user| user.version).collect(),
             changed_at: users.iter().map(|user| user.changed_at).collect(),
             erased: users.iter().map(|user| user.erased).collect(),
+            stamps: users.iter().map(stamps).collect(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! profile-service from outside.
 
+mod publishers;
+
 use events::Role;
 use serde_json::{Value, json};
 use std::time::Duration;
