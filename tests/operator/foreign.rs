@@ -3,7 +3,7 @@
 use crate::{SOON, said};
 use events::{Role, UserId};
 use serde_json::{Value, json};
-use test_support::{Account, Stack, eventually};
+use test_support::{Stack, User, eventually};
 
 /// A message of a publisher that counts no versions.
 async fn publish(stack: &Stack, key: &str, payload: Value) {
@@ -13,19 +13,19 @@ async fn publish(stack: &Stack, key: &str, payload: Value) {
 }
 
 /// A student whose profile all three services know.
-async fn settled(stack: &Stack) -> (Account, Value) {
-    let account = stack.client.register(Role::Student).await;
+async fn settled(stack: &Stack) -> (User, Value) {
+    let user = stack.client.register(Role::Student).await;
     eventually(SOON, "the welcome", async || {
-        stack.client.notifications(&account).await.len() == 1
+        stack.client.notifications(&user).await.len() == 1
     })
     .await;
     let linked = format!(
         "exists (select from users_user where id = '{}' and profile_id is not null)",
-        account.user_id
+        user.user_id
     );
     eventually(SOON, "the link", async || stack.auth.is(&linked).await).await;
-    let profile = stack.client.get("/profile/api/me", &account).await.body;
-    (account, profile)
+    let profile = stack.client.get("/profile/api/me", &user).await.body;
+    (user, profile)
 }
 
 async fn parked(stack: &Stack) -> [i64; 3] {
@@ -41,12 +41,12 @@ async fn parked(stack: &Stack) -> [i64; 3] {
 #[tokio::test]
 async fn a_foreign_publisher_changes_nothing_about_a_user_of_ours_until_an_operator_replays_it() {
     let stack = Stack::start().await;
-    let (account, profile) = settled(&stack).await;
-    let user_id: UserId = account.user_id;
+    let (user, profile) = settled(&stack).await;
+    let user_id: UserId = user.user_id;
     publish(
         &stack,
         "auth.user.updated",
-        json!({"user_id": user_id, "email": account.email, "first_name": "Stranger"}),
+        json!({"user_id": user_id, "email": user.email, "first_name": "Stranger"}),
     )
     .await;
     publish(&stack, "auth.user.deleted", json!({"user_id": user_id})).await;
@@ -60,9 +60,9 @@ async fn a_foreign_publisher_changes_nothing_about_a_user_of_ours_until_an_opera
         parked(&stack).await == [1, 2, 2]
     })
     .await;
-    let same = stack.client.get("/profile/api/me", &account).await.body;
+    let same = stack.client.get("/profile/api/me", &user).await.body;
     assert_eq!(same, profile);
-    assert_eq!(stack.client.notifications(&account).await.len(), 1);
+    assert_eq!(stack.client.notifications(&user).await.len(), 1);
     let link = format!(
         "users_user where profile_id = '{}'",
         profile["id"].as_str().unwrap()
@@ -75,7 +75,7 @@ async fn a_foreign_publisher_changes_nothing_about_a_user_of_ours_until_an_opera
     )
     .await;
     eventually(SOON, "the change is applied", async || {
-        stack.client.get("/profile/api/me", &account).await.body["first_name"] == "Stranger"
+        stack.client.get("/profile/api/me", &user).await.body["first_name"] == "Stranger"
     })
     .await;
     said(
@@ -84,8 +84,8 @@ async fn a_foreign_publisher_changes_nothing_about_a_user_of_ours_until_an_opera
     )
     .await;
     eventually(SOON, "the deletion reaches everybody", async || {
-        stack.client.get("/profile/api/me", &account).await.status == 404
-            && stack.client.notifications(&account).await.is_empty()
+        stack.client.get("/profile/api/me", &user).await.status == 404
+            && stack.client.notifications(&user).await.is_empty()
             && stack.auth.count(&link).await == 0
     })
     .await;

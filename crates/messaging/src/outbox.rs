@@ -197,7 +197,7 @@ impl Transaction {
              from unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[])
                as draft (event_id, aggregate_id, aggregate_version, correlation_id, envelope)
              on conflict (event_id) do update
-             set envelope = excluded.envelope, published_at = null, claimed_until = null where $7",
+             set envelope = excluded.envelope, published_at = null, claimed_until = null, created_at = now() where $7",
             E::KEY,
             &ids,
             &aggregates,

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 use test_support::{
-    Account, Stack,
+    Stack, User,
     client::{PASSWORD, REGISTER, newcomer},
     eventually,
 };
@@ -41,13 +41,13 @@ async fn lock(stack: &Stack, table: &str) -> sqlx::Transaction<'static, sqlx::Po
 #[tokio::test]
 async fn a_locked_table_is_a_503_and_the_same_request_works_afterwards() {
     let stack = auth().await;
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     let someone = newcomer(Role::Student);
     let confirmation = json!({"current_password": PASSWORD});
     for table in ["users_user", "outbox", "parked_event"] {
         let holder = lock(&stack, table).await;
         let register = is_unavailable(&stack, Method::POST, REGISTER, &someone, "");
-        let delete = is_unavailable(&stack, Method::DELETE, ME, &confirmation, &account.token);
+        let delete = is_unavailable(&stack, Method::DELETE, ME, &confirmation, &user.token);
         match table {
             // A registration does not read the parked events, an erasure does.
             "parked_event" => delete.await,
@@ -61,12 +61,7 @@ async fn a_locked_table_is_a_503_and_the_same_request_works_afterwards() {
     assert_eq!(stack.client.post(REGISTER, &someone).await.status, 201);
     let gone = stack
         .client
-        .ask(
-            Method::DELETE,
-            ME,
-            Some(&account.token),
-            Some(&confirmation),
-        )
+        .ask(Method::DELETE, ME, Some(&user.token), Some(&confirmation))
         .await;
     assert_eq!(gone.expect("auth-service answers").status, 204);
 }
@@ -99,7 +94,7 @@ async fn a_session_that_ends_in_the_middle_of_a_request_is_a_503() {
 #[tokio::test]
 async fn a_read_only_database_is_a_503() {
     let stack = auth().await;
-    let account: Account = stack.client.register(Role::Student).await;
+    let user: User = stack.client.register(Role::Student).await;
     let name = stack.auth.value("select current_database()").await;
     stack
         .auth
@@ -109,7 +104,7 @@ async fn a_read_only_database_is_a_503() {
         .await;
     // Settings of a database hold for new sessions.
     stack.auth.terminate_sessions().await;
-    let reads = async || stack.client.get(ME, &account).await.status == 200;
+    let reads = async || stack.client.get(ME, &user).await.status == 200;
     eventually(SOON, "reading goes on", reads).await;
     let someone = newcomer(Role::Student);
     is_unavailable(&stack, Method::POST, REGISTER, &someone, "").await;

@@ -19,8 +19,8 @@ async fn log_in(stack: &Stack, email: &str, password: &str) -> u16 {
 #[tokio::test]
 async fn a_burst_of_guesses_passes_no_more_than_five() {
     let stack = auth().await;
-    let account = stack.client.register(Role::Student).await;
-    let guesses = (0..24).map(|_| log_in(&stack, &account.email, "a wrong password"));
+    let user = stack.client.register(Role::Student).await;
+    let guesses = (0..24).map(|_| log_in(&stack, &user.email, "a wrong password"));
     let answers = join_all(guesses).await;
     let checked = answers.iter().filter(|status| **status == 401).count();
     // The lock of the fifth lasts a second; on a slow machine one more guess comes after it.
@@ -28,15 +28,12 @@ async fn a_burst_of_guesses_passes_no_more_than_five() {
     assert!(answers.iter().all(|status| [401, 429].contains(status)));
 }
 
-/// One wrong try whenever the lock ends used to keep an account locked for 15 minutes more, for ever.
+/// One wrong try whenever the lock ends used to keep a user locked for 15 minutes more, for ever.
 #[tokio::test]
-async fn failures_halve_every_fifteen_minutes_so_that_a_stranger_does_not_keep_an_account_locked() {
+async fn failures_halve_every_fifteen_minutes_so_that_a_stranger_does_not_keep_a_user_locked() {
     let stack = auth().await;
-    let account = stack.client.register(Role::Student).await;
-    assert_eq!(
-        log_in(&stack, &account.email, "a wrong password").await,
-        401
-    );
+    let user = stack.client.register(Role::Student).await;
+    assert_eq!(log_in(&stack, &user.email, "a wrong password").await, 401);
     stack
         .auth
         .run("update users_login_failure set failures = 20")
@@ -47,29 +44,23 @@ async fn failures_halve_every_fifteen_minutes_so_that_a_stranger_does_not_keep_a
             .auth
             .run("update users_login_failure set last_at = now() - interval '15 minutes', locked_until = null")
             .await;
-        assert_eq!(
-            log_in(&stack, &account.email, "a wrong password").await,
-            401
-        );
+        assert_eq!(log_in(&stack, &user.email, "a wrong password").await, 401);
         let seconds = "select coalesce(round(extract(epoch from locked_until - last_at)), 0) from users_login_failure";
         locks.push(stack.auth.value(seconds).await);
     }
     assert_eq!(locks, ["64", "2", "0", "0"]);
-    assert_eq!(log_in(&stack, &account.email, PASSWORD).await, 200);
+    assert_eq!(log_in(&stack, &user.email, PASSWORD).await, 200);
     assert_eq!(stack.auth.count("users_login_failure").await, 0);
 }
 
 #[tokio::test]
-async fn what_is_counted_names_nobody_and_goes_with_the_account() {
+async fn what_is_counted_names_nobody_and_goes_with_the_user() {
     let stack = auth().await;
-    let account = stack.client.register(Role::Student).await;
-    assert_eq!(
-        log_in(&stack, &account.email, "a wrong password").await,
-        401
-    );
+    let user = stack.client.register(Role::Student).await;
+    assert_eq!(log_in(&stack, &user.email, "a wrong password").await, 401);
     let plain = format!(
         "users_login_failure where email_hash = encode(sha256('{}'), 'hex')",
-        account.email
+        user.email
     );
     assert_eq!(stack.auth.count(&plain).await, 0, "a digest with a key");
     let erased = stack
@@ -77,7 +68,7 @@ async fn what_is_counted_names_nobody_and_goes_with_the_account() {
         .ask(
             Method::DELETE,
             "/auth/api/v1/users/me",
-            Some(&account.token),
+            Some(&user.token),
             Some(&json!({"current_password": PASSWORD})),
         )
         .await;
@@ -95,7 +86,7 @@ async fn what_is_counted_names_nobody_and_goes_with_the_account() {
 async fn what_has_ended_is_deleted_and_a_row_in_use_is_passed_over() {
     let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::Auth]).await;
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     stack.stop(Unit::Auth, SOON).await;
     stack
         .auth
@@ -104,7 +95,7 @@ async fn what_has_ended_is_deleted_and_a_row_in_use_is_passed_over() {
              select overlay(gen_random_uuid()::text placing '01890000-0000' from 1 for 13)::uuid, '{}', n::text,
                     now() - interval '31 days', now() - interval '1 day'
              from generate_series(1, 1200) as n",
-            account.user_id
+            user.user_id
         ))
         .await;
     for (table, column, time) in [
@@ -136,5 +127,5 @@ async fn what_has_ended_is_deleted_and_a_row_in_use_is_passed_over() {
         stack.auth.count("users_login_failure").await == 0
     })
     .await;
-    assert_eq!(log_in(&stack, &account.email, PASSWORD).await, 200);
+    assert_eq!(log_in(&stack, &user.email, PASSWORD).await, 200);
 }

@@ -81,7 +81,7 @@ async fn notifications_stand_in_the_order_in_which_it_happened() {
     stack
         .start_units(&[Unit::Auth, Unit::Comm, Unit::CommConsumer])
         .await;
-    let account = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Student).await;
     let (student_id, stage_id) = (StudentId::new(), Uuid::now_v7());
     for (key, second) in [
         ("stage.completed", 5),
@@ -108,12 +108,12 @@ async fn notifications_stand_in_the_order_in_which_it_happened() {
     publish(
         &stack,
         "student.created",
-        student(account.user_id, student_id),
+        student(user.user_id, student_id),
         2,
     )
     .await;
     let told = eventually(SOON, "all are told", async || {
-        let told = stack.client.notifications(&account).await;
+        let told = stack.client.notifications(&user).await;
         (told.len() == 5).then_some(told)
     })
     .await;
