@@ -173,8 +173,9 @@ async fn an_ignored_event_is_recorded_in_the_inbox_and_has_no_effect() {
     let fixture = Fixture::new().await;
     fixture.start_consumer().await;
     let event_id = EventId::new();
-    let body =
-        serde_json::json!({"payload": UserDeleted::sample(), "_meta": {"event_id": event_id}});
+    let meta =
+        serde_json::json!({"event_id": event_id, "source": "auth-service", "aggregate_version": 1});
+    let body = serde_json::json!({"payload": UserDeleted::sample(), "_meta": meta});
     fixture
         .vhost
         .publish(UserDeleted::KEY, body.to_string())
