@@ -1,6 +1,6 @@
 //! The launcher as a person uses it: the README's commands, a stopped broker, a killed launcher, a closed terminal.
 
-use events::topology::{Unit, UnitState};
+use events::topology::{SERVICES, Unit, UnitState};
 use serde_json::Value;
 use std::{
     fs, io,
@@ -271,8 +271,8 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
         serde_json::from_str(&management).expect("the management API answers in JSON");
     assert_eq!(
         queues.as_array().map(Vec::len),
-        Some(6),
-        "three queues and their .crashed queues"
+        Some(2 * SERVICES.len()),
+        "the services' queues and their .crashed queues"
     );
     let nothing = home
         .shell(". .medtrack/env; curl -s $GATEWAY_URL/nothing")

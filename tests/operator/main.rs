@@ -26,9 +26,7 @@ pub(crate) async fn medtrack(stack: &Stack, arguments: &str) -> Output {
             "MEDTRACK_HOME",
             std::env::temp_dir().join(format!("medtrack-none-{}", Uuid::new_v4())),
         )
-        .env("AUTH_OPERATOR_DATABASE_URL", &stack.auth.operator_url)
-        .env("PROFILE_OPERATOR_DATABASE_URL", &stack.profile.operator_url)
-        .env("COMM_OPERATOR_DATABASE_URL", &stack.comm.operator_url)
+        .envs(stack.operator_variables())
         .env("AMQP_URL", &stack.vhost.amqp_url)
         .env(
             "RABBITMQ_MANAGEMENT_URL",

@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 /// The databases of a production stack, made by the script that makes them there.
 struct Databases {
-    services: [(&'static Service, PgPool); 3],
+    services: Vec<(&'static Service, PgPool)>,
 }
 
 impl Databases {
@@ -29,11 +29,12 @@ impl Databases {
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             assert!(output.status.success(), "{said}");
         }
+        let services = SERVICES.iter().map(|service| {
+            let url = address(service.database, "operator", "operator");
+            (*service, PgPool::connect_lazy(&url).expect("an address"))
+        });
         Self {
-            services: SERVICES.map(|service| {
-                let url = address(service.database, "operator", "operator");
-                (service, PgPool::connect_lazy(&url).expect("an address"))
-            }),
+            services: services.collect(),
         }
     }
 
@@ -55,16 +56,18 @@ fn address(database: &str, user: &str, password: &str) -> String {
 async fn logins() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/postgres/logins.sh");
     let url: Url = servers::database_url().parse().expect("an address");
+    let passwords = SERVICES.iter().map(|service| {
+        let variable = format!("{}_DB_PASSWORD", service.short.to_uppercase());
+        (variable, service.short)
+    });
     let output = Command::new("sh")
         .arg(script)
         .env("PGHOST", url.host_str().expect("a host"))
         .env("PGPORT", url.port().expect("a port").to_string())
         .env("PGUSER", url.username())
         .env("POSTGRES_PASSWORD", url.password().expect("a password"))
-        .env("AUTH_DB_PASSWORD", "auth")
-        .env("PROFILE_DB_PASSWORD", "profile")
-        .env("COMM_DB_PASSWORD", "comm")
         .env("OPERATOR_DB_PASSWORD", "operator")
+        .envs(passwords)
         .output()
         .await
         .expect("sh runs");
@@ -166,7 +169,7 @@ async fn an_operator_reads_the_views_changes_messagings_tables_and_nothing_else(
 #[tokio::test]
 async fn the_operators_command_needs_the_operators_logins_only() {
     let stack = Stack::prepare(Links::Direct).await;
-    for database in [&stack.auth, &stack.profile, &stack.comm] {
+    for (_, database) in stack.databases() {
         let pool = PgPool::connect(&database.operator_url)
             .await
             .expect("the login");
@@ -187,16 +190,14 @@ async fn the_operators_command_needs_the_operators_logins_only() {
         let output = Command::new(servers::binary("medtrack"))
             .args(arguments.split_whitespace())
             .env("MEDTRACK_HOME", "/does/not/exist")
-            .env("AUTH_OPERATOR_DATABASE_URL", &stack.auth.operator_url)
-            .env("PROFILE_OPERATOR_DATABASE_URL", &stack.profile.operator_url)
-            .env("COMM_OPERATOR_DATABASE_URL", &stack.comm.operator_url)
+            .envs(stack.operator_variables())
             .output()
             .await
             .expect("medtrack runs");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{arguments}: {said}");
     }
-    for database in [&stack.auth, &stack.profile, &stack.comm] {
+    for (_, database) in stack.databases() {
         assert_eq!(
             database.count("parked_event where state = 'waiting'").await,
             1

@@ -6,7 +6,7 @@ mod databases;
 use events::{
     Event as _,
     profile::StudentCreated,
-    topology::{EXCHANGE, queues},
+    topology::{EXCHANGE, SERVICES, queues},
 };
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind,
@@ -63,7 +63,8 @@ impl Production {
         let topology = json!({"exchanges": definitions["exchanges"], "queues": definitions["queues"],
                               "bindings": definitions["bindings"]});
         manage(Method::POST, &format!("definitions/{name}"), &topology).await;
-        let logins = ["auth", "profile", "comm"].map(|service| {
+        let logins = SERVICES.map(|service| {
+            let service = service.short;
             let theirs: Url = read(&format!("{service}_amqp_url"))
                 .parse()
                 .expect("an address");
@@ -161,7 +162,7 @@ async fn nobody_publishes_anothers_events_reads_anothers_queue_or_changes_the_to
             "{service}: {key}"
         );
     }
-    for service in ["auth", "profile", "comm"] {
+    for service in SERVICES.map(|service| service.short) {
         for queue in queues() {
             let own = queue.name.starts_with(service);
             assert_eq!(

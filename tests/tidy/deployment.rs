@@ -95,6 +95,9 @@ fn each_service_is_deployed_under_its_names() {
                 format!("command: [{name}, migrate]"),
                 format!("command: [{name}, serve]"),
                 format!("command: [{name}, consume-events]"),
+                format!("{upper}_OPERATOR_DATABASE_URL: postgres://operator:"),
+                format!("{upper}_INTERNAL_URL: http://{name}:9000"),
+                format!("{upper}_CONSUMER_INTERNAL_URL: http://{name}-consumer:9000"),
             ],
         ));
         broken.extend(missing(
@@ -102,7 +105,14 @@ fn each_service_is_deployed_under_its_names() {
             &[
                 format!("DATABASE_URL_FILE: /run/secrets/{short}_database_url"),
                 format!("AMQP_URL_FILE: /run/secrets/{short}_amqp_url"),
+                format!("{upper}_DB_PASSWORD:\n"),
                 format!("{upper}_DB_PASSWORD_FILE: /run/secrets/{short}_db_password"),
+                format!("{upper}_OPERATOR_DATABASE_URL:\n"),
+                format!(
+                    "{upper}_OPERATOR_DATABASE_URL_FILE: /run/secrets/{short}_operator_database_url"
+                ),
+                format!("- {short}_operator_database_url\n"),
+                format!("  {short}_operator_database_url: {{file:"),
                 format!("  {short}_database_url: {{file:"),
                 format!("  {short}_amqp_url: {{file:"),
                 format!("  {short}_db_password: {{file:"),
@@ -123,6 +133,10 @@ fn each_service_is_deployed_under_its_names() {
             "deploy/prometheus/alerts.yml",
             &[format!("\"unit\", \"{name}-consumer\"")],
         ));
+        broken.extend(missing(
+            "crates/service-kit/src/config.rs",
+            &[format!("\"{short}\"")],
+        ));
         let builds = format!("-p {name}");
         let twice = read("Dockerfile").matches(&builds).count() == 2;
         broken.extend((!twice).then(|| format!("Dockerfile: twice {builds}")));
@@ -136,6 +150,58 @@ fn each_service_is_deployed_under_its_names() {
         broken,
         "a service is not deployed under the names that derive from its short name",
     );
+}
+
+/// The words of the one line of a file that begins with `start`.
+fn words_of_line(file: &str, start: &str) -> Vec<String> {
+    let text = read(file);
+    let line = text
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix(start));
+    let line = line.unwrap_or_else(|| panic!("{file}: no line begins with {start}"));
+    let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn lists_of_services_name_each_service() {
+    let logins = words_of_line("deploy/postgres/logins.sh", "for service in");
+    let secrets = words_of_line(
+        "docker-compose.production.yml",
+        "secrets: [postgres_password,",
+    );
+    let compose = read("docker-compose.yml");
+    let (_, gateway) = compose
+        .split_once("\n  gateway:\n")
+        .expect("there is a gateway");
+    let gateway = gateway.split("\n\n").next().unwrap_or_default();
+    let routes = read("deploy/routes.caddy");
+    let mut broken = Vec::new();
+    for Service { short, name, .. } in SERVICES {
+        let places = [
+            (
+                logins.contains(&(*short).to_owned()),
+                "logins.sh: for service in",
+            ),
+            (
+                secrets.contains(&format!("{short}_db_password")),
+                "docker-compose.production.yml: the secrets of logins",
+            ),
+            (
+                gateway.contains(&format!("{name}: {{condition: service_healthy}}")),
+                "docker-compose.yml: what the gateway depends on",
+            ),
+            (
+                routes.lines().any(|line| {
+                    line.contains("the services are at") && line.contains(&format!("/{short}"))
+                }),
+                "routes.caddy: the sentence of the answer 404",
+            ),
+        ];
+        let absent = places.iter().filter(|(is_there, _)| !is_there);
+        broken.extend(absent.map(|(_, place)| format!("{place}: {short}")));
+    }
+    assert_none(broken, "a list of all services lacks one");
 }
 
 #[test]

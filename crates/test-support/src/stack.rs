@@ -1,6 +1,7 @@
 //! The three services together: three databases, a virtual host, six processes.
 
 use crate::{Client, Database, Mode, Process, Proxy, Vhost, port, servers};
+use events::topology::{AUTH, COMM, PROFILE, Service};
 use futures_util::future::join_all;
 use std::{net::SocketAddr, process::ExitStatus, time::Duration};
 
@@ -137,6 +138,23 @@ impl Stack {
             vhost,
             client,
         }
+    }
+
+    /// The databases of all services.
+    pub fn databases(&self) -> [(&'static Service, &Database); 3] {
+        [
+            (&AUTH, &self.auth),
+            (&PROFILE, &self.profile),
+            (&COMM, &self.comm),
+        ]
+    }
+
+    /// The variables that tell the operator's command where the databases are, with the operator's login.
+    pub fn operator_variables(&self) -> impl Iterator<Item = (String, &str)> {
+        self.databases().into_iter().map(|(service, database)| {
+            let variable = format!("{}_OPERATOR_DATABASE_URL", service.short.to_uppercase());
+            (variable, database.operator_url.as_str())
+        })
     }
 
     /// Starts processes side by side, and waits until all are ready.
