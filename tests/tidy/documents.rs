@@ -1,6 +1,7 @@
 //! The documents name files, links and commands that exist.
 
 use crate::source::{assert_none, read, root};
+use std::collections::HashSet;
 
 const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
 
@@ -77,4 +78,27 @@ fn every_file_to_touch_exists() {
     }
     assert!(count > 10, "the files are read: {count}");
     assert_none(broken, "CONTRIBUTING.md names a file that is not there");
+}
+
+#[test]
+fn every_mended_defect_names_tests_that_exist() {
+    let page = read("docs/reliability/defects.md");
+    let (mut broken, mut numbers) = (Vec::new(), HashSet::new());
+    for line in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let digits: String = cells[1].chars().take_while(char::is_ascii_digit).collect();
+        numbers.extend(digits.parse::<u32>());
+        let tests = links(cells[5]);
+        if cells[3] == "mended" && tests.is_empty() {
+            broken.push(format!("{}: no test", cells[1]));
+        }
+        for (name, path) in tests {
+            let path = path.trim_start_matches("../../");
+            if !root().join(path).is_file() || !read(path).contains(&format!("fn {name}(")) {
+                broken.push(format!("{}: {path}: {name}", cells[1]));
+            }
+        }
+    }
+    assert_eq!(numbers, (1..=40).collect(), "every defect has a line");
+    assert_none(broken, "a mended defect needs a test that exists");
 }

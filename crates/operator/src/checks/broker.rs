@@ -94,8 +94,8 @@ fn queue(endpoints: &Endpoints, service: &Service, state: &QueueState) -> Vec<Fi
         .collect();
     if !missing.is_empty() {
         findings.push(Finding::broken(
-            format!("{name} is not bound to {missing:?}"),
-            line.operator("topology apply"),
+            format!("{name} is not bound to {missing:?}: its service misses events"),
+            line.operator("reconcile --fix"),
         ));
     }
     findings.push(if *consumers == 0 {
