@@ -1,0 +1,3 @@
+-- Indexes that the ones above replace.
+drop index communications_notification_inbox;
+drop index communications_notification_welcome;
