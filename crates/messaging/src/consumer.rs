@@ -1,47 +1,87 @@
 //! The consumer: takes deliveries from a queue, settles them, and only then acknowledges them.
 //!
 //! - [`session`]: one connection, from the subscription to its end
-//! - [`dispatch`]: a batch of deliveries in one transaction
+//! - [`held`]: deliveries that are held while the database is slow or locked
+//! - [`dispatch`]: a batch of deliveries, together or one by one
+//! - [`handle`]: events in one transaction; [`runs`]: their order
 //! - [`park`]: an event that was not handled becomes a row with a reason
 //! - [`retry`]: parked events that are due
 //! - [`crashed`]: messages that the broker has set aside
 
 mod crashed;
 mod dispatch;
+mod handle;
+mod held;
 mod park;
 mod retry;
+mod runs;
 mod session;
 
-use crate::{Broker, Failure, Handlers, Outbox, Status, broker::cause, failure::chain};
+use crate::{Broker, Failure, Handlers, Outbox, Status, broker::cause, failure::chain, inbox};
 use dispatch::Dispatcher;
 use events::topology::Queue;
 use service_kit::backoff::Backoff;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// A session that lasted so long has worked: the next one begins without a pause.
 const STABLE: Duration = Duration::from_secs(5);
 
+/// The time limits of a consumer.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long one attempt to handle or to park events may take. After it the connection to the database is dropped:
+    /// a connection that was lost silently never answers.
+    pub attempt: Duration,
+    /// How long deliveries are held while the database does not answer, when no other consumer could take them.
+    pub hold: Duration,
+    /// The same, when another consumer is subscribed to the queue.
+    pub hold_beside_others: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            attempt: Duration::from_secs(20),
+            hold: Duration::from_secs(60),
+            hold_beside_others: Duration::from_secs(5),
+        }
+    }
+}
+
 /// Consumes one queue with the service's handlers, and retries its parked events.
 pub struct Consumer {
     broker: Broker,
     dispatcher: Dispatcher,
+    limits: Limits,
     status: Status,
 }
 
 impl Consumer {
     /// Makes a consumer of `queue`. It begins with [`Consumer::run`].
     pub fn new(broker: Broker, outbox: Outbox, queue: &'static Queue, handlers: Handlers) -> Self {
+        let limits = Limits::default();
         Self {
             broker,
             dispatcher: Dispatcher {
                 queue,
                 outbox,
                 handlers,
+                limit: limits.attempt,
+                room: Arc::default(),
             },
+            limits,
             status: Status::starting(),
         }
+    }
+
+    /// Sets other time limits than the default ones.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self.dispatcher.limit = limits.attempt;
+        self
     }
 
     /// Whether the consumer receives the messages of its queue.
@@ -64,7 +104,7 @@ impl Consumer {
                 return;
             }
             let began = Instant::now();
-            let Err(error) = self.session(declare, stop).await else {
+            let Err(error) = Box::pin(self.session(declare, stop)).await else {
                 return;
             };
             let cause = cause(&error);
@@ -81,25 +121,37 @@ impl Consumer {
         }
     }
 
-    /// Waits until the database answers, because deliveries that cannot be settled would only be returned. False
-    /// when the process stops first.
+    /// Waits until the database takes a write, because deliveries that cannot be settled would only be returned, and
+    /// each return counts against them. False when the process stops first.
     async fn database_answers(&self, stop: &CancellationToken) -> bool {
         let mut backoff = Backoff::default();
         loop {
             let response = tokio::select! {
                 () = stop.cancelled() => return false,
-                response = self.dispatcher.outbox.pool().acquire() => response,
+                response = self.dispatcher.prove_write() => response,
             };
             match response {
-                Ok(_) => return true,
-                Err(error) => {
-                    let cause = format!("the database does not answer: {error}");
+                Ok(()) => return true,
+                Err(failure) => {
+                    let cause = format!("the database takes no write: {}", chain(&failure));
                     tracing::warn!("Not subscribing to {}: {cause}", self.dispatcher.queue.name);
                     self.status.unhealthy(cause);
                 }
             }
             backoff.wait(stop).await;
         }
+    }
+}
+
+impl Dispatcher {
+    /// Writes a row and undoes it: a database that is read-only or full answers, and takes no write.
+    async fn prove_write(&self) -> Result<(), Failure> {
+        self.limited(async {
+            let mut transaction = self.outbox.begin().await?;
+            inbox::probe(&mut transaction).await?;
+            Ok(transaction.rollback().await?)
+        })
+        .await
     }
 }
 
@@ -111,11 +163,5 @@ struct DatabaseUnavailable(#[source] Failure);
 impl DatabaseUnavailable {
     fn cause(&self) -> String {
         chain(&self.0)
-    }
-}
-
-impl From<sqlx::Error> for DatabaseUnavailable {
-    fn from(error: sqlx::Error) -> Self {
-        Self(Failure::Database(error))
     }
 }

@@ -22,6 +22,9 @@ pub enum Failure {
     /// A statement failed. The class of the error decides what follows.
     #[error("the database refused")]
     Database(#[from] sqlx::Error),
+    /// The attempt took too long. Its connection is not used any more.
+    #[error("the database did not answer within the time limit of an attempt")]
+    NoAnswer,
     /// An event that follows from this one cannot be published.
     #[error("the event that follows cannot be published")]
     Enqueue(#[source] EnqueueError),
@@ -55,6 +58,9 @@ pub(crate) enum Recovery {
     Pause,
     /// Two transactions were in each other's way: do the same work again at once.
     RetryNow,
+    /// A time limit ended the work. The database is slow or locked, or the event is slow: whether other events pass
+    /// tells which.
+    Compare,
     /// The cause may disappear: try the event a few times, with growing pauses.
     RetryLater,
     /// A person must look at the event.
@@ -65,14 +71,21 @@ impl Failure {
     pub(crate) fn recovery(&self) -> Recovery {
         match self {
             Failure::Reject(_) | Failure::Refused { .. } => Recovery::DeadLetter,
+            Failure::NoAnswer => Recovery::Compare,
             Failure::Database(error) => match classify(error) {
                 Class::Unavailable => Recovery::Pause,
                 Class::Conflict => Recovery::RetryNow,
+                Class::TimedOut => Recovery::Compare,
                 Class::InvalidData => Recovery::DeadLetter,
-                Class::TimedOut | Class::Other => Recovery::RetryLater,
+                Class::Other => Recovery::RetryLater,
             },
             Failure::Enqueue(_) | Failure::Panic(_) => Recovery::RetryLater,
         }
+    }
+
+    /// Whether the event or its handler is at fault, and not the database as a whole.
+    pub(crate) fn blames_event(&self) -> bool {
+        matches!(self.recovery(), Recovery::RetryLater | Recovery::DeadLetter)
     }
 
     /// One word for logs and metrics, by which an operator also groups parked events.
@@ -80,7 +93,7 @@ impl Failure {
         match self {
             Failure::Reject(_) => "rejected",
             Failure::Refused { kind, .. } => kind,
-            Failure::Database(_) => "database",
+            Failure::Database(_) | Failure::NoAnswer => "database",
             Failure::Enqueue(_) => "enqueue",
             Failure::Panic(_) => "panic",
         }

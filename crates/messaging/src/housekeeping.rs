@@ -7,7 +7,7 @@
 //! A process that loses the lock sets its gauges to NaN, which stands for "not measured": a value that it measured
 //! last would never change again. `max()` in Prometheus passes over NaN, so a rule sees the value of the holder.
 
-use crate::floor::Floor;
+use crate::{floor::Floor, parked};
 use service_kit::metrics::finished;
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::{fmt::Display, sync::Arc, time::Duration};
@@ -90,7 +90,9 @@ impl Housekeeping {
         if !self.holds_lock {
             return Ok(Purged::Enough);
         }
+        // First: a count that takes too long must not keep old rows.
         let purged = purge(connection).await?;
+        parked::purge(connection).await?;
         measure(connection, &mut self.floor).await?;
         Ok(purged)
     }
@@ -163,7 +165,7 @@ async fn measure(connection: &mut PgConnection, floor: &mut Floor) -> sqlx::Resu
         r#"select state as "state!",
                   count(event_id) as "count!",
                   coalesce(extract(epoch from now() - min(first_at)), 0)::float8 as "age!"
-           from parked_event where kind <> 'erased' group by state"#
+           from parked_event where kind not in ('erased', 'unknown_key') group by state"#
     )
     .fetch_all(connection)
     .await?;

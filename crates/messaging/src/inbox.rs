@@ -28,3 +28,14 @@ pub(crate) async fn first_time(
     .await?;
     Ok(first.into_iter().map(EventId::from).collect())
 }
+
+/// Proves that the database takes a write. The caller undoes it.
+pub(crate) async fn probe(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into inbox (event_id, routing_key) values ($1, 'probe')",
+        EventId::new().as_uuid(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

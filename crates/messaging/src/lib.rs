@@ -53,7 +53,7 @@ pub use announcements::{Announce, Announcement};
 pub use broker::{Broker, BrokerError};
 pub use cause::Cause;
 pub use config::{BrokerConfig, ConfigError, ConsumeConfig};
-pub use consumer::Consumer;
+pub use consumer::{Consumer, Limits};
 pub use failure::Failure;
 pub use handlers::{HandlerFn, Handlers, Message, Outcome};
 pub use housekeeping::Housekeeping;

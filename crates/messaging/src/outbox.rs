@@ -222,13 +222,13 @@ impl Transaction {
         Ok(())
     }
 
-    /// Deletes the bodies of parked events that name any of these ids, and the texts of published events about them. A
-    /// text that is not published yet goes when it is, because the other services need it. A deletion stays without the
+    /// Deletes the bodies of parked events that name any of these ids or e-mail addresses, and the texts of published
+    /// events about the ids. A text that is not published yet goes when it is, because the other services need it. A deletion stays without the
     /// e-mail, so that it can be published again. (The inbox holds ids only.)
     ///
     /// # Errors
     /// Fails with the database's error.
-    pub async fn erase(&mut self, ids: &[Uuid]) -> sqlx::Result<()> {
+    pub async fn erase(&mut self, ids: &[Uuid], emails: &[String]) -> sqlx::Result<()> {
         // One statement, so that a row that the relay marks meanwhile is seen in either state.
         sqlx::query!(
             "update outbox set erased_at = now(),
@@ -239,7 +239,7 @@ impl Transaction {
         )
         .execute(&mut *self.inner)
         .await?;
-        self.released |= parked::blank(&mut self.inner, ids).await?;
+        self.released |= parked::blank(&mut self.inner, ids, emails).await?;
         Ok(())
     }
 

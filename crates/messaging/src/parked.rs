@@ -1,34 +1,63 @@
 //! Parked events: the table of the events that were not handled, each with the reason.
 //!
-//! The consumer retries `waiting` events: after a pause that grows (a transient failure, five tries), or when the
-//! event arrives that they wait for. `dead` events need a person. When the inbox holds the id of a parked event, the
-//! row in this table owns the event: the inbox stops every other copy, and the transaction of the effect deletes the
-//! row.
+//! The consumer retries `waiting` events: after a pause that grows (a transient failure, five tries; a slow event, for a
+//! day), or when the event arrives that they wait for. `dead` events need a person. When the inbox holds the id of a
+//! parked event, the row in this table owns the event: the inbox stops every other copy, and the transaction of the
+//! effect deletes the row.
+//!
+//! - [`store`]: parks a message
+//! - [`due`]: claims what is due, and records what became of it
+//! - [`erasure`]: deletes bodies that name a person who was erased
+//! - [`unknown`]: limits the events that have no handler
+//! - [`age`]: deletes what is old
 //!
 //! Every function fails with the database's error.
+
+mod age;
+mod due;
+mod erasure;
+mod store;
+mod unknown;
+
+pub(crate) use age::purge;
+pub(crate) use due::{Due, claim_due, give_back, postpone, release, take};
+pub(crate) use erasure::{blank, blank_if_erased};
+pub(crate) use store::{NewParked, Origin, count_copy, park_owned, park_refused};
+pub(crate) use unknown::{Room, park_unknown};
 
 use crate::{
     Failure,
     failure::{Recovery, chain},
 };
 use chrono::{DateTime, Utc};
-use events::{EventId, RawMessage, WaitsFor};
+use events::WaitsFor;
 use rand::RngExt as _;
 use serde::Serialize;
-use sqlx::PgConnection;
 use std::time::Duration;
 use uuid::Uuid;
 
 /// How many tries a transient failure gets before the event is dead.
 pub const MAX_ATTEMPTS: i32 = 5;
-/// How long no other process tries an event that is being tried. When the process crashes, the event is tried again
-/// after this time.
-const LEASE: Duration = Duration::from_secs(30);
+/// An event that its consumer returned several times has so many tries behind it when it is set aside: two are left.
+const SET_ASIDE_ATTEMPTS: i32 = MAX_ATTEMPTS - 2;
 /// When a waiting event is tried for the first time without a release: the transaction that released it may have
 /// been open while the event was parked, and then it did not see the row.
 const RECHECK: Duration = Duration::from_secs(1);
-/// The pause between further tries of a waiting event.
+/// The shortest pause between further tries of a waiting event. It grows with the time that the event has waited.
 const RECHECK_AGAIN: Duration = Duration::from_secs(30);
+/// The longest pause between two tries.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// How long an event waits for another one.
+const WAITS_AT_MOST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The pause between tries of a slow event, for [`SLOW_OFTEN`]. After that it grows.
+const SLOW_PAUSE: Duration = Duration::from_secs(5);
+const SLOW_OFTEN: Duration = Duration::from_secs(600);
+/// How long a slow event is tried.
+const SLOW_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+/// The kind of an event whose consumer or whose connection ended while it had the event.
+const CRASHED: &str = "crashed";
+/// The kind of an event that no longer has a body.
+const ERASED: &str = "erased";
 
 /// Why an event is parked, and what happens to it next.
 #[derive(Clone, Debug)]
@@ -36,45 +65,94 @@ pub(crate) struct Disposition {
     pub(crate) kind: &'static str,
     pub(crate) reason: String,
     pub(crate) waits_for: Option<WaitsFor>,
+    /// How many of its tries count.
+    pub(crate) attempts: i32,
     /// The pause before the next try; `None` is dead.
     pub(crate) pause: Option<Duration>,
 }
 
+/// How often an event was tried, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tries {
+    pub(crate) attempts: i32,
+    pub(crate) age: Duration,
+}
+
+impl Tries {
+    pub(crate) const FIRST: Self = Self {
+        attempts: 1,
+        age: Duration::ZERO,
+    };
+}
+
 impl Disposition {
-    pub(crate) fn dead(kind: &'static str, reason: impl Into<String>) -> Self {
+    pub(crate) fn dead(kind: &'static str, reason: impl Into<String>, attempts: i32) -> Self {
         Self {
             kind,
             reason: reason.into(),
             waits_for: None,
+            attempts,
             pause: None,
         }
     }
 
-    /// The disposition of an event that failed at its `attempts`-th try.
-    pub(crate) fn of(failure: &Failure, attempts: i32) -> Self {
-        let pause = match failure.recovery() {
-            Recovery::DeadLetter => None,
-            Recovery::Pause | Recovery::RetryNow | Recovery::RetryLater => {
-                (attempts < MAX_ATTEMPTS).then(|| pause(attempts))
-            }
-        };
-        Self {
-            kind: failure.kind(),
-            reason: chain(failure),
-            waits_for: None,
-            pause,
+    /// The disposition of an event that failed while others passed.
+    pub(crate) fn of(failure: &Failure, tries: Tries) -> Self {
+        let dead = Self::dead(failure.kind(), chain(failure), tries.attempts);
+        match failure.recovery() {
+            Recovery::DeadLetter => dead,
+            Recovery::RetryLater => Self {
+                pause: (tries.attempts < MAX_ATTEMPTS).then(|| pause(tries.attempts)),
+                ..dead
+            },
+            Recovery::Pause | Recovery::RetryNow | Recovery::Compare => Self {
+                kind: "slow",
+                // A time limit is no proof against the event: its tries do not count.
+                attempts: 0,
+                pause: slow_pause(tries.age),
+                ..dead
+            },
         }
     }
 
-    /// The disposition of an event that needs something that has not arrived.
-    pub(crate) fn waits(key: WaitsFor, first_time: bool) -> Self {
-        let pause = if first_time { RECHECK } else { RECHECK_AGAIN };
+    /// The disposition of an event that needs something that has not arrived. To wait is no failed attempt.
+    pub(crate) fn waits(key: WaitsFor, age: Duration) -> Self {
         Self {
             kind: "waits",
             reason: format!("waits for {key}"),
             waits_for: Some(key),
-            pause: Some(pause),
+            attempts: 0,
+            pause: recheck_pause(age),
         }
+    }
+
+    /// The disposition of an event whose consumer or connection ended so often that the next try must not hold up the
+    /// queue. The try counts before it begins.
+    pub(crate) fn set_aside(returns: i64) -> Self {
+        Self {
+            attempts: SET_ASIDE_ATTEMPTS,
+            pause: Some(RECHECK),
+            ..Self::crashed(returns)
+        }
+    }
+
+    /// The disposition of an event that the broker has set aside.
+    pub(crate) fn crashed(returns: i64) -> Self {
+        let reason = format!(
+            "its consumer or the connection ended {returns} times; the body may be unreadable, or its handling may end the process"
+        );
+        Self::dead(CRASHED, reason, 1)
+    }
+
+    /// The disposition of a parked event that has ended the process at each of its tries. `None`: it has tries left.
+    pub(crate) fn exhausted(attempts: i32) -> Option<Self> {
+        let reason = "the process ended at each of its tries; its handling may end the process";
+        (attempts > MAX_ATTEMPTS).then(|| Self::dead(CRASHED, reason, MAX_ATTEMPTS))
+    }
+
+    /// The disposition of an event about a person who was erased.
+    pub(crate) fn erased() -> Self {
+        Self::dead(ERASED, "what it is about has been erased", 1)
     }
 
     pub(crate) fn state(&self) -> &'static str {
@@ -84,202 +162,40 @@ impl Disposition {
             "dead"
         }
     }
-}
 
-/// 1, 4, 16, 64 s after the first, second, third, fourth try, each shortened at random by up to a fifth.
-fn pause(attempts: i32) -> Duration {
-    let exponent = u32::try_from(attempts - 1).unwrap_or(0).min(3);
-    Duration::from_secs(4_u64.pow(exponent)).mul_f64(rand::rng().random_range(0.8..=1.0))
-}
-
-/// Parks a message. A message that is parked already is only counted.
-pub(crate) async fn park(
-    connection: &mut PgConnection,
-    event_id: EventId,
-    raw: &RawMessage<'_>,
-    origin: Origin<'_>,
-    disposition: &Disposition,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "insert into parked_event (event_id, state, queue, exchange, routing_key, message_id, correlation_id, body,
-                                   admitted, kind, reason, waits_for, attempts, due_at, app_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, now() + make_interval(secs => $13), $14)
-         on conflict (event_id) do update set deliveries = parked_event.deliveries + 1, last_at = now()",
-        event_id.as_uuid(),
-        disposition.state(),
-        origin.queue,
-        raw.exchange,
-        // PostgreSQL's text has no NUL; AMQP's keys may.
-        raw.routing_key.replace('\0', "\u{fffd}"),
-        raw.message_id.map(|id| id.replace('\0', "\u{fffd}")),
-        origin.correlation_id,
-        raw.body,
-        origin.in_inbox,
-        disposition.kind,
-        disposition.reason.replace('\0', "\u{fffd}"),
-        disposition.waits_for.as_ref().map(WaitsFor::as_str),
-        disposition.pause.map(|pause| pause.as_secs_f64()),
-        raw.app_id.map(|id| id.replace('\0', "\u{fffd}")),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// The queue of a parked message, and its record in the inbox.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Origin<'a> {
-    pub(crate) queue: &'a str,
-    pub(crate) correlation_id: Option<Uuid>,
-    /// The inbox holds its id, recorded in the same transaction.
-    pub(crate) in_inbox: bool,
-}
-
-/// A parked event that is due.
-#[derive(Debug)]
-pub(crate) struct Due {
-    pub(crate) event_id: EventId,
-    pub(crate) exchange: String,
-    pub(crate) routing_key: String,
-    pub(crate) message_id: Option<String>,
-    pub(crate) app_id: Option<String>,
-    pub(crate) correlation_id: Option<Uuid>,
-    pub(crate) body: Vec<u8>,
-    /// A person had it replayed.
-    pub(crate) confirmed: bool,
-    pub(crate) attempts: i32,
-    /// Until then no other process tries it.
-    pub(crate) lease: DateTime<Utc>,
-}
-
-impl Due {
-    pub(crate) fn raw(&self) -> RawMessage<'_> {
-        RawMessage {
-            exchange: &self.exchange,
-            routing_key: &self.routing_key,
-            message_id: self.message_id.as_deref(),
-            app_id: self.app_id.as_deref(),
-            body: &self.body,
-        }
+    pub(crate) fn is_erased(&self) -> bool {
+        self.kind == ERASED
     }
 }
 
-/// Claims events that are due, the longest due first. The claim counts as an attempt and is committed before the
-/// handler runs, so that an event that crashes the process does so a limited number of times.
-pub(crate) async fn claim_due(
-    connection: &mut PgConnection,
-    queue: &str,
-    limit: i64,
-) -> sqlx::Result<Vec<Due>> {
-    let rows = sqlx::query!(
-        r#"update parked_event set attempts = attempts + 1, last_at = now(), due_at = now() + make_interval(secs => $3)
-         where event_id in (
-             select event_id from parked_event
-             where state = 'waiting' and queue = $1 and due_at <= now()
-             order by due_at limit $2
-             for update skip locked)
-         returning event_id, exchange, routing_key, message_id, app_id, correlation_id, body, confirmed, attempts,
-             due_at as "lease!""#,
-        queue,
-        limit,
-        LEASE.as_secs_f64(),
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Due {
-            event_id: row.event_id.into(),
-            exchange: row.exchange,
-            routing_key: row.routing_key,
-            message_id: row.message_id,
-            app_id: row.app_id,
-            correlation_id: row.correlation_id,
-            body: row.body,
-            confirmed: row.confirmed,
-            attempts: row.attempts,
-            lease: row.lease,
-        })
-        .collect())
+/// 1, 4, 16, 64 s after the first, second, third, fourth try.
+fn pause(attempts: i32) -> Duration {
+    let exponent = u32::try_from(attempts - 1).unwrap_or(0).min(3);
+    shortened(Duration::from_secs(4_u64.pow(exponent)))
 }
 
-/// Deletes the row of an event, in the transaction of its effect, and returns whether the inbox holds its id. `None`:
-/// another process was faster.
-pub(crate) async fn take(
-    connection: &mut PgConnection,
-    event_id: EventId,
-) -> sqlx::Result<Option<bool>> {
-    sqlx::query_scalar!(
-        "delete from parked_event where event_id = $1 and state = 'waiting' returning admitted",
-        event_id.as_uuid()
-    )
-    .fetch_optional(connection)
-    .await
+/// After each try as long as the event has waited already, so that the pause doubles. `None` after 30 days.
+fn recheck_pause(age: Duration) -> Option<Duration> {
+    if age < RECHECK {
+        return Some(RECHECK);
+    }
+    (age < WAITS_AT_MOST).then(|| shortened(age.clamp(RECHECK_AGAIN, LONGEST)))
 }
 
-/// Records a failed try. An event that was released meanwhile stays due.
-pub(crate) async fn postpone(
-    connection: &mut PgConnection,
-    due: &Due,
-    attempts: i32,
-    disposition: &Disposition,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update parked_event
-         set state = $2, kind = $3, reason = $4, waits_for = $5, attempts = $6, last_at = now(),
-             due_at = case when $2 = 'waiting' and due_at < $8 then due_at else now() + make_interval(secs => $7) end
-         where event_id = $1 and state = 'waiting'",
-        due.event_id.as_uuid(),
-        disposition.state(),
-        disposition.kind,
-        disposition.reason.replace('\0', "\u{fffd}"),
-        disposition.waits_for.as_ref().map(WaitsFor::as_str),
-        attempts,
-        disposition.pause.map(|pause| pause.as_secs_f64()),
-        due.lease,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+/// 5 s for ten minutes, then doubled up to an hour. `None` after a day.
+fn slow_pause(age: Duration) -> Option<Duration> {
+    let pause = age.saturating_sub(SLOW_OFTEN).clamp(SLOW_PAUSE, LONGEST);
+    (age < SLOW_AT_MOST).then(|| shortened(pause))
 }
 
-/// Makes the events due that wait for any of these keys, and returns whether there were some.
-pub(crate) async fn release(
-    connection: &mut PgConnection,
-    keys: &[WaitsFor],
-) -> sqlx::Result<bool> {
-    let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
-    let released = sqlx::query!(
-        "update parked_event set due_at = now() where state = 'waiting' and waits_for = any($1)",
-        &keys
-    )
-    .execute(connection)
-    .await?;
-    Ok(released.rows_affected() > 0)
+/// A pause, shortened at random by up to a fifth.
+fn shortened(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(0.8..=1.0))
 }
 
-/// Deletes the bodies of parked events that name any of these ids. The rows stay, as dead, so that an operator finds
-/// them. Events that wait for another event are released instead, because their handler finds nothing to do any more.
-/// Returns whether there were some of those.
-pub(crate) async fn blank(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<bool> {
-    let released = sqlx::query_scalar!(
-        r#"with named as (
-               select event_id, state = 'waiting' and waits_for is not null as waits from parked_event
-               where exists (select from unnest($1::uuid[]) as id
-                             where position(convert_to(id::text, 'UTF8') in body) > 0)),
-           released as (
-               update parked_event set due_at = now() from named
-               where parked_event.event_id = named.event_id and waits returning true),
-           blanked as (
-               update parked_event
-               set state = 'dead', kind = 'erased', reason = 'what it was about has been erased', body = '', due_at = null
-               from named where parked_event.event_id = named.event_id and not waits)
-           select exists (select from released) as "released!""#,
-        ids
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(released)
+/// PostgreSQL's text has no NUL; AMQP's keys and the quotation of a message may.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// A parked event, without its body.
@@ -313,11 +229,29 @@ pub struct Parked {
 mod tests {
     use super::*;
 
+    fn tries(attempts: i32, seconds: u64) -> Tries {
+        Tries {
+            attempts,
+            age: Duration::from_secs(seconds),
+        }
+    }
+
+    /// The pauses of an event that is tried until it is dead, when each try fails.
+    fn pauses(pause: impl Fn(Duration) -> Option<Duration>) -> Vec<Duration> {
+        let mut age = Duration::ZERO;
+        std::iter::from_fn(|| {
+            let next = pause(age)?;
+            age += next;
+            Some(next)
+        })
+        .collect()
+    }
+
     #[test]
     fn a_transient_failure_is_tried_five_times_further_and_further_apart() {
         let failure = Failure::Panic("no".into());
         let pauses: Vec<_> = (1..=5)
-            .map(|attempts| Disposition::of(&failure, attempts).pause)
+            .map(|attempts| Disposition::of(&failure, tries(attempts, 0)).pause)
             .collect();
         for (pause, most) in pauses.iter().zip([1, 4, 16, 64]) {
             let pause = pause.expect("tried again");
@@ -331,8 +265,40 @@ mod tests {
 
     #[test]
     fn a_rejection_has_no_second_try() {
+        let disposition = Disposition::of(&Failure::Reject("no".into()), Tries::FIRST);
+        assert_eq!(disposition.state(), "dead");
+    }
+
+    #[test]
+    fn a_slow_event_is_tried_every_five_seconds_then_up_to_an_hour_apart_for_a_day() {
+        let failure = Failure::NoAnswer;
+        let of = |age| Disposition::of(&failure, Tries { attempts: 9, age });
+        assert_eq!(of(Duration::ZERO).attempts, 0, "its tries do not count");
+        let pauses = pauses(|age| of(age).pause);
+        assert!(pauses[..120].iter().all(|pause| *pause <= SLOW_PAUSE));
+        assert!(pauses.iter().all(|pause| *pause <= LONGEST));
+        assert!(pauses[pauses.len() - 2] > LONGEST / 2, "{pauses:?}");
+        assert_eq!(of(SLOW_AT_MOST).state(), "dead");
+    }
+
+    #[test]
+    fn an_event_that_waits_in_vain_is_tried_ever_more_seldom_and_dead_after_thirty_days() {
+        let of = |age| Disposition::waits(WaitsFor::user(Uuid::nil().into()), age);
+        let pauses = pauses(|age| of(age).pause);
+        assert!(
+            pauses.len() < 1_000,
+            "{} tries in thirty days",
+            pauses.len()
+        );
+        assert!(pauses.iter().all(|pause| *pause <= LONGEST));
+        assert_eq!(of(WAITS_AT_MOST).state(), "dead");
+    }
+
+    #[test]
+    fn an_event_that_ends_the_process_has_a_limited_number_of_tries() {
+        assert!(Disposition::exhausted(MAX_ATTEMPTS).is_none());
         assert_eq!(
-            Disposition::of(&Failure::Reject("no".into()), 1).state(),
+            Disposition::exhausted(MAX_ATTEMPTS + 1).unwrap().state(),
             "dead"
         );
     }

@@ -24,6 +24,8 @@ const LOCK: &str = "3s";
 const MIGRATION_LOCK: &str = "2s";
 /// How long a migration is tried again while its tables are in use.
 const MIGRATION_PATIENCE: Duration = Duration::from_secs(600);
+/// The time limit of the question whether a connection that goes back to the pool is sound.
+const CLEAN: Duration = Duration::from_secs(5);
 
 /// Makes the pool, and waits until the database answers or the process shall stop.
 ///
@@ -63,12 +65,15 @@ fn program() -> String {
 
 /// sqlx 0.9.0 can return a connection inside an open transaction, when a future is dropped half-way through
 /// `begin()`; the next borrower's writes would be lost (transact-rs/sqlx #4385, #4394).
+///
+/// A connection that was dropped because it did not answer must not keep its place in the pool: it has a time limit.
 async fn is_clean(connection: &mut PgConnection) -> sqlx::Result<bool> {
     // Inside a transaction `now()` is its start.
-    let row = sqlx::raw_sql("select now() = statement_timestamp()")
-        .fetch_one(connection)
-        .await?;
-    row.try_get(0)
+    let asked = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection);
+    match tokio::time::timeout(CLEAN, asked).await {
+        Ok(row) => row?.try_get(0),
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+    }
 }
 
 /// Applies migrations, each try on a connection of its own that is closed afterwards: a failed migration would leave

@@ -105,13 +105,14 @@ pub(crate) enum EraseError {
     Database(#[from] sqlx::Error),
 }
 
-/// Erases all notifications of users. News that arrives for them later has no effect.
+/// Erases all notifications of users, and what parked events say about them or their addresses. News that arrives for them later has no effect.
 ///
 /// # Errors
 /// Also fails when the publisher of a deletion counts no versions, and another one that does has spoken of the user.
 pub(crate) async fn erase(
     tx: &mut Transaction,
     recipients: &[Recipient],
+    emails: &[String],
 ) -> Result<(), EraseError> {
     let erased = store::recipients::erase(tx, recipients).await?;
     if recipients
@@ -130,7 +131,7 @@ pub(crate) async fn erase(
         .map(|id| id.as_uuid())
         .chain(students)
         .collect();
-    tx.erase(&ids).await?;
+    tx.erase(&ids, emails).await?;
     Ok(release(tx, recipients).await?)
 }
 

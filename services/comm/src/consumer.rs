@@ -75,7 +75,7 @@ async fn on_student_deleted(
         let student = &event.payload;
         Recipient::student(student.user_id, student.student_id, deletion(event))
     });
-    Ok(actions::erase(tx, &students).await?)
+    Ok(actions::erase(tx, &students, &[]).await?)
 }
 
 async fn on_encadrant_created(
@@ -96,7 +96,7 @@ async fn on_encadrant_deleted(
     let encadrants = recipients(events, |event| {
         Recipient::user(event.payload.user_id, deletion(event))
     });
-    Ok(actions::erase(tx, &encadrants).await?)
+    Ok(actions::erase(tx, &encadrants, &[]).await?)
 }
 
 /// Erases users who have no profile, and other users a moment before the deletion of their profile arrives.
@@ -112,7 +112,11 @@ async fn on_user_deleted(
         };
         Recipient::user(event.payload.user_id, standing)
     });
-    Ok(actions::erase(tx, &users).await?)
+    let emails: Vec<String> = events
+        .iter()
+        .map(|event| event.payload.email.clone())
+        .collect();
+    Ok(actions::erase(tx, &users, &emails).await?)
 }
 
 /// Notifies the students that the events name. An event that names an unknown student waits for the student.

@@ -64,6 +64,8 @@ pub(crate) struct UserDeletion {
     pub order: Order,
     /// The user.
     pub user_id: UserId,
+    /// The address that the user had; empty when the publisher does not say.
+    pub email: String,
 }
 
 /// Makes an event of each row, with the cause that the row's user has.

@@ -74,6 +74,7 @@ async fn on_user_deleted(
         cause: event.cause(),
         order: Order::of_change(&event.meta, event.confirmed),
         user_id: event.payload.user_id,
+        email: event.payload.email.clone(),
     };
     Ok(actions::erase_profiles(tx, events.iter().map(deletion).collect()).await?)
 }

@@ -52,11 +52,13 @@ pub async fn body(connection: &mut PgConnection, event_id: Uuid) -> sqlx::Result
     .await
 }
 
-/// Makes parked events due now, with all their attempts; they keep their ids. Their handlers see that a person
-/// decided so ([`Message::confirmed`](crate::Message::confirmed)). The consumer finds them within a second. Returns the ids of those that it changed: an erased event has no body left to handle.
+/// Makes parked events due now, before all others and with all their attempts; they keep their ids. Their handlers see
+/// that a person decided so ([`Message::confirmed`](crate::Message::confirmed)). The consumer finds them within a
+/// second. Returns the ids of those that it changed: an erased event has no body left to handle.
 pub async fn replay(connection: &mut PgConnection, event_ids: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar!(
-        "update parked_event set state = 'waiting', attempts = 0, due_at = now(), confirmed = true
+        "update parked_event
+         set state = 'waiting', attempts = 0, due_at = now(), released = true, waiting_since = now(), confirmed = true
          where event_id = any($1) and kind <> 'erased'
          returning event_id",
         event_ids

@@ -2,13 +2,12 @@
 
 use super::{
     Consumer, DatabaseUnavailable,
-    dispatch::Dispatcher,
+    dispatch::{Dispatcher, Reading},
     session::{close, raw},
 };
 use crate::{
     broker::{self, BrokerError, CALL, within},
-    inbox,
-    parked::{self, Disposition},
+    parked::Disposition,
 };
 use events::{RawMessage, topology::DELIVERY_LIMIT};
 use lapin::{
@@ -54,35 +53,17 @@ impl Dispatcher {
         raw: &RawMessage<'_>,
         returns: i64,
     ) -> Result<(), DatabaseUnavailable> {
-        let reason = format!(
-            "its consumer or the connection ended {returns} times; the body may be unreadable, or its handling may end the process"
-        );
-        let disposition = Disposition::dead("crashed", reason);
+        let disposition = Disposition::crashed(returns);
         match self.read(raw) {
-            Ok(Some(event)) => {
-                let mut transaction = self.outbox.begin().await?;
-                let meta = &event.envelope.meta;
-                if inbox::first_time(&mut transaction, &[meta])
-                    .await?
-                    .is_empty()
-                {
-                    return Ok(());
-                }
-                let origin = self.origin(&event);
-                parked::park(&mut transaction, meta.event_id, raw, origin, &disposition).await?;
-                transaction.commit().await?;
-                event
-                    .span
-                    .in_scope(|| self.report_parked(meta.event_id, raw.routing_key, &disposition));
-                Ok(())
-            }
-            Ok(None) => Ok(self.refuse(raw.fallback_id(), raw, &disposition).await?),
+            Ok(Reading::Event(event)) => self.park_event(&event, disposition).await,
+            Ok(Reading::NoHandler(meta)) => self.refuse(meta.event_id, raw, disposition).await,
             Err(refused) => {
+                let reason = format!("{}: {}", disposition.reason, refused.disposition.reason);
                 let disposition = Disposition {
-                    reason: format!("{}: {}", disposition.reason, refused.disposition.reason),
+                    reason,
                     ..disposition
                 };
-                Ok(self.refuse(refused.event_id, raw, &disposition).await?)
+                self.refuse(refused.event_id, raw, disposition).await
             }
         }
     }

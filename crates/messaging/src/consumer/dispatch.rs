@@ -1,23 +1,27 @@
-//! Settles a batch of deliveries. Afterwards each event is handled, was handled before, is parked, or has no
-//! handler in this service: all of them may be acknowledged.
+//! Settles a batch of deliveries. Afterwards each event is handled, was handled before, is parked, or is one of too many
+//! that have no handler: all of them may be acknowledged. Only events that a time limit ended, while no other event
+//! passed, stay open.
 
-use super::DatabaseUnavailable;
+use super::{
+    DatabaseUnavailable,
+    handle::{CONFLICTS, Event},
+};
 use crate::{
-    Failure, Outbox, Transaction,
-    failure::Recovery,
-    handlers::{Handlers, Outcome, Readable, Route},
-    inbox,
-    parked::Disposition,
+    Failure, Outbox,
+    failure::{Recovery, chain},
+    handlers::Handlers,
+    parked::{Disposition, Room, Tries},
     span,
 };
-use chrono::Utc;
-use events::{Envelope, EventId, RawMessage, Refusal, legacy, topology::Queue};
-use std::{collections::HashSet, sync::Arc, time::Instant};
-use tracing::{Instrument as _, Span};
-use uuid::Uuid;
+use events::{Envelope, EventId, Meta, RawMessage, Refusal, legacy, topology::Queue};
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
-/// How often a batch is retried whose transaction met another one. After that its events are handled one by one.
-const CONFLICTS: u32 = 3;
+/// A message that was returned to its queue so often is set aside before it is handled: its handling may end the
+/// process, and must not do so again while the queue waits for it.
+const RETURNS: i64 = 3;
+/// So many events are tried one by one before all events of a batch count as stuck.
+const PROBES: usize = 3;
 
 /// Settles the deliveries of one queue with the service's handlers.
 #[derive(Clone)]
@@ -25,23 +29,34 @@ pub(super) struct Dispatcher {
     pub(super) queue: &'static Queue,
     pub(super) outbox: Outbox,
     pub(super) handlers: Handlers,
+    /// The time limit of one attempt.
+    pub(super) limit: Duration,
+    pub(super) room: Arc<Room>,
 }
 
-/// A readable event with its handler.
-pub(super) struct Event<'a> {
+/// A message, and how often it was returned to its queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Incoming<'a> {
     pub(super) raw: RawMessage<'a>,
-    pub(super) envelope: Envelope<'a>,
-    /// An operator had it replayed.
-    pub(super) confirmed: bool,
-    pub(super) span: Span,
-    aggregate_id: Uuid,
-    route: &'a Arc<dyn Route>,
+    pub(super) returns: i64,
 }
 
-impl Event<'_> {
-    pub(super) fn id(&self) -> EventId {
-        self.envelope.meta.event_id
-    }
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// An event was handled: the database works.
+    pub(super) passed: bool,
+    /// The positions of the messages that are neither handled nor parked.
+    pub(super) stuck: Vec<usize>,
+    /// Why they are stuck.
+    pub(super) cause: String,
+}
+
+/// A message with a readable `_meta`.
+pub(super) enum Reading<'a> {
+    Event(Event<'a>),
+    /// This service has no handler for it.
+    NoHandler(Meta),
 }
 
 /// A message that can never be handled.
@@ -54,63 +69,138 @@ impl Refused {
     fn new(event_id: EventId, refusal: Refusal) -> Self {
         Self {
             event_id,
-            disposition: Disposition::dead(refusal.kind, refusal.reason),
+            disposition: Disposition::dead(refusal.kind, refusal.reason, 1),
         }
     }
 }
 
 impl Dispatcher {
-    /// Settles deliveries in the order of their arrival. After a failure it may be called again with the same
-    /// deliveries.
+    /// Settles deliveries. After a failure it may be called again with the same deliveries. `others_pass`: an event that
+    /// a time limit ends is parked at once, because other events pass.
     pub(super) async fn settle(
         &self,
-        raw_messages: &[RawMessage<'_>],
-    ) -> Result<(), DatabaseUnavailable> {
-        let mut events = Vec::with_capacity(raw_messages.len());
-        for raw in raw_messages {
+        messages: &[Incoming<'_>],
+        others_pass: bool,
+    ) -> Result<Settled, DatabaseUnavailable> {
+        let (mut positions, mut events) = (Vec::new(), Vec::with_capacity(messages.len()));
+        for (position, Incoming { raw, returns }) in messages.iter().enumerate() {
             match self.read(raw) {
-                Ok(Some(event)) => events.push(event),
-                Ok(None) => {}
-                Err(refused) => {
-                    self.refuse(refused.event_id, raw, &refused.disposition)
-                        .await?;
+                Ok(Reading::Event(event)) if *returns >= RETURNS => {
+                    let disposition = Disposition::set_aside(*returns);
+                    self.park_event(&event, disposition).await?;
                 }
+                Ok(Reading::Event(event)) => {
+                    positions.push(position);
+                    events.push(event);
+                }
+                Ok(Reading::NoHandler(meta)) => self.keep_unknown(raw, &meta).await?,
+                Err(Refused {
+                    event_id,
+                    disposition,
+                }) => self.refuse(event_id, raw, disposition).await?,
             }
         }
         if events.is_empty() {
-            return Ok(());
+            return Ok(Settled::default());
         }
         let events: Vec<&Event<'_>> = events.iter().collect();
-        let mut conflicts = 0;
-        loop {
-            match self.handle(&events).await {
-                Ok(()) => return Ok(()),
+        let failure = match self.handle_again(&events).await {
+            Ok(()) => {
+                return Ok(Settled {
+                    passed: true,
+                    ..Settled::default()
+                });
+            }
+            Err(failure) if failure.recovery() == Recovery::Pause => {
+                return Err(DatabaseUnavailable(failure));
+            }
+            Err(failure) => failure,
+        };
+        let mut settled = match events[..] {
+            [event] if others_pass || failure.blames_event() => {
+                self.park(event, &failure).await?;
+                Settled::default()
+            }
+            [_] => Settled {
+                stuck: vec![0],
+                cause: chain(&failure),
+                ..Settled::default()
+            },
+            _ => self.settle_singly(&events, others_pass).await?,
+        };
+        for stuck in &mut settled.stuck {
+            *stuck = positions[*stuck];
+        }
+        Ok(settled)
+    }
+
+    /// Settles the events of a batch one by one, so that only those are parked that fail.
+    async fn settle_singly(
+        &self,
+        events: &[&Event<'_>],
+        others_pass: bool,
+    ) -> Result<Settled, DatabaseUnavailable> {
+        let mut settled = Settled {
+            passed: others_pass,
+            ..Settled::default()
+        };
+        for (i, event) in events.iter().enumerate() {
+            if !settled.passed && settled.stuck.len() >= PROBES {
+                settled.stuck.push(i);
+                continue;
+            }
+            match self.handle_again(&[event]).await {
+                Ok(()) => settled.passed = true,
                 Err(failure) if failure.recovery() == Recovery::Pause => {
                     return Err(DatabaseUnavailable(failure));
                 }
+                Err(failure) if settled.passed || failure.blames_event() => {
+                    self.park(event, &failure).await?;
+                }
+                Err(failure) => {
+                    settled.stuck.push(i);
+                    settled.cause = chain(&failure);
+                }
+            }
+        }
+        if settled.passed {
+            // Others have passed since. One more try tells whether these are slow, or the database was.
+            for i in std::mem::take(&mut settled.stuck) {
+                match self.handle_again(&[events[i]]).await {
+                    Ok(()) => {}
+                    Err(failure) if failure.recovery() == Recovery::Pause => {
+                        return Err(DatabaseUnavailable(failure));
+                    }
+                    Err(failure) => self.park(events[i], &failure).await?,
+                }
+            }
+        }
+        Ok(settled)
+    }
+
+    /// Handles events in one transaction, and does so again when it met another transaction.
+    async fn handle_again(&self, events: &[&Event<'_>]) -> Result<(), Failure> {
+        let mut conflicts = 0;
+        loop {
+            match self.handle(events).await {
                 Err(failure)
                     if failure.recovery() == Recovery::RetryNow && conflicts < CONFLICTS =>
                 {
                     conflicts += 1;
                 }
-                Err(failure) if events.len() == 1 => return self.park(events[0], &failure).await,
-                Err(_) => break,
+                handled => return handled,
             }
         }
-        for event in events {
-            match self.handle(&[event]).await {
-                Ok(()) => {}
-                Err(failure) if failure.recovery() == Recovery::Pause => {
-                    return Err(DatabaseUnavailable(failure));
-                }
-                Err(failure) => self.park(event, &failure).await?,
-            }
-        }
-        Ok(())
     }
 
-    /// Reads a message, finds its handler and checks the payload. `None`: this service has no handler for it.
-    pub(super) fn read<'a>(&'a self, raw: &RawMessage<'a>) -> Result<Option<Event<'a>>, Refused> {
+    /// Parks an event whose handler failed.
+    async fn park(&self, event: &Event<'_>, failure: &Failure) -> Result<(), DatabaseUnavailable> {
+        let disposition = Disposition::of(failure, Tries::FIRST);
+        self.park_event(event, disposition).await
+    }
+
+    /// Reads a message, finds its handler and checks the payload.
+    pub(super) fn read<'a>(&'a self, raw: &RawMessage<'a>) -> Result<Reading<'a>, Refused> {
         let decoded = if legacy::is_foreign(raw.exchange) {
             legacy::decode(raw)
         } else {
@@ -119,14 +209,12 @@ impl Dispatcher {
         let envelope = decoded.map_err(|refusal| Refused::new(raw.fallback_id(), refusal))?;
         let span = span::of(&envelope.meta);
         let Some(route) = self.handlers.get(&envelope.meta.routing_key) else {
-            metrics::counter!("medtrack_events_without_handler_total").increment(1);
-            span.in_scope(|| tracing::warn!("No handler for routing key: {}", raw.routing_key));
-            return Ok(None);
+            return Ok(Reading::NoHandler(envelope.meta));
         };
         let aggregate_id = route
             .check(&envelope)
             .map_err(|refusal| Refused::new(envelope.meta.event_id, refusal))?;
-        Ok(Some(Event {
+        Ok(Reading::Event(Event {
             raw: *raw,
             envelope,
             confirmed: false,
@@ -136,135 +224,14 @@ impl Dispatcher {
         }))
     }
 
-    /// Handles events in one transaction.
-    async fn handle(&self, events: &[&Event<'_>]) -> Result<(), Failure> {
-        match events {
-            [event] => {
-                let handling = async {
-                    let transaction = self.outbox.begin_for_one_event().await?;
-                    self.handle_and_commit(transaction, events).await
-                };
-                handling.instrument(event.span.clone()).await
-            }
-            _ => {
-                let transaction = self.outbox.begin().await?;
-                self.handle_and_commit(transaction, events).await
-            }
-        }
-    }
-
-    async fn handle_and_commit(
+    /// Gives an attempt its time limit. When it takes longer, its connection is dropped in the middle of its work; the
+    /// pool asks a dropped connection whether it is still sound, and closes one that is not or does not answer.
+    pub(super) async fn limited<T>(
         &self,
-        mut transaction: Transaction,
-        events: &[&Event<'_>],
-    ) -> Result<(), Failure> {
-        match self.handle_in(&mut transaction, events).await {
-            Ok(handled) => {
-                transaction.commit().await?;
-                for event in handled {
-                    count_handled(&event.envelope);
-                }
-                Ok(())
-            }
-            Err(failure) => {
-                let _ = transaction.rollback().await;
-                Err(failure)
-            }
-        }
+        attempt: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        timeout(self.limit, attempt)
+            .await
+            .unwrap_or(Err(Failure::NoAnswer))
     }
-
-    /// Returns the events that were handled; the others were handled before, or are parked.
-    async fn handle_in<'e, 'a>(
-        &self,
-        transaction: &mut Transaction,
-        events: &[&'e Event<'a>],
-    ) -> Result<Vec<&'e Event<'a>>, Failure> {
-        let mut handled = Vec::with_capacity(events.len());
-        let metas: Vec<_> = events.iter().map(|event| &event.envelope.meta).collect();
-        let mut first_time = inbox::first_time(transaction, &metas).await?;
-        let mut fresh = Vec::with_capacity(events.len());
-        for event in events {
-            // Removing the id also settles two copies in one batch.
-            if first_time.remove(&event.id()) {
-                fresh.push(*event);
-            } else {
-                report_duplicate(event);
-            }
-        }
-        for run in runs(&fresh) {
-            let mut sorted = run.to_vec();
-            // Sorted, so that the row locks of two consumers cannot cross.
-            sorted.sort_by_key(|event| event.aggregate_id);
-            let outcome = handle_timed(transaction, &sorted).await?;
-            for event in run {
-                match outcome.waits_for(event.id()) {
-                    None => handled.push(*event),
-                    // Parked at once and not at the end: a later run may release it.
-                    Some(key) => self.park_waiting(transaction, event, key.clone()).await?,
-                }
-            }
-        }
-        Ok(handled)
-    }
-}
-
-/// Splits a batch into runs that one call may handle: events of one kind, with no aggregate twice. Two versions of
-/// one row in one statement would lose one of them, or fail.
-fn runs<'s, 'e, 'a>(events: &'s [&'e Event<'a>]) -> Vec<&'s [&'e Event<'a>]> {
-    let mut runs = Vec::new();
-    let mut start = 0;
-    let mut aggregates = HashSet::new();
-    for (i, event) in events.iter().enumerate() {
-        let same_kind = event.envelope.meta.routing_key == events[start].envelope.meta.routing_key;
-        if !same_kind || !aggregates.insert(event.aggregate_id) {
-            runs.push(&events[start..i]);
-            start = i;
-            aggregates = HashSet::from([event.aggregate_id]);
-        }
-    }
-    if start < events.len() {
-        runs.push(&events[start..]);
-    }
-    runs
-}
-
-/// Calls the handler of events of one kind, and measures how long it takes for each.
-pub(super) async fn handle_timed(
-    transaction: &mut Transaction,
-    events: &[&Event<'_>],
-) -> Result<Outcome, Failure> {
-    let readable: Vec<_> = events
-        .iter()
-        .map(|event| Readable {
-            envelope: &event.envelope,
-            confirmed: event.confirmed,
-            span: &event.span,
-        })
-        .collect();
-    let began = Instant::now();
-    let outcome = events[0].route.handle(transaction, &readable).await;
-    let each = began.elapsed().as_secs_f64() / events.len() as f64;
-    let routing_key = events[0].envelope.meta.routing_key.clone();
-    metrics::histogram!("medtrack_handler_seconds", "routing_key" => routing_key).record(each);
-    outcome
-}
-
-pub(super) fn report_duplicate(event: &Event<'_>) {
-    metrics::counter!("medtrack_events_duplicate_total").increment(1);
-    event
-        .span
-        .in_scope(|| tracing::info!("Event already handled"));
-}
-
-pub(super) fn count_handled(envelope: &Envelope<'_>) {
-    let meta = &envelope.meta;
-    let age = (Utc::now() - meta.timestamp)
-        .num_microseconds()
-        .unwrap_or(i64::MAX)
-        .max(0) as f64
-        / 1e6;
-    metrics::counter!("medtrack_events_handled_total", "routing_key" => meta.routing_key.clone())
-        .increment(1);
-    metrics::histogram!("medtrack_end_to_end_seconds", "routing_key" => meta.routing_key.clone())
-        .record(age);
 }

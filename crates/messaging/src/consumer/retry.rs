@@ -2,13 +2,15 @@
 
 use super::{
     Consumer, DatabaseUnavailable,
-    dispatch::{Dispatcher, Event, count_handled, handle_timed, report_duplicate},
+    dispatch::{Dispatcher, Reading},
+    handle::{Event, count_handled, handle_timed, report_duplicate},
+    park::no_handler,
 };
 use crate::{
     Failure, Transaction,
     failure::Recovery,
     inbox,
-    parked::{self, Disposition},
+    parked::{self, Disposition, Due},
     span,
 };
 use events::{EventId, WaitsFor};
@@ -32,6 +34,7 @@ enum Retried {
 impl Consumer {
     /// Retries parked events until `stop`.
     pub(super) async fn retry_parked(&self, stop: &CancellationToken) {
+        let mut claimed = Vec::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -39,7 +42,7 @@ impl Consumer {
                 () = tokio::time::sleep(RETRY_EVERY) => {}
             }
             loop {
-                match self.dispatcher.retry_due().await {
+                match self.dispatcher.retry_due(&mut claimed).await {
                     Ok(tried) if tried == RETRY_BATCH && !stop.is_cancelled() => {}
                     Ok(_) => break,
                     Err(unavailable) => {
@@ -56,44 +59,76 @@ impl Consumer {
 }
 
 impl Dispatcher {
-    /// Retries a batch of parked events that are due, and returns how many they were.
-    async fn retry_due(&self) -> Result<usize, DatabaseUnavailable> {
-        let mut connection = self.outbox.pool().acquire().await?;
-        let due = parked::claim_due(&mut connection, self.queue.name, RETRY_BATCH as i64).await?;
-        drop(connection);
-        for event in &due {
-            self.retry(event).await?;
+    /// Retries a batch of parked events that are due, and returns how many they were. `claimed` holds those that an
+    /// outage of the database kept from being tried: their claim is undone first, so that it costs no attempt.
+    async fn retry_due(&self, claimed: &mut Vec<Due>) -> Result<usize, DatabaseUnavailable> {
+        let claim = self.limited(async {
+            let mut connection = self.outbox.pool().acquire().await?;
+            if !claimed.is_empty() {
+                parked::give_back(&mut connection, claimed).await?;
+                claimed.clear();
+            }
+            Ok(parked::claim_due(&mut connection, self.queue.name, RETRY_BATCH as i64).await?)
+        });
+        let due = claim.await.map_err(DatabaseUnavailable)?;
+        let count = due.len();
+        let mut due = due.into_iter();
+        while let Some(event) = due.next() {
+            if let Err(unavailable) = self.retry(&event).await {
+                claimed.push(event);
+                claimed.extend(due);
+                return Err(unavailable);
+            }
         }
-        Ok(due.len())
+        Ok(count)
     }
 
-    async fn retry(&self, due: &parked::Due) -> Result<(), DatabaseUnavailable> {
-        let raw = due.raw();
-        let (disposition, attempts) = match self.read(&raw) {
-            Ok(Some(mut event)) => {
-                event.confirmed = due.confirmed;
-                let handling = self.handle_parked(&event, due.event_id);
-                match handling.instrument(event.span.clone()).await {
-                    Ok(Retried::Handled | Retried::AlreadyHandled) => return Ok(()),
-                    // To wait for another event is no failed attempt.
-                    Ok(Retried::Waits(key)) => (Disposition::waits(key, false), 0),
-                    Err(failure) if failure.recovery() == Recovery::Pause => {
-                        return Err(DatabaseUnavailable(failure));
-                    }
-                    Err(failure) => (Disposition::of(&failure, due.attempts), due.attempts),
-                }
-            }
-            Ok(None) => {
-                let reason = "this service has no handler for the routing key";
-                (Disposition::dead("no_handler", reason), due.attempts)
-            }
-            Err(refused) => (refused.disposition, due.attempts),
+    async fn retry(&self, due: &Due) -> Result<(), DatabaseUnavailable> {
+        let Some(mut disposition) = self.try_again(due).await? else {
+            return Ok(());
         };
-        let mut connection = self.outbox.pool().acquire().await?;
-        parked::postpone(&mut connection, due, attempts, &disposition).await?;
-        span::of_ids(due.event_id, due.correlation_id, &due.routing_key)
-            .in_scope(|| self.report_parked(due.event_id, &due.routing_key, &disposition));
+        let postponing = self.limited(async {
+            let mut transaction = self.outbox.begin().await?;
+            parked::postpone(&mut transaction, due, &disposition).await?;
+            let is_dead = disposition.pause.is_none();
+            let erased = is_dead && parked::blank_if_erased(&mut transaction, due.event_id).await?;
+            transaction.commit().await?;
+            Ok(erased)
+        });
+        if postponing.await.map_err(DatabaseUnavailable)? {
+            disposition = Disposition::erased();
+        }
+        // That an event still waits, or is still slow, was said when it was parked.
+        if disposition.pause.is_none() || disposition.kind != due.kind {
+            span::of_ids(due.event_id, due.correlation_id, &due.routing_key)
+                .in_scope(|| self.report_parked(due.event_id, &due.routing_key, &disposition));
+        }
         Ok(())
+    }
+
+    /// Tries an event once more. `None`: it is handled.
+    async fn try_again(&self, due: &Due) -> Result<Option<Disposition>, DatabaseUnavailable> {
+        if let Some(exhausted) = Disposition::exhausted(due.tries.attempts) {
+            return Ok(Some(exhausted));
+        }
+        let raw = due.raw();
+        let event = match self.read(&raw) {
+            Ok(Reading::Event(event)) => Event {
+                confirmed: due.confirmed,
+                ..event
+            },
+            Ok(Reading::NoHandler(_)) => return Ok(Some(no_handler())),
+            Err(refused) => return Ok(Some(refused.disposition)),
+        };
+        let handling = self.limited(self.handle_parked(&event, due.event_id));
+        match handling.instrument(event.span.clone()).await {
+            Ok(Retried::Handled | Retried::AlreadyHandled) => Ok(None),
+            Ok(Retried::Waits(key)) => Ok(Some(Disposition::waits(key, due.tries.age))),
+            Err(failure) if failure.recovery() == Recovery::Pause => {
+                Err(DatabaseUnavailable(failure))
+            }
+            Err(failure) => Ok(Some(Disposition::of(&failure, due.tries))),
+        }
     }
 
     /// Handles a parked event and deletes its row, in one transaction.

@@ -4,7 +4,11 @@
 //! so a message that may crash its consumer must be alone. After a delivery that was never returned has been
 //! settled, the subscription is replaced by one with many deliveries in flight.
 
-use super::Consumer;
+use super::{
+    Consumer,
+    dispatch::{Incoming, Settled},
+    held::Held,
+};
 use crate::{
     broker::{self, BrokerError, CALL, within},
     topology,
@@ -15,19 +19,19 @@ use lapin::{
     Channel, Connection,
     message::Delivery,
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
-    types::FieldTable,
+    types::{AMQPValue, FieldTable},
 };
 use service_kit::{backoff::Backoff, metrics::finished};
-use std::time::Duration;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use std::{future::Future, time::Duration};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// The most deliveries that are settled in one transaction.
 const BATCH: usize = 256;
 /// Deliveries in flight: the batch in hand and the next one.
 const PREFETCH: u16 = 512;
-/// How long deliveries are held while the database does not answer.
-const HOLD: Duration = Duration::from_secs(60);
+/// After so long a batch in hand makes the consumer unhealthy.
+const LONG: Duration = Duration::from_secs(5);
 /// The consumers of the queue are counted at every so many ticks of the watchdog.
 const CONSUMER_CHECK: u32 = 10;
 /// For so many ticks the crashed queue is not read after it could not be read.
@@ -51,17 +55,23 @@ impl Consumer {
         self.status.healthy();
 
         let mut wide = false;
+        let mut held = Held::new();
         let mut watchdog = Watchdog::new();
         loop {
             let first = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                delivery = subscription.next() => self.received(delivery)?,
+                // Before the deliveries: they may come without a pause.
                 () = watchdog.tick() => {
                     self.check(&channel, &mut watchdog).await?;
                     finished("consumer");
                     continue;
                 }
+                () = held.due() => {
+                    self.try_held(&channel, &mut held, stop).await?;
+                    continue;
+                }
+                delivery = subscription.next() => self.received(delivery)?,
             };
             let mut deliveries = vec![first];
             while deliveries.len() < BATCH
@@ -69,16 +79,22 @@ impl Consumer {
             {
                 deliveries.push(self.received(delivery)?);
             }
-            self.settle(&deliveries, stop).await?;
+            let settled = self.settle(&channel, &deliveries, false, stop).await?;
             finished("consumer");
-            let widen = !wide && !deliveries[0].redelivered;
+            // A delivery that is held does not end the process: others may come beside it, and show who is at fault.
+            let widen = !wide && (!deliveries[0].redelivered || !settled.stuck.is_empty());
             if widen {
                 // Before the ack: while its one delivery is in flight, the old subscription gets no other.
                 let cancel =
                     channel.basic_cancel(subscription.tag(), BasicCancelOptions::default());
                 within("cancelling a subscription", CALL, cancel).await?;
             }
-            acknowledge(&channel, &deliveries).await?;
+            let passed = settled.passed;
+            self.finish(&channel, deliveries, settled, &mut held)
+                .await?;
+            if passed && !held.is_empty() {
+                self.decide(&channel, &mut held, stop).await?;
+            }
             if widen {
                 subscription = self.subscribe(&channel, PREFETCH).await?;
                 wide = true;
@@ -132,25 +148,132 @@ impl Consumer {
     /// Settles a batch. While the database does not answer, the batch is held without being acknowledged.
     async fn settle(
         &self,
+        channel: &Channel,
         deliveries: &[Delivery],
+        others_pass: bool,
         stop: &CancellationToken,
-    ) -> Result<(), BrokerError> {
-        let raw_messages: Vec<RawMessage<'_>> = deliveries.iter().map(raw).collect();
+    ) -> Result<Settled, BrokerError> {
+        let messages: Vec<Incoming<'_>> = deliveries.iter().map(incoming).collect();
         let began = Instant::now();
         let mut backoff = Backoff::default();
-        while let Err(unavailable) = self.dispatcher.settle(&raw_messages).await {
+        loop {
+            let attempt = self.dispatcher.settle(&messages, others_pass);
+            let unavailable = match self.observed(attempt).await {
+                Ok(settled) => {
+                    self.status.healthy();
+                    return Ok(settled);
+                }
+                Err(unavailable) => unavailable,
+            };
             let cause = unavailable.cause();
             self.status.unhealthy(cause.clone());
             tracing::warn!(
                 events = deliveries.len(),
                 "Holding events until the database answers: {cause}"
             );
-            if began.elapsed() > HOLD || stop.is_cancelled() {
+            if stop.is_cancelled() || self.has_held_enough(channel, began).await? {
                 return Err(BrokerError::DatabaseUnavailable);
             }
             backoff.wait(stop).await;
         }
-        self.status.healthy();
+    }
+
+    /// Makes the consumer unhealthy while an attempt takes long.
+    async fn observed<T>(&self, attempt: impl Future<Output = T>) -> T {
+        tokio::pin!(attempt);
+        match timeout(LONG, &mut attempt).await {
+            Ok(done) => done,
+            Err(_) => {
+                let seconds = LONG.as_secs();
+                self.status.unhealthy(format!(
+                    "a batch of events has been in hand for more than {seconds} s"
+                ));
+                attempt.await
+            }
+        }
+    }
+
+    /// Whether deliveries that cannot be settled go back to the queue: soon when another consumer may have its database.
+    async fn has_held_enough(
+        &self,
+        channel: &Channel,
+        began: Instant,
+    ) -> Result<bool, BrokerError> {
+        let held = began.elapsed();
+        if held < self.limits.hold_beside_others.min(self.limits.hold) {
+            return Ok(false);
+        }
+        let queue = topology::depth(channel, self.dispatcher.queue.name).await?;
+        Ok(queue.consumers > 1 || held > self.limits.hold)
+    }
+
+    /// Acknowledges the deliveries of a batch, except those that are stuck: these are held.
+    async fn finish(
+        &self,
+        channel: &Channel,
+        deliveries: Vec<Delivery>,
+        settled: Settled,
+        held: &mut Held,
+    ) -> Result<(), BrokerError> {
+        if settled.stuck.is_empty() && held.is_empty() {
+            return acknowledge(channel, &deliveries).await;
+        }
+        for (position, delivery) in deliveries.into_iter().enumerate() {
+            if settled.stuck.contains(&position) {
+                held.push(delivery);
+            } else {
+                acknowledge_one(channel, &delivery).await?;
+            }
+        }
+        if !held.is_empty() && !settled.stuck.is_empty() {
+            let cause = settled.cause;
+            tracing::warn!(
+                events = held.len(),
+                "Holding events: the database is slow or locked: {cause}"
+            );
+            self.status
+                .unhealthy(format!("the database is slow or locked: {cause}"));
+        }
+        Ok(())
+    }
+
+    /// Tries some of the deliveries that are held. When one passes, the others are decided.
+    async fn try_held(
+        &self,
+        channel: &Channel,
+        held: &mut Held,
+        stop: &CancellationToken,
+    ) -> Result<(), BrokerError> {
+        let probes = held.probes();
+        let settled = self.settle(channel, &probes, false, stop).await?;
+        let passed = settled.passed;
+        let progress = settled.stuck.len() < probes.len();
+        self.finish(channel, probes, settled, held).await?;
+        if passed {
+            self.decide(channel, held, stop).await?;
+        } else if !progress {
+            held.rest();
+        }
+        Ok(())
+    }
+
+    /// Settles all deliveries that are held, after another event has passed: those that still fail are parked as slow.
+    async fn decide(
+        &self,
+        channel: &Channel,
+        held: &mut Held,
+        stop: &CancellationToken,
+    ) -> Result<(), BrokerError> {
+        let deliveries = held.take();
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        for batch in deliveries.chunks(BATCH) {
+            self.settle(channel, batch, true, stop).await?;
+        }
+        for delivery in &deliveries {
+            acknowledge_one(channel, delivery).await?;
+        }
         Ok(())
     }
 
@@ -188,6 +311,12 @@ async fn acknowledge(channel: &Channel, deliveries: &[Delivery]) -> Result<(), B
     within("acknowledging", CALL, ack).await
 }
 
+/// Acknowledges one delivery, while others before it are held.
+async fn acknowledge_one(channel: &Channel, delivery: &Delivery) -> Result<(), BrokerError> {
+    let ack = channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
+    within("acknowledging", CALL, ack).await
+}
+
 /// Closes a connection that is not needed any more.
 pub(super) async fn close(connection: &Connection) {
     let close = connection.close(200, "done".into());
@@ -209,7 +338,20 @@ pub(super) fn raw(delivery: &Delivery) -> RawMessage<'_> {
     }
 }
 
-/// Ticks once a second while no delivery arrives.
+/// A delivery with the number of its returns, which quorum queues count (RabbitMQ's documentation, "Quorum Queues",
+/// header `x-delivery-count`).
+fn incoming(delivery: &Delivery) -> Incoming<'_> {
+    let headers = delivery.properties.headers().as_ref();
+    let returns = headers
+        .and_then(|headers| headers.inner().get("x-delivery-count"))
+        .and_then(AMQPValue::as_long_long_int);
+    Incoming {
+        raw: raw(delivery),
+        returns: returns.unwrap_or_default(),
+    }
+}
+
+/// Ticks once a second, also while deliveries arrive without a pause.
 struct Watchdog {
     interval: Interval,
     ticks: u32,

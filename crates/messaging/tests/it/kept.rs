@@ -22,7 +22,7 @@ async fn is_published(fixture: &Fixture) {
 async fn delete(outbox: &messaging::Outbox, event: &UserCreated) {
     let mut tx = outbox.begin().await.unwrap();
     let id = event.user_id;
-    tx.erase(&[id.as_uuid()]).await.unwrap();
+    tx.erase(&[id.as_uuid()], &[]).await.unwrap();
     let deleted = UserDeleted {
         user_id: id,
         email: event.email.clone(),

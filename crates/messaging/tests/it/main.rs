@@ -1,12 +1,14 @@
 //! Publishing and consuming against a real PostgreSQL and a real RabbitMQ, with the network cut.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod blameless;
 mod consuming;
 mod faults;
 mod fixture;
 mod housekeeping;
 mod kept;
 mod parking;
+mod persons;
 mod publishing;
 mod relay_faults;
 mod waiting;

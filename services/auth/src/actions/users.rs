@@ -128,7 +128,8 @@ pub(crate) async fn delete(
     id: UserId,
 ) -> Result<String, UserError> {
     let (email, version) = store::users::delete(tx, id).await?.ok_or(UserError::Gone)?;
-    tx.erase(&[id.as_uuid()]).await?;
+    tx.erase(&[id.as_uuid()], std::slice::from_ref(&email))
+        .await?;
     let deleted = UserDeleted {
         user_id: id,
         email: email.clone(),

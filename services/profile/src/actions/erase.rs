@@ -22,6 +22,10 @@ pub(crate) async fn erase_profiles(
     tx: &mut Transaction,
     deletions: Vec<UserDeletion>,
 ) -> Result<(), ActionError> {
+    let emails: Vec<String> = deletions
+        .iter()
+        .map(|deletion| deletion.email.clone())
+        .collect();
     let (states, causes) = record(tx, deletions).await?;
     let user_ids: Vec<UserId> = states.iter().map(|state| state.user_id).collect();
     let students = store::students::delete(tx, &user_ids).await?;
@@ -33,7 +37,7 @@ pub(crate) async fn erase_profiles(
         .await?;
     tx.enqueue_all(&new_events(&causes, encadrants, encadrant_deleted))
         .await?;
-    Ok(tx.erase(&ids).await?)
+    Ok(tx.erase(&ids, &emails).await?)
 }
 
 /// Records which users are deleted now, and returns them with the causes. Afterwards a creation at the same moment waits
@@ -66,6 +70,7 @@ async fn record(
         cause,
         order,
         user_id,
+        ..
     } in deletions
     {
         if !new.contains(&user_id) {

@@ -1,0 +1,30 @@
+//! Deletes what is old: a body names persons, and nothing is kept without a purpose.
+
+use super::{ERASED, erasure::blank_unseen};
+use sqlx::PgConnection;
+
+/// Deletes the bodies of events that died 90 days ago, rows without a body after a year, and events without a handler
+/// after 7 days; a small batch at a time.
+pub(crate) async fn purge(connection: &mut PgConnection) -> sqlx::Result<()> {
+    blank_unseen(connection).await?;
+    sqlx::query!(
+        "update parked_event
+         set body = '', reason = 'its body was deleted 90 days after it died; the cause was ' || kind, kind = $1
+         where event_id = any(array(
+             select event_id from parked_event
+             where state = 'dead' and kind <> 'erased' and last_at < now() - interval '90 days' limit 1000))",
+        ERASED,
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "delete from parked_event where event_id = any(
+             array(select event_id from parked_event
+                   where state = 'dead' and kind = 'erased' and last_at < now() - interval '1 year' limit 1000)
+             || array(select event_id from parked_event
+                      where kind = 'unknown_key' and first_at < now() - interval '7 days'))"
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
