@@ -23,7 +23,7 @@ impl Floor {
     /// A row may be committed so much later than its `created_at`, the begin of its transaction.
     pub(crate) const MARGIN_SECONDS: f64 = 10.0;
 
-    /// Nothing is known.
+    /// A bound that is not known yet.
     pub(crate) fn unknown() -> Self {
         let now = Instant::now();
         Self {

@@ -1,4 +1,4 @@
-//! Deletes what is old: a body names persons, and nothing is kept without a purpose.
+//! Deletes old bodies and old rows: a body names persons, and must not be kept without a purpose.
 
 use super::{ERASED, erasure::blank_unseen};
 use sqlx::PgConnection;

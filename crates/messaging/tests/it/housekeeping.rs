@@ -111,7 +111,7 @@ async fn a_process_that_loses_the_lock_keeps_no_stale_value() {
     assert!(other.depth().is_none_or(f64::is_nan), "{:?}", other.depth());
 }
 
-/// An erased row needs no person: if it were counted, the alert would last for ever and hide the next dead event.
+/// An erased row needs no person: if it were counted, the alert would never end, and would hide the next dead event.
 #[tokio::test]
 async fn an_erased_event_is_not_counted_as_dead() {
     let fixture = Fixture::new().await;

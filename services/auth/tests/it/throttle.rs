@@ -28,7 +28,7 @@ async fn a_burst_of_guesses_passes_no_more_than_five() {
     assert!(answers.iter().all(|status| [401, 429].contains(status)));
 }
 
-/// One wrong try whenever the lock ends used to keep a user locked for 15 minutes more, for ever.
+/// A stranger who guesses once after each lock must not lock the user again for 15 minutes each time.
 #[tokio::test]
 async fn failures_halve_every_fifteen_minutes_so_that_a_stranger_does_not_keep_a_user_locked() {
     let stack = auth().await;
