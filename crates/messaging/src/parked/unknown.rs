@@ -66,8 +66,8 @@ pub(crate) async fn park_unknown(
     } = parked;
     let stored = sqlx::query!(
         "insert into parked_event (event_id, state, queue, exchange, routing_key, message_id, correlation_id, body,
-                                   kind, reason, occurred_at, source, admitted)
-         select $1, 'dead', $2, $3, $4, $5, $6, $7, 'unknown_key', $8, coalesce($9, now()), $10, false
+                                   kind, reason, occurred_at, source, app_id, admitted)
+         select $1, 'dead', $2, $3, $4, $5, $6, $7, 'unknown_key', $8, coalesce($9, now()), $10, $13, false
          where (select count(*) from parked_event where kind = 'unknown_key') < $11
            and (select count(*) from parked_event
                 where kind = 'unknown_key' and routing_key = $4 and source is not distinct from $10) < $12
@@ -84,6 +84,8 @@ pub(crate) async fn park_unknown(
         origin.source,
         IN_ALL,
         OF_ONE_KIND,
+        // The id of a foreign message is computed from it once more when the event is replayed.
+        raw.app_id.map(without_nul),
     )
     .execute(connection)
     .await?;

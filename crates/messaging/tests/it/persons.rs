@@ -1,9 +1,11 @@
 //! Bodies of parked events name persons: they go with them, and no body is kept without a purpose.
 
-use crate::fixture::{Fixture, SOON};
-use events::{Event as _, UserId, auth::UserCreated};
+use crate::fixture::{Fixture, SOON, user};
+use events::{Event as _, UserId, auth::UserCreated, topology::PROFILE};
+use messaging::{Consumer, Handlers, admin};
 use serde_json::json;
-use test_support::eventually;
+use test_support::{eventually, vhost::BasicProperties};
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn an_unreadable_message_about_an_erased_user_is_kept_without_its_body() {
@@ -52,4 +54,47 @@ async fn events_without_a_handler_are_kept_up_to_a_hundred_of_one_key() {
     })
     .await;
     assert_eq!(fixture.database.count("parked_event").await, 100);
+}
+
+#[tokio::test]
+async fn a_foreign_event_without_a_handler_keeps_its_id_when_it_is_replayed_after_an_upgrade() {
+    let fixture = Fixture::new().await;
+    let older = CancellationToken::new();
+    let outbox = fixture.outbox_without_relay();
+    let consumer = Consumer::new(fixture.broker(), outbox, &PROFILE.queue, Handlers::new());
+    let task = tokio::spawn(consumer.run(older.clone()));
+    messaging::topology::apply(&fixture.broker()).await.unwrap();
+    let event = user("new kind");
+    let body =
+        json!({"payload": event, "_meta": {"timestamp": "2026-01-05T10:00:00Z"}}).to_string();
+    let properties = BasicProperties::default()
+        .with_message_id("7".into())
+        .with_app_id("old".into());
+    let publish = async || {
+        let properties = properties.clone();
+        let publish = fixture
+            .vhost
+            .publish_with(UserCreated::KEY, &body, properties);
+        publish.await;
+    };
+    publish().await;
+    fixture
+        .parked("kind = 'unknown_key' and app_id = 'old'")
+        .await;
+    older.cancel();
+    task.await.unwrap();
+
+    fixture.start_consumer().await;
+    let parked = fixture
+        .database
+        .value("select event_id::text from parked_event")
+        .await;
+    let mut connection = fixture.database.pool.acquire().await.unwrap();
+    admin::replay(&mut connection, &[parked.parse().unwrap()])
+        .await
+        .unwrap();
+    fixture.has_effect(&event).await;
+    publish().await;
+    fixture.proof_of_life().await;
+    assert_eq!(fixture.effects().await, 2, "the copy has no effect");
 }
