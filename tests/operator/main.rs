@@ -7,6 +7,7 @@ mod events;
 mod foreign;
 mod look;
 mod reconcile;
+mod replay;
 mod trace;
 
 use serde_json::{Value, json};

@@ -32,7 +32,7 @@ async fn findings(stack: &Stack, arguments: &str) -> Vec<(String, u64)> {
 }
 
 /// Changes of the last minute may be under way, so that `reconcile` passes over them.
-async fn let_a_minute_pass(stack: &Stack) {
+pub(crate) async fn let_a_minute_pass(stack: &Stack) {
     for (database, statement) in [
         (
             &stack.auth,
@@ -47,7 +47,7 @@ async fn let_a_minute_pass(stack: &Stack) {
     }
 }
 
-async fn purge(stack: &Stack, queue: &str) {
+pub(crate) async fn purge(stack: &Stack, queue: &str) {
     let channel = stack.vhost.channel().await;
     let options = lapin::options::QueuePurgeOptions::default();
     let purged = channel.queue_purge(queue.into(), options).await;
@@ -55,7 +55,7 @@ async fn purge(stack: &Stack, queue: &str) {
 }
 
 /// Waits until the broker has taken all events of a database.
-async fn published(database: &test_support::Database) {
+pub(crate) async fn published(database: &test_support::Database) {
     eventually(SOON, "all events are published", async || {
         database
             .is("not exists (select from outbox where published_at is null)")
@@ -64,7 +64,7 @@ async fn published(database: &test_support::Database) {
     .await;
 }
 
-async fn welcomed(stack: &Stack, user: &User) {
+pub(crate) async fn welcomed(stack: &Stack, user: &User) {
     eventually(SOON, "one welcome", async || {
         stack.client.notifications(user).await.len() == 1
     })

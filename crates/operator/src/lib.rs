@@ -16,6 +16,7 @@ mod http;
 mod outbox;
 mod queues;
 mod reconcile;
+mod replay;
 mod secrets;
 mod topology;
 mod trace;

@@ -10,7 +10,7 @@ pub(crate) use compare::{Deviation, Mend};
 
 use crate::{
     endpoints::Endpoints,
-    queues, topology,
+    topology::{self, MissingBindings},
     views::{self, KnownUser},
 };
 use anyhow::Context as _;
@@ -54,14 +54,6 @@ pub(crate) struct Finding {
     pub(crate) examples: Vec<Uuid>,
 }
 
-/// Patterns that a queue is not bound with.
-#[derive(Debug, Serialize)]
-pub(crate) struct MissingBindings {
-    pub(crate) service: &'static str,
-    pub(crate) queue: &'static str,
-    pub(crate) patterns: Vec<&'static str>,
-}
-
 impl Reconciliation {
     /// No service has missed anything.
     pub(crate) fn is_empty(&self) -> bool {
@@ -77,7 +69,7 @@ impl Reconciliation {
 
 /// Compares the services. With `fix` the missing bindings are made, and the owners are asked to announce again.
 pub(crate) async fn reconcile(endpoints: &Endpoints, fix: bool) -> anyhow::Result<Reconciliation> {
-    let missing_bindings = missing_bindings(endpoints).await?;
+    let missing_bindings = topology::missing_bindings(endpoints).await?;
     if fix && !missing_bindings.is_empty() {
         topology::apply(endpoints).await?;
     }
@@ -124,24 +116,6 @@ fn ids(requests: &[Request]) -> Vec<Uuid> {
         .iter()
         .map(|request| request.aggregate_id)
         .collect()
-}
-
-async fn missing_bindings(endpoints: &Endpoints) -> anyhow::Result<Vec<MissingBindings>> {
-    let states = queues::states(endpoints).await?;
-    let missing = events::topology::SERVICES.iter().filter_map(|service| {
-        let queue = &service.queue;
-        let state = states.iter().find(|state| state.name == queue.name);
-        let is_bound =
-            |pattern: &str| state.is_some_and(|state| state.bindings.iter().any(|b| b == pattern));
-        let mut patterns = queue.patterns.to_vec();
-        patterns.retain(|pattern| !is_bound(pattern));
-        (!patterns.is_empty()).then_some(MissingBindings {
-            service: service.short,
-            queue: queue.name,
-            patterns,
-        })
-    });
-    Ok(missing.collect())
 }
 
 type Deviations = BTreeMap<Deviation, Vec<Request>>;

@@ -23,7 +23,8 @@ pub async fn chains_of(
     sqlx::query_as!(
         Chain,
         r#"select correlation_id as "correlation_id!", min(stored_at) as "began_at!"
-           from (select correlation_id, created_at as stored_at from outbox
+           from (select correlation_id, least(created_at, (envelope -> '_meta' ->> 'timestamp')::timestamptz) as stored_at
+                 from outbox
                  where aggregate_id = $1 or event_id = $1 or correlation_id = $1
                  union all
                  select correlation_id, first_at from parked_event
@@ -58,8 +59,11 @@ pub async fn events_of_chain(
 ) -> sqlx::Result<Vec<ChainEvent>> {
     sqlx::query_as!(
         ChainEvent,
-        "select event_id, routing_key, created_at, published_at, unroutable_at
-         from outbox where correlation_id = $1",
+        // An event that is published again was committed before its `created_at`, at the time in its text.
+        r#"select event_id, routing_key,
+                  least(created_at, (envelope -> '_meta' ->> 'timestamp')::timestamptz) as "created_at!",
+                  published_at, unroutable_at
+           from outbox where correlation_id = $1"#,
         correlation_id
     )
     .fetch_all(connection)

@@ -1,4 +1,4 @@
-//! Events that are committed and not published yet.
+//! The outbox: events that are not published yet, and events that are published again.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -35,4 +35,82 @@ pub async fn unpublished(
     )
     .fetch_all(connection)
     .await
+}
+
+/// A published event.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The id of the event.
+    pub event_id: Uuid,
+    /// Its routing key.
+    pub routing_key: String,
+    /// When the broker confirmed it.
+    pub published_at: DateTime<Utc>,
+    /// Whether its text is kept: it can be published again.
+    pub has_text: bool,
+}
+
+/// Selects published events, in the order of `published_at` and `event_id`.
+#[derive(Clone, Copy, Debug)]
+pub struct PublishedPage {
+    /// Only events behind this place.
+    pub after: (DateTime<Utc>, Uuid),
+    /// Only events that were published before.
+    pub until: DateTime<Utc>,
+    /// The most events that are returned.
+    pub limit: i64,
+}
+
+/// Returns published events, in the order of their confirms.
+pub async fn published(
+    connection: &mut PgConnection,
+    page: &PublishedPage,
+) -> sqlx::Result<Vec<Published>> {
+    let (published_at, event_id) = page.after;
+    sqlx::query_as!(
+        Published,
+        r#"select event_id, routing_key, published_at as "published_at!", envelope is not null as "has_text!"
+           from outbox
+           where published_at >= $1 and published_at < $3 and (published_at, event_id) > ($1, $2)
+           order by published_at, event_id limit $4"#,
+        published_at,
+        event_id,
+        page.until,
+        page.limit
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Returns the time of the database's clock.
+pub async fn now(connection: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
+        .fetch_one(connection)
+        .await
+}
+
+/// Returns those of the events that the service of this database has neither in its inbox nor parked.
+pub async fn missed(connection: &mut PgConnection, event_ids: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"select id as "id!" from unnest($1::uuid[]) as wanted (id)
+           where not exists (select from inbox where event_id = id)
+             and not exists (select from parked_event where event_id = id)"#,
+        event_ids
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Marks published events, so that the relay of this service publishes them once more, with the same id and text. Returns
+/// how many it marked: an event whose text is gone stays as it is.
+pub async fn publish_again(connection: &mut PgConnection, event_ids: &[Uuid]) -> sqlx::Result<u64> {
+    // The relay looks for unpublished rows from a lower bound of `created_at` on, which is never far behind.
+    let marked = sqlx::query!(
+        "update outbox set published_at = null, created_at = now(), claimed_until = null
+         where event_id = any($1) and published_at is not null and envelope is not null",
+        event_ids
+    )
+    .execute(connection)
+    .await?;
+    Ok(marked.rows_affected())
 }

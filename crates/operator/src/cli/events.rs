@@ -1,4 +1,6 @@
-//! `medtrack events`: the catalogue, and an event published by hand.
+//! `medtrack events`: the catalogue, an event published by hand, and events published again.
+
+mod replay;
 
 use super::table::Columns;
 use crate::{
@@ -34,6 +36,13 @@ pub(super) enum Events {
         medtrack events publish stage.accepted --set student_id=01a20942-4f9c-77ab-96e5-4bc61d4632b2\n  \
         medtrack events publish grade.assigned --file payload.json")]
     Publish(Publish),
+    /// Publish again what a service has missed, after a lost binding or a purged queue. The events keep their ids.
+    #[command(
+        after_help = "An event that is still in the queue counts as missed: let the consumer catch up first.\n\
+                      Examples:\n  medtrack events replay --since 2h --to comm --dry-run\n  \
+                      medtrack events replay --since 2026-11-25T18:00:00Z --to comm --key 'student.*'"
+    )]
+    Replay(replay::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,6 +76,7 @@ impl Events {
             }
             Events::Show { key } => show(endpoints, catalogue::entry(endpoints, &key)?),
             Events::Publish(publish) => publish.run(endpoints).await,
+            Events::Replay(arguments) => arguments.run(endpoints).await,
         }
     }
 }
