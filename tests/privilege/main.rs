@@ -1,6 +1,7 @@
 //! With the logins of a production stack a service can do its own work and no more, and an operator can do what the
 //! operator's command does and no more.
 
+mod bindings;
 mod databases;
 
 use events::{
@@ -111,6 +112,18 @@ impl Production {
         }
     }
 
+    async fn may_bind(&self, service: &str, queue: &str, pattern: &str) -> bool {
+        let (_connection, channel) = self.channel(service).await;
+        let bind = channel.queue_bind(
+            queue.into(),
+            EXCHANGE.into(),
+            pattern.into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        );
+        bind.await.is_ok()
+    }
+
     async fn may_read(&self, service: &str, queue: &str) -> bool {
         let (_connection, channel) = self.channel(service).await;
         channel
@@ -197,16 +210,22 @@ async fn nobody_publishes_anothers_events_reads_anothers_queue_or_changes_the_to
             FieldTable::default(),
         );
         assert!(queue.await.is_err(), "{service} declares no queue");
-        let (_connection, channel) = production.channel(service).await;
-        let own = format!("{service}.events");
-        let bind = channel.queue_bind(
-            own.into(),
-            EXCHANGE.into(),
-            "#".into(),
-            QueueBindOptions::default(),
-            FieldTable::default(),
-        );
-        assert!(bind.await.is_err(), "{service} binds nothing");
+        for queue in queues() {
+            let own = queue.name.starts_with(service);
+            for (pattern, may) in queue
+                .patterns
+                .iter()
+                .map(|own| (*own, true))
+                .chain([("#", false)])
+            {
+                assert_eq!(
+                    production.may_bind(service, queue.name, pattern).await,
+                    own && may,
+                    "{service}: {} with {pattern}",
+                    queue.name
+                );
+            }
+        }
     }
     let (_connection, channel) = production.channel("profile").await;
     let forged = BasicProperties::default().with_user_id("auth-service".into());

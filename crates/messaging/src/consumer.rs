@@ -1,6 +1,6 @@
 //! The consumer: takes deliveries from a queue, settles them, and only then acknowledges them.
 //!
-//! - [`session`]: one connection, from the subscription to its end
+//! - [`session`]: one connection, from the subscription to its end; [`watchdog`]: when it looks after its queue
 //! - [`held`]: deliveries that are held while the database is slow or locked
 //! - [`dispatch`]: a batch of deliveries, together or one by one
 //! - [`handle`]: events in one transaction; [`runs`]: their order
@@ -16,6 +16,7 @@ mod park;
 mod retry;
 mod runs;
 mod session;
+mod watchdog;
 
 use crate::{Broker, Failure, Handlers, Outbox, Status, broker::cause, failure::chain, inbox};
 use dispatch::Dispatcher;

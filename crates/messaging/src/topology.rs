@@ -56,9 +56,7 @@ async fn declare_all(channel: &Channel, broker: &Broker) -> Result<(), BrokerErr
     for queue in queues() {
         declare_queue(channel, queue.crashed, durable, table(&crashed_arguments())).await?;
         declare_queue(channel, queue.name, durable, table(&arguments(queue))).await?;
-        for pattern in queue.patterns {
-            bind(channel, queue, EXCHANGE, pattern).await?;
-        }
+        bind_all(channel, queue).await?;
     }
     let Some(old) = broker.compat_exchange() else {
         return Ok(());
@@ -76,6 +74,32 @@ async fn declare_all(channel: &Channel, broker: &Broker) -> Result<(), BrokerErr
         for key in legacy::keys(queue) {
             bind(channel, queue, old, key).await?;
         }
+    }
+    Ok(())
+}
+
+/// Binds a queue with all its patterns, also where it is bound already: the broker does not tell. Returns false when the
+/// login may not bind it.
+pub(crate) async fn bind_again(
+    connection: &Connection,
+    queue: &Queue,
+) -> Result<bool, BrokerError> {
+    // A refusal closes the channel.
+    let channel = broker::channel(connection).await?;
+    match bind_all(&channel, queue).await {
+        Ok(()) => {
+            let close = channel.close(200, "done".into());
+            within("closing a channel", CALL, close).await?;
+            Ok(true)
+        }
+        Err(error) if error.is_refused() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn bind_all(channel: &Channel, queue: &Queue) -> Result<(), BrokerError> {
+    for pattern in queue.patterns {
+        bind(channel, queue, EXCHANGE, pattern).await?;
     }
     Ok(())
 }

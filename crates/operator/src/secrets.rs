@@ -195,17 +195,19 @@ fn definitions(vhost: &str, logins: &[Login], existing: &Value) -> Value {
     });
     let operator =
         json!({"user": OPERATOR, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"});
+    // To bind a queue again, RabbitMQ asks for write on the queue, for read on the exchange, and for read on the pattern.
     let permissions = SERVICES.iter().map(|service| {
-        let own = service.queue.name.replace('.', "\\.");
-        let exchange = EXCHANGE.replace('.', "\\.");
-        json!({"user": service.name, "vhost": vhost, "configure": "^$", "write": format!("^{exchange}$"),
-               "read": format!("^{own}(\\.crashed)?$")})
+        let (own, exchange) = (escaped(service.queue.name), escaped(EXCHANGE));
+        json!({"user": service.name, "vhost": vhost, "configure": "^$", "write": format!("^({exchange}|{own})$"),
+               "read": format!("^({exchange}|{own}(\\.crashed)?)$")})
     });
     let topics = SERVICES.iter().map(|service| {
         let own = EVENTS.iter().filter(|entry| entry.producer == service.name);
-        let keys: Vec<_> = own.map(|entry| entry.key.replace('.', "\\.")).collect();
+        let keys: Vec<_> = own.map(|entry| escaped(entry.key)).collect();
+        let patterns = service.queue.patterns.iter();
+        let patterns: Vec<_> = patterns.map(|pattern| escaped(pattern)).collect();
         json!({"user": service.name, "vhost": vhost, "exchange": EXCHANGE,
-               "write": format!("^({})$", keys.join("|")), "read": ".*"})
+               "write": format!("^({})$", keys.join("|")), "read": format!("^({})$", patterns.join("|"))})
     });
     let of_others = |list, field: &'static str| old(list).filter(move |row| !is_ours(&row[field]));
     let mut definitions = messaging::topology::definitions(vhost);
@@ -219,6 +221,11 @@ fn definitions(vhost: &str, logins: &[Login], existing: &Value) -> Value {
         .chain(of_others("topic_permissions", "user"))
         .collect();
     definitions
+}
+
+/// A name or a pattern as a regular expression that fits nothing else.
+fn escaped(name: &str) -> String {
+    name.replace('.', "\\.").replace('*', "\\*")
 }
 
 fn user_of(login: &Login) -> Value {
@@ -269,8 +276,8 @@ mod tests {
             (&auth["configure"], &auth["write"], &auth["read"]),
             (
                 &json!("^$"),
-                &json!("^events\\.topic$"),
-                &json!("^auth\\.events(\\.crashed)?$")
+                &json!("^(events\\.topic|auth\\.events)$"),
+                &json!("^(events\\.topic|auth\\.events(\\.crashed)?)$")
             )
         );
         let write = definitions["topic_permissions"][0]["write"]
@@ -278,6 +285,10 @@ mod tests {
             .unwrap();
         assert!(write.starts_with("^(auth\\.user\\.created|"), "{write}");
         assert!(!write.contains("student"));
+        assert_eq!(
+            definitions["topic_permissions"][1]["read"], "^(auth\\.user\\.\\*)$",
+            "profile-service binds nothing else"
+        );
         assert_eq!(
             definitions["topic_permissions"][2]["write"], "^()$",
             "comm-service publishes nothing"

@@ -8,6 +8,7 @@ use super::{
     Consumer,
     dispatch::{Incoming, Settled},
     held::Held,
+    watchdog::Watchdog,
 };
 use crate::{
     broker::{self, BrokerError, CALL, within},
@@ -23,7 +24,7 @@ use lapin::{
 };
 use service_kit::{backoff::Backoff, metrics::finished};
 use std::{future::Future, time::Duration};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// The most deliveries that are settled in one transaction.
@@ -32,10 +33,8 @@ const BATCH: usize = 256;
 const PREFETCH: u16 = 512;
 /// After so long a batch in hand makes the consumer unhealthy.
 const LONG: Duration = Duration::from_secs(5);
-/// The consumers of the queue are counted at every so many ticks of the watchdog.
-const CONSUMER_CHECK: u32 = 10;
-/// For so many ticks the crashed queue is not read after it could not be read.
-const CRASHED_PAUSE: u32 = 30;
+/// The queue is bound again, and its consumers are counted, at every so many ticks of the watchdog.
+const QUEUE_CHECK: u32 = 10;
 
 impl Consumer {
     /// Consumes over one connection, until `stop` or an error.
@@ -63,7 +62,7 @@ impl Consumer {
                 () = stop.cancelled() => break,
                 // Before the deliveries: they may come without a pause.
                 () = watchdog.tick() => {
-                    self.check(&channel, &mut watchdog).await?;
+                    self.check(&connection, &channel, &mut watchdog).await?;
                     finished("consumer");
                     continue;
                 }
@@ -277,9 +276,14 @@ impl Consumer {
         Ok(())
     }
 
-    /// Looks after the queue: moves crashed messages to the parked events, and checks from time to time that the
-    /// broker counts a consumer.
-    async fn check(&self, channel: &Channel, watchdog: &mut Watchdog) -> Result<(), BrokerError> {
+    /// Looks after the queue: moves crashed messages to the parked events, and from time to time binds the queue again
+    /// and checks that the broker counts a consumer.
+    async fn check(
+        &self,
+        connection: &Connection,
+        channel: &Channel,
+        watchdog: &mut Watchdog,
+    ) -> Result<(), BrokerError> {
         let queue = self.dispatcher.queue;
         let crashed = topology::depth(channel, queue.crashed).await?;
         if crashed.ready > 0
@@ -293,9 +297,19 @@ impl Consumer {
             );
             watchdog.pause();
         }
-        if watchdog.ticks.is_multiple_of(CONSUMER_CHECK)
-            && topology::depth(channel, queue.name).await?.consumers == 0
-        {
+        if !watchdog.ticks.is_multiple_of(QUEUE_CHECK) {
+            return Ok(());
+        }
+        if watchdog.may_bind {
+            watchdog.may_bind = topology::bind_again(connection, queue).await?;
+            if !watchdog.may_bind {
+                tracing::warn!(
+                    "RabbitMQ login may not bind {}: a binding that is removed stays so; try: ./medtrack secrets DIR --add",
+                    queue.name
+                );
+            }
+        }
+        if topology::depth(channel, queue.name).await?.consumers == 0 {
             return Err(BrokerError::NoConsumers(queue.name));
         }
         Ok(())
@@ -348,38 +362,5 @@ fn incoming(delivery: &Delivery) -> Incoming<'_> {
     Incoming {
         raw: raw(delivery),
         returns: returns.unwrap_or_default(),
-    }
-}
-
-/// Ticks once a second, also while deliveries arrive without a pause.
-struct Watchdog {
-    interval: Interval,
-    ticks: u32,
-    paused_until: u32,
-}
-
-impl Watchdog {
-    fn new() -> Self {
-        let mut interval = interval(Duration::from_secs(1));
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            interval,
-            ticks: 0,
-            paused_until: 0,
-        }
-    }
-
-    async fn tick(&mut self) {
-        self.interval.tick().await;
-        self.ticks = self.ticks.wrapping_add(1);
-    }
-
-    /// Leaves the crashed queue unread for a while.
-    fn pause(&mut self) {
-        self.paused_until = self.ticks.wrapping_add(CRASHED_PAUSE);
-    }
-
-    fn is_paused(&self) -> bool {
-        self.ticks < self.paused_until
     }
 }
