@@ -1,6 +1,7 @@
 //! What an operator asks and does, with the built command, beside a running stack. Every verb runs with the logins of
 //! operators, not with those of services.
 
+mod advice;
 mod dead;
 mod doctor;
 mod events;

@@ -3,7 +3,7 @@
 use crate::{SOON, medtrack, text};
 use events::{
     Role,
-    topology::{COMM, EXCHANGE, PROFILE},
+    topology::{COMM, PROFILE},
 };
 use serde_json::Value;
 use test_support::{Stack, Unit, User, eventually};
@@ -179,34 +179,4 @@ async fn an_owner_that_was_restored_takes_a_version_that_its_readers_accept() {
     .await;
     assert_eq!(findings(&stack, "").await, []);
     welcomed(&stack, &user).await;
-}
-
-#[tokio::test]
-async fn after_a_lost_binding_the_advice_of_the_doctor_brings_back_what_was_missed() {
-    let stack = Stack::start().await;
-    let channel = stack.vhost.channel().await;
-    let unbind = channel.queue_unbind(
-        COMM.queue.name.into(),
-        EXCHANGE.into(),
-        "student.*".into(),
-        lapin::types::FieldTable::default(),
-    );
-    unbind.await.expect("the binding exists");
-    let student = stack.client.register(Role::Student).await;
-    eventually(SOON, "the profile exists", async || {
-        stack.profile.count("profiles_student").await == 1
-    })
-    .await;
-    published(&stack.profile).await;
-
-    eventually(SOON, "the doctor names the binding", async || {
-        let doctor = text(&medtrack(&stack, "doctor").await);
-        doctor.contains("comm.events is not bound to") && doctor.contains("reconcile --fix")
-    })
-    .await;
-    let_a_minute_pass(&stack).await;
-    let missed = [("profile_without_welcome".to_owned(), 1)];
-    assert_eq!(findings(&stack, "--fix").await, missed);
-    welcomed(&stack, &student).await;
-    assert_eq!(findings(&stack, "").await, []);
 }

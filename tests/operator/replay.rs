@@ -13,7 +13,7 @@ use serde_json::json;
 use test_support::{Stack, Unit, User, client::PASSWORD, eventually};
 
 /// Removes a binding of comm-service's queue.
-async fn unbind(stack: &Stack, pattern: &str) {
+pub(crate) async fn unbind(stack: &Stack, pattern: &str) {
     let channel = stack.vhost.channel().await;
     let unbind = channel.queue_unbind(
         COMM.queue.name.into(),
@@ -25,7 +25,7 @@ async fn unbind(stack: &Stack, pattern: &str) {
 }
 
 /// Registers a user, and waits until the event of the profile is published.
-async fn register(stack: &Stack, role: Role) -> User {
+pub(crate) async fn register(stack: &Stack, role: Role) -> User {
     let user = stack.client.register(role).await;
     let profile = format!(
         "exists (select from profiles_student where user_id = '{0}')

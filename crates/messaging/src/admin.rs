@@ -15,7 +15,8 @@ pub use announcements::{Request, announce, announced};
 pub use bus::{depths, publish, watch};
 pub use chains::{Chain, ChainEvent, Handling, chains_of, events_of_chain, handling};
 pub use outbox::{
-    Published, PublishedPage, Unpublished, missed, now, publish_again, published, unpublished,
+    Published, PublishedPage, Unpublished, missed, now, publish_again, published, published_before,
+    unpublished,
 };
 pub use parked::{ParkedFilter, body, discard, parked, replay};
 pub use server::{HeldLock, held_locks, server_version};

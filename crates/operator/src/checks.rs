@@ -4,6 +4,7 @@
 mod broker;
 mod database;
 mod gateway;
+mod missed;
 mod processes;
 
 use crate::endpoints::Endpoints;
@@ -60,15 +61,17 @@ impl Finding {
 
 /// Runs all checks at once.
 pub(crate) async fn run(endpoints: &Endpoints) -> Vec<Finding> {
-    let (databases, broker, processes, gateway) = tokio::join!(
+    let (databases, broker, missed, processes, gateway) = tokio::join!(
         join_all(SERVICES.map(|service| database::check(endpoints, service))),
         broker::check(endpoints),
+        missed::check(endpoints),
         processes::check(endpoints),
         gateway::check(endpoints),
     );
     let databases = databases.into_iter().flatten();
     databases
         .chain(broker)
+        .chain(missed)
         .chain(processes)
         .chain(gateway)
         .collect()

@@ -231,6 +231,11 @@ impl Comparison {
         })
     }
 
+    /// Leaves out what was published later than `grace` ago: it may be under way.
+    pub(crate) fn end_before(&mut self, grace: TimeDelta) {
+        self.page.until -= grace;
+    }
+
     /// Compares the next page. `None`: there are no more events.
     pub(crate) async fn next(&mut self, wanted: &Wanted) -> anyhow::Result<Option<ComparedPage>> {
         let mut events = admin::published(&mut self.outbox, &self.page).await?;

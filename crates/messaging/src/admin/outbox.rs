@@ -48,6 +48,8 @@ pub struct Published {
     pub published_at: DateTime<Utc>,
     /// Whether its text is kept: it can be published again.
     pub has_text: bool,
+    /// Whether it has no text and needs none: what it is about was erased, or a later event says the same.
+    pub is_obsolete: bool,
 }
 
 /// Selects published events, in the order of `published_at` and `event_id`.
@@ -69,8 +71,13 @@ pub async fn published(
     let (published_at, event_id) = page.after;
     sqlx::query_as!(
         Published,
-        r#"select event_id, routing_key, published_at as "published_at!", envelope is not null as "has_text!"
-           from outbox
+        r#"select event_id, routing_key, published_at as "published_at!", envelope is not null as "has_text!",
+                  envelope is null and (erased_at is not null or exists (
+                      select from outbox as later
+                      where later.published_at is not null and later.envelope is not null
+                        and later.aggregate_id = event.aggregate_id and later.routing_key = event.routing_key
+                        and later.aggregate_version >= event.aggregate_version)) as "is_obsolete!"
+           from outbox as event
            where published_at >= $1 and published_at < $3 and (published_at, event_id) > ($1, $2)
            order by published_at, event_id limit $4"#,
         published_at,
@@ -79,6 +86,20 @@ pub async fn published(
         page.limit
     )
     .fetch_all(connection)
+    .await
+}
+
+/// Returns when the event was published that `later` others were published after. `None`: there are not so many.
+pub async fn published_before(
+    connection: &mut PgConnection,
+    later: i64,
+) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!(
+        r#"select published_at as "published_at!" from outbox where published_at is not null
+           order by published_at desc offset $1 limit 1"#,
+        later
+    )
+    .fetch_optional(connection)
     .await
 }
 

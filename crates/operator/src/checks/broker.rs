@@ -95,7 +95,11 @@ fn queue(endpoints: &Endpoints, service: &Service, state: &QueueState) -> Vec<Fi
     if !missing.is_empty() {
         findings.push(Finding::broken(
             format!("{name} is not bound to {missing:?}: its service misses events"),
-            line.operator("reconcile --fix"),
+            format!(
+                "{}, then {}, which says what was missed",
+                line.operator("topology apply"),
+                line.operator("doctor")
+            ),
         ));
     }
     findings.push(if *consumers == 0 {

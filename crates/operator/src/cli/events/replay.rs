@@ -104,8 +104,7 @@ fn print(result: &Replay, endpoints: &Endpoints) {
     let reconcile = endpoints.advice("reconcile --fix");
     if gone > 0 {
         say!(
-            "{} more have no text any more, because the persons were erased; what still matters of them is announced \
-             again: {reconcile}",
+            "{} more have no text any more, as after an erasure; what still matters of them is announced again: {reconcile}",
             grouped(gone)
         );
     }
