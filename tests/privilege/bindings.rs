@@ -1,6 +1,6 @@
 //! With its production login a consumer keeps its queue bound.
 
-use crate::Production;
+use crate::production::Production;
 use events::{
     Event as _, EventId,
     profile::StudentCreated,
@@ -8,11 +8,12 @@ use events::{
 };
 use serde_json::json;
 use std::time::Duration;
-use test_support::{Database, Process, eventually, port};
+use test_support::{Database, Process, Vhost, eventually, port};
 
 #[tokio::test]
 async fn a_consumer_binds_its_queue_again_when_a_binding_is_removed() {
-    let production = Production::new().await;
+    let vhost = Vhost::new().await;
+    let production = Production::load(&vhost).await;
     let database = Database::empty().await;
     let url = || ("DATABASE_URL", database.url.clone());
     Process::run("comm-service", &["migrate"], &[url()]).await;
@@ -30,9 +31,7 @@ async fn a_consumer_binds_its_queue_again_when_a_binding_is_removed() {
     let publish = async || {
         let body = json!({"payload": StudentCreated::sample(), "_meta": {"event_id": EventId::new(),
                           "timestamp": "2026-01-05T10:00:00Z"}});
-        let publish = production
-            .vhost
-            .publish(StudentCreated::KEY, body.to_string());
+        let publish = vhost.publish(StudentCreated::KEY, body.to_string());
         publish.await;
     };
     let soon = Duration::from_secs(15);
@@ -42,7 +41,7 @@ async fn a_consumer_binds_its_queue_again_when_a_binding_is_removed() {
     })
     .await;
 
-    let channel = production.vhost.channel().await;
+    let channel = vhost.channel().await;
     let unbind = channel.queue_unbind(
         COMM.queue.name.into(),
         EXCHANGE.into(),

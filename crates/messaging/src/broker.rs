@@ -160,6 +160,17 @@ impl BrokerError {
         self.code() == Some(403)
     }
 
+    /// Whether the exchange or the queue does not exist. The broker then closes the channel.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// Whether the broker refused an exchange or a queue, and closed the channel only: no permission (403), missing (404),
+    /// in use by one connection (405), other properties (406).
+    pub(crate) fn is_of_object(&self) -> bool {
+        matches!(self.code(), Some(403..=406))
+    }
+
     /// Whether the broker refused a message for what it is: no permission for its key (403), or a wrong property or
     /// size (406, 311). Another publisher's message may pass over the same link. A missing exchange (404) is not the
     /// message's fault.

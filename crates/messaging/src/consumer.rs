@@ -1,11 +1,12 @@
 //! The consumer: takes deliveries from a queue, settles them, and only then acknowledges them.
 //!
-//! - [`session`]: one connection, from the subscription to its end; [`watchdog`]: when it looks after its queue
+//! - [`session`]: one connection, from the subscription to its end
 //! - [`held`]: deliveries that are held while the database is slow or locked
 //! - [`dispatch`]: a batch of deliveries, together or one by one
 //! - [`handle`]: events in one transaction; [`runs`]: their order
 //! - [`park`]: an event that was not handled becomes a row with a reason
 //! - [`retry`]: parked events that are due
+//! - [`watchdog`]: what is looked at beside the deliveries
 //! - [`crashed`]: messages that the broker has set aside
 
 mod crashed;

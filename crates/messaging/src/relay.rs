@@ -153,7 +153,7 @@ impl Relay {
 
     async fn connect(&mut self) -> Result<(), BrokerError> {
         let connection = self.broker.connect("publish").await?;
-        topology::ensure(&connection, &self.broker).await?;
+        topology::ensure(&connection, &self.broker, None).await?;
         let channel = confirming(&connection).await?;
         self.link = Some(Link {
             connection,

@@ -1,81 +1,132 @@
 //! The exchange and the queues, as the broker must have them.
 //!
 //! Every process declares all of [`events::topology`] whenever it connects. A declaration is idempotent, and an event
-//! that is published before a consumer's first start is kept for it.
+//! that is published before a consumer's first start is kept for it. A process needs the exchange, and its own queue if
+//! it consumes one: what the broker refuses of the other queues stops only the services that they belong to.
 
-use crate::broker::{self, Broker, BrokerError, CALL, within};
+mod definitions;
+
+pub use definitions::definitions;
+
+use crate::broker::{self, Broker, BrokerError, CALL, cause, within};
+use definitions::{arguments, crashed_arguments, table};
 use events::{
     legacy,
-    topology::{DELIVERY_LIMIT, EXCHANGE, Queue, queues},
+    topology::{EXCHANGE, Queue, queues},
 };
 use lapin::{
     Channel, Connection, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
-    types::{AMQPValue, FieldTable},
+    types::FieldTable,
 };
-use serde_json::{Value, json};
 
 /// Declares everything on `broker`.
 ///
 /// # Errors
 /// Fails when the broker does not answer, when the login may not declare, or when a queue of the same name has other
-/// properties.
+/// properties; what comes after that queue is declared all the same.
 pub async fn apply(broker: &Broker) -> Result<(), BrokerError> {
     let connection = broker.connect("topology").await?;
-    declare_all(&broker::channel(&connection).await?, broker).await
-}
-
-/// Declares everything. With a login that may not declare, checks that everything exists.
-pub(crate) async fn ensure(connection: &Connection, broker: &Broker) -> Result<(), BrokerError> {
-    match declare_all(&broker::channel(connection).await?, broker).await {
-        Err(error) if error.is_refused() => {
-            check_all(&broker::channel(connection).await?).await?;
-            tracing::info!(
-                "RabbitMQ login may not declare: the exchange and the queues exist, the bindings are not checked"
-            );
-            Ok(())
+    let mut declarer = Declarer::open(&connection).await?;
+    declare_exchange(&declarer.channel, EXCHANGE, false).await?;
+    let mut refused = None;
+    for queue in queues() {
+        let declared = async {
+            declarer.declare(queue).await?;
+            declarer.bind_old(queue, broker).await
+        };
+        if let Err(error) = declared.await {
+            refused = Some(declarer.go_on(error).await?);
         }
-        declared => declared,
     }
+    refused.map_or(Ok(()), Err)
 }
 
-async fn declare_all(channel: &Channel, broker: &Broker) -> Result<(), BrokerError> {
-    declare_exchange(
-        channel,
-        EXCHANGE,
-        ExchangeDeclareOptions {
-            durable: true,
-            ..Default::default()
-        },
-    )
-    .await?;
-    let durable = QueueDeclareOptions {
-        durable: true,
-        ..Default::default()
-    };
-    for queue in queues() {
-        declare_queue(channel, queue.crashed, durable, table(&crashed_arguments())).await?;
-        declare_queue(channel, queue.name, durable, table(&arguments(queue))).await?;
-        bind_all(channel, queue).await?;
+/// Declares what a process needs, and the other queues as far as possible. `own` is the queue that the process consumes.
+/// With a login that may not declare, it looks at the exchange only: the subscription tells whether `own` is there.
+pub(crate) async fn ensure(
+    connection: &Connection,
+    broker: &Broker,
+    own: Option<&Queue>,
+) -> Result<(), BrokerError> {
+    let mut declarer = Declarer::open(connection).await?;
+    match declare_exchange(&declarer.channel, EXCHANGE, false).await {
+        Err(error) if error.is_refused() => return look_at_exchange(connection).await,
+        declared => declared?,
     }
-    let Some(old) = broker.compat_exchange() else {
-        return Ok(());
-    };
-    declare_exchange(
-        channel,
-        old,
-        ExchangeDeclareOptions {
-            durable: true,
-            ..Default::default()
-        },
-    )
-    .await?;
     for queue in queues() {
-        for key in legacy::keys(queue) {
-            bind(channel, queue, old, key).await?;
+        let is_own = own.is_some_and(|own| own.name == queue.name);
+        if let Err(error) = declarer.declare(queue).await {
+            let error = declarer.go_on(error).await?;
+            if is_own && !error.is_refused() {
+                return Err(error);
+            }
+            tracing::warn!("Cannot declare {}: {}", queue.name, cause(&error));
+        } else if is_own {
+            declarer.bind_old(queue, broker).await?;
         }
     }
     Ok(())
+}
+
+/// RabbitMQ 4.2.6 and 4.3.0 let a login look only at what it may configure, which is nothing in production. The broker
+/// then tells of a missing exchange when an event is published.
+async fn look_at_exchange(connection: &Connection) -> Result<(), BrokerError> {
+    match declare_exchange(&broker::channel(connection).await?, EXCHANGE, true).await {
+        Err(error) if !error.is_refused() => return Err(error),
+        _ => {}
+    }
+    tracing::info!("RabbitMQ login may not declare: the queues and their bindings are not checked");
+    Ok(())
+}
+
+/// Declares over a channel that is opened again when the broker refuses something and closes it.
+struct Declarer<'a> {
+    connection: &'a Connection,
+    channel: Channel,
+}
+
+impl<'a> Declarer<'a> {
+    async fn open(connection: &'a Connection) -> Result<Self, BrokerError> {
+        Ok(Self {
+            connection,
+            channel: broker::channel(connection).await?,
+        })
+    }
+
+    /// Opens a channel after an error that concerns one object. Returns that error; fails with any other.
+    async fn go_on(&mut self, error: BrokerError) -> Result<BrokerError, BrokerError> {
+        if !error.is_of_object() {
+            return Err(error);
+        }
+        self.channel = broker::channel(self.connection).await?;
+        Ok(error)
+    }
+
+    /// Declares a queue with its crashed queue and its bindings. A crashed queue that cannot be declared does not matter
+    /// to the queue itself.
+    async fn declare(&mut self, queue: &Queue) -> Result<(), BrokerError> {
+        let declared =
+            declare_queue(&self.channel, queue.crashed, table(&crashed_arguments())).await;
+        if let Err(error) = declared {
+            let error = self.go_on(error).await?;
+            tracing::warn!("Cannot declare {}: {}", queue.crashed, cause(&error));
+        }
+        declare_queue(&self.channel, queue.name, table(&arguments(queue))).await?;
+        bind_all(&self.channel, queue).await
+    }
+
+    /// Binds a queue to the exchange of the services that this system replaces, when it is configured.
+    async fn bind_old(&mut self, queue: &Queue, broker: &Broker) -> Result<(), BrokerError> {
+        let Some(old) = broker.compat_exchange() else {
+            return Ok(());
+        };
+        declare_exchange(&self.channel, old, false).await?;
+        for key in legacy::keys(queue) {
+            bind(&self.channel, queue, old, key).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Binds a queue with all its patterns, also where it is bound already: the broker does not tell. Returns false when the
@@ -120,33 +171,13 @@ async fn bind(
     within("binding a queue", CALL, bind).await
 }
 
-async fn check_all(channel: &Channel) -> Result<(), BrokerError> {
-    declare_exchange(
-        channel,
-        EXCHANGE,
-        ExchangeDeclareOptions {
-            passive: true,
-            ..Default::default()
-        },
-    )
-    .await?;
-    let passive = QueueDeclareOptions {
-        passive: true,
+/// No arguments: a foreign publisher that declares the exchange plainly must not be refused.
+async fn declare_exchange(channel: &Channel, name: &str, passive: bool) -> Result<(), BrokerError> {
+    let options = ExchangeDeclareOptions {
+        passive,
+        durable: true,
         ..Default::default()
     };
-    for queue in queues() {
-        declare_queue(channel, queue.crashed, passive, FieldTable::default()).await?;
-        declare_queue(channel, queue.name, passive, FieldTable::default()).await?;
-    }
-    Ok(())
-}
-
-/// No arguments: a foreign publisher that declares the exchange plainly must not be refused.
-async fn declare_exchange(
-    channel: &Channel,
-    name: &str,
-    options: ExchangeDeclareOptions,
-) -> Result<(), BrokerError> {
     let declare = channel.exchange_declare(
         name.into(),
         ExchangeKind::Topic,
@@ -159,15 +190,14 @@ async fn declare_exchange(
 async fn declare_queue(
     channel: &Channel,
     name: &str,
-    options: QueueDeclareOptions,
     arguments: FieldTable,
-) -> Result<lapin::Queue, BrokerError> {
-    within(
-        "declaring a queue",
-        CALL,
-        channel.queue_declare(name.into(), options, arguments),
-    )
-    .await
+) -> Result<(), BrokerError> {
+    let durable = QueueDeclareOptions {
+        durable: true,
+        ..Default::default()
+    };
+    let declare = channel.queue_declare(name.into(), durable, arguments);
+    within("declaring a queue", CALL, declare).await.map(drop)
 }
 
 /// The state of a queue.
@@ -179,71 +209,29 @@ pub struct Depth {
     pub consumers: u32,
 }
 
-/// Counts the messages and the consumers of a queue. A missing queue closes the channel.
-pub(crate) async fn depth(channel: &Channel, name: &str) -> Result<Depth, BrokerError> {
+/// What a look at a queue shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    Seen(Depth),
+    Missing,
+    /// The login may not look at it.
+    Refused,
+}
+
+/// Counts the messages and the consumers of a queue. The broker closes the channel of a look that shows nothing.
+pub(crate) async fn look(channel: &Channel, name: &str) -> Result<Sight, BrokerError> {
     let passive = QueueDeclareOptions {
         passive: true,
         ..Default::default()
     };
-    let queue = declare_queue(channel, name, passive, FieldTable::default()).await?;
-    Ok(Depth {
-        ready: queue.message_count(),
-        consumers: queue.consumer_count(),
-    })
-}
-
-/// A quorum queue counts returns, so that a message that crashes its consumer is set aside in the end.
-/// `at-least-once` needs `reject-publish`: without it RabbitMQ silently ignores the setting (RabbitMQ's
-/// documentation, "Quorum Queues").
-fn arguments(queue: &Queue) -> Value {
-    json!({
-        "x-queue-type": "quorum",
-        "x-delivery-limit": DELIVERY_LIMIT,
-        "x-dead-letter-exchange": "",
-        // A new key also makes a message readable whose own key is not UTF-8.
-        "x-dead-letter-routing-key": queue.crashed,
-        "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",
-    })
-}
-
-/// A classic queue, which has no delivery limit: a quorum queue of RabbitMQ 4.x drops a message after 20 returns.
-fn crashed_arguments() -> Value {
-    json!({"x-queue-type": "classic"})
-}
-
-fn table(arguments: &Value) -> FieldTable {
-    let mut table = FieldTable::default();
-    for (name, value) in arguments.as_object().into_iter().flatten() {
-        let value = match value {
-            Value::String(text) => AMQPValue::LongString(text.as_str().into()),
-            number => AMQPValue::LongLongInt(number.as_i64().unwrap_or_default()),
-        };
-        table.insert(name.as_str().into(), value);
+    let declare = channel.queue_declare(name.into(), passive, FieldTable::default());
+    match within("looking at a queue", CALL, declare).await {
+        Ok(queue) => Ok(Sight::Seen(Depth {
+            ready: queue.message_count(),
+            consumers: queue.consumer_count(),
+        })),
+        Err(error) if error.is_missing() => Ok(Sight::Missing),
+        Err(error) if error.is_refused() => Ok(Sight::Refused),
+        Err(error) => Err(error),
     }
-    table
-}
-
-/// Exchange, queues and bindings in the form of RabbitMQ's definitions file, for a broker whose services may not
-/// declare.
-pub fn definitions(vhost: &str) -> Value {
-    let queue = |name: &str, arguments: Value| json!({"name": name, "vhost": vhost, "durable": true, "auto_delete": false, "arguments": arguments});
-    let declared = queues().flat_map(|wanted| {
-        [
-            queue(wanted.name, arguments(wanted)),
-            queue(wanted.crashed, crashed_arguments()),
-        ]
-    });
-    let bindings = queues().flat_map(|queue| {
-        queue.patterns.iter().map(|pattern| {
-            json!({"source": EXCHANGE, "vhost": vhost, "destination": queue.name, "destination_type": "queue",
-                   "routing_key": pattern, "arguments": {}})
-        })
-    });
-    json!({
-        "exchanges": [{"name": EXCHANGE, "vhost": vhost, "type": "topic", "durable": true, "auto_delete": false,
-                       "internal": false, "arguments": {}}],
-        "queues": declared.collect::<Vec<_>>(),
-        "bindings": bindings.collect::<Vec<_>>(),
-    })
 }

@@ -6,14 +6,17 @@
 //!
 //! - [`database`], [`vhost`]: what a test owns on the servers, deleted when it ends; [`wire`] sends what no client library sends
 //! - [`process`], [`proxy`]: real binaries, and the TCP links between them, which a test can break
+//! - [`broker_proxy`]: the link to RabbitMQ, frame by frame: other versions of it, and a broker without memory
 //! - [`stack`]: the three services together; [`client`] speaks to them over HTTP
 //! - [`openapi`]: holds a service to its OpenAPI document
 //! - [`costs`]: statements and bytes of WAL of a database
 //! - [`ledger`]: compares what clients were promised with the three databases
 
+pub mod broker_proxy;
 pub mod client;
 pub mod costs;
 pub mod database;
+mod frames;
 pub mod ledger;
 pub mod openapi;
 pub mod port;
@@ -25,6 +28,7 @@ pub mod vhost;
 pub mod wait;
 pub mod wire;
 
+pub use broker_proxy::{BrokerProxy, PassiveRule};
 pub use client::{Client, User};
 pub use costs::Costs;
 pub use database::Database;

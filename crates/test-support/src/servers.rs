@@ -35,7 +35,7 @@ fn read(variable: &str) -> String {
 }
 
 /// The host and port that an address names.
-pub(crate) fn address_of(url: &str) -> SocketAddr {
+pub fn address_of(url: &str) -> SocketAddr {
     let addresses = parse(url)
         .socket_addrs(|| None)
         .expect("the run's servers are named with their ports");
@@ -45,7 +45,7 @@ pub(crate) fn address_of(url: &str) -> SocketAddr {
 }
 
 /// The address with another host and port.
-pub(crate) fn with_address(url: &str, address: SocketAddr) -> String {
+pub fn with_address(url: &str, address: SocketAddr) -> String {
     let mut url = parse(url);
     url.set_ip_host(address.ip())
         .and_then(|()| url.set_port(Some(address.port())).map(drop))

@@ -39,14 +39,20 @@ impl Unit {
         Unit::CommConsumer,
     ];
 
-    fn command(self) -> (&'static str, &'static str) {
+    /// The service that it belongs to.
+    pub fn service(self) -> &'static Service {
         match self {
-            Unit::Auth => ("auth-service", "serve"),
-            Unit::AuthConsumer => ("auth-service", "consume-events"),
-            Unit::Profile => ("profile-service", "serve"),
-            Unit::ProfileConsumer => ("profile-service", "consume-events"),
-            Unit::Comm => ("comm-service", "serve"),
-            Unit::CommConsumer => ("comm-service", "consume-events"),
+            Unit::Auth | Unit::AuthConsumer => &AUTH,
+            Unit::Profile | Unit::ProfileConsumer => &PROFILE,
+            Unit::Comm | Unit::CommConsumer => &COMM,
+        }
+    }
+
+    fn role(self) -> &'static str {
+        if Unit::CONSUMERS.contains(&self) {
+            "consume-events"
+        } else {
+            "serve"
         }
     }
 }
@@ -157,6 +163,11 @@ impl Stack {
         })
     }
 
+    /// Lets a process reach RabbitMQ at this address from its next start on.
+    pub fn set_broker_url(&mut self, unit: Unit, url: String) {
+        self.slots[unit as usize].amqp_url = url;
+    }
+
     /// Starts processes side by side, and waits until all are ready.
     ///
     /// # Panics
@@ -194,7 +205,7 @@ impl Stack {
     fn one_more(&self, unit: Unit, internal: SocketAddr) -> Process {
         let slot = &self.slots[unit as usize];
         let auth = self.slots[Unit::Auth as usize].http;
-        let (binary, role) = unit.command();
+        let (binary, role) = (unit.service().name, unit.role());
         let environment = [
             ("DATABASE_URL", slot.database_url.clone()),
             ("DATABASE_MAX_CONNECTIONS", "4".to_owned()),

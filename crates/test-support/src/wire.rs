@@ -1,34 +1,15 @@
-//! AMQP 0-9-1 by hand, for what no client library lets through: a routing key that is not UTF-8.
-//!
-//! Frames and methods are those of the specification's chapter 4.2; only what one confirmed publish needs.
+//! AMQP 0-9-1 by hand, for what no client library lets through: a routing key or a header's name that is not UTF-8.
 
-use crate::servers;
+use crate::{
+    frames::{
+        ACK, BODY, CHANNEL_OPEN, CHANNEL_OPEN_OK, CONFIRM_SELECT, CONFIRM_SELECT_OK, Frame, HEADER,
+        Method, OPEN, OPEN_OK, PROTOCOL, PUBLISH, START, START_OK, TUNE, TUNE_OK, long, short,
+    },
+    servers,
+};
 use events::topology::EXCHANGE;
 use std::io;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-const METHOD: u8 = 1;
-const HEADER: u8 = 2;
-const BODY: u8 = 3;
-const FRAME_END: u8 = 0xCE;
-
-/// Class and method ids.
-type Method = (u16, u16);
-const START: Method = (10, 10);
-const START_OK: Method = (10, 11);
-const TUNE: Method = (10, 30);
-const TUNE_OK: Method = (10, 31);
-const OPEN: Method = (10, 40);
-const OPEN_OK: Method = (10, 41);
-const CHANNEL_OPEN: Method = (20, 10);
-const CHANNEL_OPEN_OK: Method = (20, 11);
-const CONFIRM_SELECT: Method = (85, 10);
-const CONFIRM_SELECT_OK: Method = (85, 11);
-const PUBLISH: Method = (60, 40);
-const ACK: Method = (60, 80);
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 /// Publishes one persistent message under a key of any bytes; returns when the broker has confirmed it.
 ///
@@ -48,7 +29,7 @@ async fn try_publish(amqp_url: &str, routing_key: &[u8], body: &[u8]) -> io::Res
         url.password().unwrap_or_default()
     );
     let mut stream = TcpStream::connect(servers::address_of(amqp_url)).await?;
-    stream.write_all(b"AMQP\x00\x00\x09\x01").await?;
+    stream.write_all(&PROTOCOL).await?;
 
     expect(&mut stream, START).await?;
     let no_properties = 0_u32.to_be_bytes();
@@ -95,56 +76,30 @@ async fn send(
     method: Method,
     arguments: &[u8],
 ) -> io::Result<()> {
-    let (class, id) = method;
-    frame(
-        stream,
-        METHOD,
-        channel,
-        &[&class.to_be_bytes()[..], &id.to_be_bytes(), arguments].concat(),
-    )
-    .await
+    Frame::method(channel, method, arguments)
+        .write(stream)
+        .await
 }
 
 async fn frame(stream: &mut TcpStream, kind: u8, channel: u16, payload: &[u8]) -> io::Result<()> {
-    let size = u32::try_from(payload.len())
-        .expect("frames here are small")
-        .to_be_bytes();
-    let frame = [
-        &[kind][..],
-        &channel.to_be_bytes(),
-        &size,
+    let payload = payload.to_vec();
+    let frame = Frame {
+        kind,
+        channel,
         payload,
-        &[FRAME_END],
-    ]
-    .concat();
-    stream.write_all(&frame).await
+    };
+    frame.write(stream).await
 }
 
 /// Reads the next frame; it must be this method.
 async fn expect(stream: &mut TcpStream, method: Method) -> io::Result<()> {
-    let _kind = stream.read_u8().await?;
-    let _channel = stream.read_u16().await?;
-    let mut payload = vec![0; stream.read_u32().await? as usize];
-    stream.read_exact(&mut payload).await?;
-    let _end = stream.read_u8().await?;
-    let (class, id) = method;
-    let wanted = [class.to_be_bytes(), id.to_be_bytes()].concat();
-    if payload.starts_with(&wanted) {
+    let frame = Frame::read(stream).await?;
+    if frame.is(method) {
         Ok(())
     } else {
         Err(io::Error::other(format!(
             "wanted method {method:?}, got {:?}",
-            String::from_utf8_lossy(&payload)
+            String::from_utf8_lossy(&frame.payload)
         )))
     }
-}
-
-fn short(text: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(text.len()).expect("a short string has at most 255 bytes");
-    [&[length][..], text].concat()
-}
-
-fn long(text: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(text.len()).expect("a login is short");
-    [&length.to_be_bytes()[..], text].concat()
 }

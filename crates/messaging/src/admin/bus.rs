@@ -5,7 +5,7 @@ use crate::{
     broker::{self, CALL, within},
     outbox::Outgoing,
     relay::{self, Link},
-    topology,
+    topology::{self, Sight},
 };
 use events::{EventId, topology::EXCHANGE};
 use futures_util::StreamExt as _;
@@ -53,15 +53,11 @@ pub async fn depths(
     let connection = broker.connect("look").await?;
     let mut depths = Vec::with_capacity(queues.len());
     for queue in queues {
-        // Asking for a missing queue closes the channel, so each question has its own.
+        // A look at a missing queue closes the channel, so each has its own.
         let channel = broker::channel(&connection).await?;
-        depths.push(match topology::depth(&channel, queue).await {
-            Ok(depth) => Some(depth),
-            Err(error) if connection.status().connected() => {
-                tracing::debug!("{queue}: {error}");
-                None
-            }
-            Err(error) => return Err(error),
+        depths.push(match topology::look(&channel, queue).await? {
+            Sight::Seen(depth) => Some(depth),
+            Sight::Missing | Sight::Refused => None,
         });
     }
     Ok(depths)

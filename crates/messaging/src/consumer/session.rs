@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     broker::{self, BrokerError, CALL, within},
-    topology,
+    topology::{self, Sight},
 };
 use events::RawMessage;
 use futures_util::{FutureExt, StreamExt};
@@ -33,8 +33,6 @@ const BATCH: usize = 256;
 const PREFETCH: u16 = 512;
 /// After so long a batch in hand makes the consumer unhealthy.
 const LONG: Duration = Duration::from_secs(5);
-/// The queue is bound again, and its consumers are counted, at every so many ticks of the watchdog.
-const QUEUE_CHECK: u32 = 10;
 
 impl Consumer {
     /// Consumes over one connection, until `stop` or an error.
@@ -62,12 +60,12 @@ impl Consumer {
                 () = stop.cancelled() => break,
                 // Before the deliveries: they may come without a pause.
                 () = watchdog.tick() => {
-                    self.check(&connection, &channel, &mut watchdog).await?;
+                    self.check(&connection, &mut watchdog).await?;
                     finished("consumer");
                     continue;
                 }
                 () = held.due() => {
-                    self.try_held(&channel, &mut held, stop).await?;
+                    self.try_held(&connection, &channel, &mut held, stop).await?;
                     continue;
                 }
                 delivery = subscription.next() => self.received(delivery)?,
@@ -78,7 +76,7 @@ impl Consumer {
             {
                 deliveries.push(self.received(delivery)?);
             }
-            let settled = self.settle(&channel, &deliveries, false, stop).await?;
+            let settled = self.settle(&connection, &deliveries, false, stop).await?;
             finished("consumer");
             // A delivery that is held does not end the process: others may come beside it, and show who is at fault.
             let widen = !wide && (!deliveries[0].redelivered || !settled.stuck.is_empty());
@@ -92,7 +90,7 @@ impl Consumer {
             self.finish(&channel, deliveries, settled, &mut held)
                 .await?;
             if passed && !held.is_empty() {
-                self.decide(&channel, &mut held, stop).await?;
+                self.decide(&connection, &channel, &mut held, stop).await?;
             }
             if widen {
                 subscription = self.subscribe(&channel, PREFETCH).await?;
@@ -109,7 +107,7 @@ impl Consumer {
     ) -> Result<(Connection, Channel, lapin::Consumer), BrokerError> {
         let connection = self.broker.connect("consume").await?;
         if declare {
-            topology::ensure(&connection, &self.broker).await?;
+            topology::ensure(&connection, &self.broker, Some(self.dispatcher.queue)).await?;
         }
         let channel = broker::channel(&connection).await?;
         let subscription = self.subscribe(&channel, 1).await?;
@@ -147,7 +145,7 @@ impl Consumer {
     /// Settles a batch. While the database does not answer, the batch is held without being acknowledged.
     async fn settle(
         &self,
-        channel: &Channel,
+        connection: &Connection,
         deliveries: &[Delivery],
         others_pass: bool,
         stop: &CancellationToken,
@@ -170,7 +168,7 @@ impl Consumer {
                 events = deliveries.len(),
                 "Holding events until the database answers: {cause}"
             );
-            if stop.is_cancelled() || self.has_held_enough(channel, began).await? {
+            if stop.is_cancelled() || self.has_held_enough(connection, began).await? {
                 return Err(BrokerError::DatabaseUnavailable);
             }
             backoff.wait(stop).await;
@@ -195,15 +193,17 @@ impl Consumer {
     /// Whether deliveries that cannot be settled go back to the queue: soon when another consumer may have its database.
     async fn has_held_enough(
         &self,
-        channel: &Channel,
+        connection: &Connection,
         began: Instant,
     ) -> Result<bool, BrokerError> {
         let held = began.elapsed();
         if held < self.limits.hold_beside_others.min(self.limits.hold) {
             return Ok(false);
         }
-        let queue = topology::depth(channel, self.dispatcher.queue.name).await?;
-        Ok(queue.consumers > 1 || held > self.limits.hold)
+        let channel = broker::channel(connection).await?;
+        let queue = topology::look(&channel, self.dispatcher.queue.name).await?;
+        let beside_others = matches!(queue, Sight::Seen(depth) if depth.consumers > 1);
+        Ok(beside_others || held > self.limits.hold)
     }
 
     /// Acknowledges the deliveries of a batch, except those that are stuck: these are held.
@@ -239,17 +239,18 @@ impl Consumer {
     /// Tries some of the deliveries that are held. When one passes, the others are decided.
     async fn try_held(
         &self,
+        connection: &Connection,
         channel: &Channel,
         held: &mut Held,
         stop: &CancellationToken,
     ) -> Result<(), BrokerError> {
         let probes = held.probes();
-        let settled = self.settle(channel, &probes, false, stop).await?;
+        let settled = self.settle(connection, &probes, false, stop).await?;
         let passed = settled.passed;
         let progress = settled.stuck.len() < probes.len();
         self.finish(channel, probes, settled, held).await?;
         if passed {
-            self.decide(channel, held, stop).await?;
+            self.decide(connection, channel, held, stop).await?;
         } else if !progress {
             held.rest();
         }
@@ -259,6 +260,7 @@ impl Consumer {
     /// Settles all deliveries that are held, after another event has passed: those that still fail are parked as slow.
     async fn decide(
         &self,
+        connection: &Connection,
         channel: &Channel,
         held: &mut Held,
         stop: &CancellationToken,
@@ -268,49 +270,10 @@ impl Consumer {
             return Ok(());
         }
         for batch in deliveries.chunks(BATCH) {
-            self.settle(channel, batch, true, stop).await?;
+            self.settle(connection, batch, true, stop).await?;
         }
         for delivery in &deliveries {
             acknowledge_one(channel, delivery).await?;
-        }
-        Ok(())
-    }
-
-    /// Looks after the queue: moves crashed messages to the parked events, and from time to time binds the queue again
-    /// and checks that the broker counts a consumer.
-    async fn check(
-        &self,
-        connection: &Connection,
-        channel: &Channel,
-        watchdog: &mut Watchdog,
-    ) -> Result<(), BrokerError> {
-        let queue = self.dispatcher.queue;
-        let crashed = topology::depth(channel, queue.crashed).await?;
-        if crashed.ready > 0
-            && !watchdog.is_paused()
-            && let Err(error) = self.drain_crashed().await
-        {
-            let cause = broker::cause(&error);
-            tracing::error!(
-                "Cannot read {}: {cause}; look at its first message in the RabbitMQ management UI",
-                queue.crashed
-            );
-            watchdog.pause();
-        }
-        if !watchdog.ticks.is_multiple_of(QUEUE_CHECK) {
-            return Ok(());
-        }
-        if watchdog.may_bind {
-            watchdog.may_bind = topology::bind_again(connection, queue).await?;
-            if !watchdog.may_bind {
-                tracing::warn!(
-                    "RabbitMQ login may not bind {}: a binding that is removed stays so; try: ./medtrack secrets DIR --add",
-                    queue.name
-                );
-            }
-        }
-        if topology::depth(channel, queue.name).await?.consumers == 0 {
-            return Err(BrokerError::NoConsumers(queue.name));
         }
         Ok(())
     }

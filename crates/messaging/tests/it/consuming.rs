@@ -1,14 +1,13 @@
 //! From the queue to the effect.
 
-use crate::fixture::{Fixture, SOON, bare_envelope, broker, compat_broker, user};
+use crate::fixture::{Fixture, SOON, bare_envelope, compat_broker, user};
 use events::{
     Event as _, EventId,
     auth::{UserCreated, UserDeleted},
     topology::PROFILE,
 };
 use lapin::{BasicProperties, options::BasicPublishOptions};
-use test_support::{eventually, servers};
-use uuid::Uuid;
+use test_support::eventually;
 
 #[tokio::test]
 async fn the_same_event_has_one_effect_however_often_it_comes() {
@@ -73,58 +72,11 @@ async fn two_events_about_one_aggregate_in_one_batch_are_both_handled_in_order()
 async fn a_login_that_may_not_declare_consumes_all_the_same() {
     let fixture = Fixture::new().await;
     messaging::topology::apply(&fixture.broker()).await.unwrap();
-    let (name, management) = (
-        format!("login-{}", Uuid::new_v4().simple()),
-        servers::management_url(),
-    );
-    let vhost = fixture.vhost.amqp_url.rsplit('/').next().unwrap();
-    let http = reqwest::Client::new();
-    let put = async |path: String, body: serde_json::Value| {
-        let response = http
-            .put(format!("{management}/api/{path}"))
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
-        assert!(
-            response.status().is_success(),
-            "{path}: {}",
-            response.status()
-        );
-    };
-    put(
-        format!("users/{name}"),
-        serde_json::json!({"password": "secret", "tags": ""}),
-    )
-    .await;
-    let rights =
-        serde_json::json!({"configure": "^$", "write": "^events\\.topic$", "read": "^profile\\."});
-    put(format!("permissions/{vhost}/{name}"), rights).await;
-
-    let url = format!("amqp://{name}:secret@{}/{vhost}", fixture.to_broker.address);
-    let outbox = fixture.outbox_without_relay();
-    let consumer = messaging::Consumer::new(
-        broker(&url, fixture.to_broker.address),
-        outbox,
-        &PROFILE.queue,
-        messaging::Handlers::new(),
-    );
-    let status = consumer.status();
-    let task = tokio::spawn(consumer.run(fixture.stop.clone()));
-    eventually(SOON, "the consumer is subscribed", async || {
-        status.check().is_ok()
-    })
-    .await;
-    fixture.send(&user("heard")).await;
-    eventually(SOON, "the queue is empty", async || {
-        fixture.vhost.depth(PROFILE.queue.name).await == Some(0)
-    })
-    .await;
-    task.abort();
-    http.delete(format!("{management}/api/users/{name}"))
-        .send()
-        .await
-        .unwrap();
+    let broker = fixture.production_broker().await;
+    fixture
+        .start_consumer_at(fixture.database.pool.clone(), broker)
+        .await;
+    fixture.proof_of_life().await;
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use std::{
     sync::Mutex,
     time::Duration,
 };
-use test_support::{Database, Proxy, Vhost, eventually};
+use test_support::{Database, Proxy, Vhost, eventually, servers};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -57,13 +57,36 @@ impl Fixture {
         broker(&self.vhost.amqp_url, self.to_broker.address)
     }
 
+    /// The broker, with a login that may do what profile-service may in production: read its queues and publish.
+    pub(crate) async fn production_broker(&self) -> Broker {
+        let (name, vhost) = (
+            format!("login-{}", Uuid::new_v4().simple()),
+            self.vhost.amqp_url.rsplit('/').next().unwrap(),
+        );
+        let put = async |path: String, body: serde_json::Value| {
+            let url = format!("{}/api/{path}", servers::management_url());
+            let request = reqwest::Client::new().put(url).json(&body).send().await;
+            request.unwrap().error_for_status().unwrap();
+        };
+        let user = serde_json::json!({"password": "secret", "tags": ""});
+        put(format!("users/{name}"), user).await;
+        let rights = serde_json::json!({"configure": "^$", "write": "^events\\.topic$", "read": "^profile\\."});
+        put(format!("permissions/{vhost}/{name}"), rights).await;
+        let url = servers::with_login(&self.vhost.amqp_url, &name, "secret");
+        broker(&url, self.to_broker.address)
+    }
+
     pub(crate) fn outbox_without_relay(&self) -> Outbox {
         Outbox::without_relay(self.database.pool.clone(), "auth-service")
     }
 
     /// Starts a relay; its task ends after [`Fixture::stop`].
     pub(crate) fn start_relay(&self) -> (Outbox, JoinHandle<()>) {
-        let (outbox, relay) = messaging::outbox(self.database.pool.clone(), self.broker());
+        self.start_relay_at(self.broker())
+    }
+
+    pub(crate) fn start_relay_at(&self, broker: Broker) -> (Outbox, JoinHandle<()>) {
+        let (outbox, relay) = messaging::outbox(self.database.pool.clone(), broker);
         (outbox, tokio::spawn(relay.run(self.stop.clone())))
     }
 

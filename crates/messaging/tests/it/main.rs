@@ -11,4 +11,5 @@ mod parking;
 mod persons;
 mod publishing;
 mod relay_faults;
+mod topology;
 mod waiting;
