@@ -141,7 +141,7 @@ impl Relay {
         }
         match self.connect().await {
             Ok(()) => {
-                while self.handed_over.try_recv().is_ok() {}
+                self.leave_to_sweep();
                 true
             }
             Err(error) => {
@@ -149,6 +149,11 @@ impl Relay {
                 false
             }
         }
+    }
+
+    /// Drops what was handed over while nothing was published: the sweep finds the same rows in the table.
+    fn leave_to_sweep(&mut self) {
+        while self.handed_over.try_recv().is_ok() {}
     }
 
     async fn connect(&mut self) -> Result<(), BrokerError> {
@@ -229,6 +234,9 @@ impl Relay {
                 publish_each(link, batch, &self.broker, &mut receipt).await;
             }
             receipt.report(batch);
+            if receipt.was_blocked {
+                self.leave_to_sweep();
+            }
             self.size = match receipt.fault {
                 Some(BrokerError::Timeout(_)) => (batch.len() / 2).max(1),
                 Some(_) => self.size,

@@ -46,6 +46,8 @@ pub(crate) struct Receipt {
     pub(super) refused: HashMap<EventId, String>,
     /// Why the batch is not complete.
     pub(crate) fault: Option<BrokerError>,
+    /// The broker blocked publishers meanwhile.
+    pub(super) was_blocked: bool,
 }
 
 impl Receipt {
@@ -61,6 +63,7 @@ impl Receipt {
         self.returned.extend(other.returned);
         self.refused.extend(other.refused);
         self.fault = other.fault;
+        self.was_blocked |= other.was_blocked;
     }
 
     /// Counts and logs the published events, each in its span, and warns of the others, a line for each key: there may
@@ -130,10 +133,10 @@ impl Link {
         stop: Option<&CancellationToken>,
     ) -> Receipt {
         let mut slots = Vec::with_capacity(events.len());
+        let mut was_blocked = false;
         let outcome = {
             let mut sending = pin!(send(&self.channel, events, broker, &mut slots));
             let mut waited = Duration::ZERO;
-            let mut was_blocked = false;
             loop {
                 if let Ok(sent) = timeout(LOOK, &mut sending).await {
                     break sent.map_err(BrokerError::Amqp);
@@ -155,6 +158,7 @@ impl Link {
             }
         };
         let mut receipt = read(slots, outcome.is_ok());
+        receipt.was_blocked = was_blocked;
         receipt.fault = match outcome {
             Ok(()) if events.iter().all(|event| receipt.settles(event.event_id)) => None,
             Ok(()) => Some(BrokerError::Nacked),

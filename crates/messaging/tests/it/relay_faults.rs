@@ -1,6 +1,6 @@
 //! The relay while the broker refuses an event, or the way to the broker or to the database is bad.
 
-use crate::fixture::{Fixture, SOON, commit, user};
+use crate::fixture::{Fixture, SOON, broker, commit, user};
 use events::{
     Event as _,
     auth::{UserCreated, UserUpdated},
@@ -8,9 +8,10 @@ use events::{
 };
 use lapin::types::FieldTable;
 use messaging::{Cause, NewEvent, Outbox};
+use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
 use std::{collections::HashMap, time::Duration};
-use test_support::{Message, Mode, Proxy, Tap, eventually};
+use test_support::{BrokerProxy, Message, Mode, Proxy, Tap, eventually, servers};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -265,4 +266,45 @@ async fn a_held_snapshot_does_not_make_every_sweep_walk_all_that_was_published()
     let walked = figure("idx_tup_read").await - entries;
     assert!(walked < 20_000, "{walked} entries");
     snapshot.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_relay_keeps_the_connection_that_the_broker_blocks_and_publishes_all_once_afterwards() {
+    let fixture = Fixture::new().await;
+    messaging::topology::apply(&fixture.broker()).await.unwrap();
+    let tap = fixture.vhost.tap("#").await;
+    let url = &fixture.vhost.amqp_url;
+    let proxy = BrokerProxy::to(servers::address_of(url), &Value::Null).await;
+    let (outbox, _relay) = fixture.start_relay_at(broker(url, proxy.address));
+    commit(&outbox, user("connected")).await;
+    tap.hear(|_| true).await;
+
+    proxy.set_blocked(true);
+    let began = Instant::now();
+    commit_many(&outbox, 300, "blocked").await;
+    // A call to the broker ends after 10 s; the relay then made another connection, again and again.
+    eventually(Duration::from_secs(20), "12 s have passed", async || {
+        commit(&outbox, user("meanwhile")).await;
+        began.elapsed() > Duration::from_secs(12)
+    })
+    .await;
+    let seen = proxy.seen();
+    assert_eq!(
+        (seen.connections, seen.blocked, seen.published),
+        (1, 1, 1),
+        "one connection, blocked, and only the first event passed"
+    );
+
+    proxy.set_blocked(false);
+    is_published(&fixture).await;
+    commit(&outbox, user("life")).await;
+    tap.hear(|message| message.json()["payload"]["email"] == "life")
+        .await;
+    assert_eq!(proxy.seen().connections, 1);
+    let copies = copies(&tap);
+    assert_eq!(
+        i64::try_from(copies.len()).unwrap(),
+        fixture.database.count("outbox").await
+    );
+    assert!(copies.values().all(|copies| *copies == 1), "{copies:?}");
 }
