@@ -9,7 +9,7 @@ use std::{error::Error, fmt, future::Future, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{interval, timeout},
 };
 
 /// The time limit of one call to the broker. After it the connection counts as broken.
@@ -63,6 +63,10 @@ impl Broker {
         self.compat_exchange.as_deref()
     }
 
+    pub(crate) fn uri(&self) -> &AMQPUri {
+        &self.uri
+    }
+
     pub(crate) fn source(&self) -> &'static str {
         self.source
     }
@@ -107,6 +111,26 @@ pub(crate) async fn channel(connection: &Connection) -> Result<Channel, BrokerEr
     within("opening a channel", CALL, connection.create_channel()).await
 }
 
+/// Awaits calls over a connection, or its end. lapin 4.12.3 may leave a call without an answer when the connection ends at
+/// a message that it cannot read.
+pub(crate) async fn while_open<T>(
+    connection: &Connection,
+    calls: impl Future<Output = Result<T, BrokerError>>,
+) -> Result<T, BrokerError> {
+    let end = async {
+        let mut look = interval(Duration::from_millis(100));
+        while connection.status().connected() {
+            look.tick().await;
+        }
+        // The call that the end concerns knows the reason.
+        look.tick().await;
+    };
+    tokio::select! {
+        result = calls => result,
+        () = end => Err(BrokerError::Closed),
+    }
+}
+
 /// Gives a call to the broker a time limit. `what` completes the sentence "did not answer in time while …".
 pub(crate) async fn within<T>(
     what: &'static str,
@@ -131,6 +155,9 @@ pub enum BrokerError {
     /// The broker or the connection to it failed.
     #[error("RabbitMQ failed")]
     Amqp(#[source] lapin::Error),
+    /// The crashed queue could not be read.
+    #[error("RabbitMQ does not hand over the messages that were set aside")]
+    Crashed(#[source] std::io::Error),
     /// The broker did not confirm a message.
     #[error("RabbitMQ did not confirm the event")]
     Nacked,

@@ -16,12 +16,32 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 /// # Panics
 /// When the broker does not take it.
 pub async fn publish(amqp_url: &str, routing_key: &[u8], body: &[u8]) {
-    try_publish(amqp_url, routing_key, body)
+    // One property: delivery_mode 2.
+    try_publish(amqp_url, routing_key, &[0x10, 0x00, 2], body)
         .await
         .expect("RabbitMQ takes a key of any bytes");
 }
 
-async fn try_publish(amqp_url: &str, routing_key: &[u8], body: &[u8]) -> io::Result<()> {
+/// Publishes one persistent message with a header whose name may be of any bytes; returns when the broker has confirmed
+/// it.
+///
+/// # Panics
+/// When the broker does not take it.
+pub async fn publish_with_header(amqp_url: &str, routing_key: &str, name: &[u8], body: &[u8]) {
+    let table = [&short(name)[..], b"S", &long(b"a value")].concat();
+    // Two properties: headers, and delivery_mode 2.
+    let properties = [&[0x30, 0x00][..], &long(&table), &[2]].concat();
+    try_publish(amqp_url, routing_key.as_bytes(), &properties, body)
+        .await
+        .expect("RabbitMQ takes a header of any name");
+}
+
+async fn try_publish(
+    amqp_url: &str,
+    routing_key: &[u8],
+    properties: &[u8],
+    body: &[u8],
+) -> io::Result<()> {
     let url = servers::parse(amqp_url);
     let login = format!(
         "\0{}\0{}",
@@ -63,8 +83,8 @@ async fn try_publish(amqp_url: &str, routing_key: &[u8], body: &[u8]) -> io::Res
     let size = u64::try_from(body.len())
         .expect("usize fits u64")
         .to_be_bytes();
-    // Class basic, weight 0, the size, one property: delivery_mode 2.
-    let header = [&[0, 60, 0, 0][..], &size, &[0x10, 0x00, 2]].concat();
+    // Class basic, weight 0.
+    let header = [&[0, 60, 0, 0][..], &size, properties].concat();
     frame(&mut stream, HEADER, 1, &header).await?;
     frame(&mut stream, BODY, 1, body).await?;
     expect(&mut stream, ACK).await

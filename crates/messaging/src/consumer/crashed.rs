@@ -1,48 +1,56 @@
-//! Messages that the broker has set aside, because their consumer ended again and again while it had them.
+//! Messages that the broker has set aside, because their consumer ended again and again while it had them. Among them
+//! are those that lapin cannot read: [`wire`] takes them all as bytes, [`properties`] reads what can be read.
+
+mod properties;
+mod wire;
 
 use super::{
     Consumer, DatabaseUnavailable,
     dispatch::{Dispatcher, Reading},
-    session::{close, raw},
 };
 use crate::{
-    broker::{self, BrokerError, CALL, within},
+    broker::{BrokerError, CALL},
     parked::Disposition,
 };
 use events::{RawMessage, topology::DELIVERY_LIMIT};
-use lapin::{
-    message::Delivery,
-    options::{BasicAckOptions, BasicGetOptions},
-    types::{AMQPValue, FieldTable},
-};
+use properties::Properties;
+use serde_json::Value;
+use std::{future::Future, io};
+use tokio::time::timeout;
+use wire::{Taken, Wire};
 
 impl Consumer {
-    /// Moves the messages of the crashed queue to the parked events. It uses a connection of its own: a message
-    /// that lapin cannot read ends the connection that it comes over.
+    /// Moves the messages of the crashed queue to the parked events.
     pub(super) async fn drain_crashed(&self) -> Result<(), BrokerError> {
-        let connection = self.broker.connect("crashed").await?;
-        let channel = broker::channel(&connection).await?;
-        let crashed = self.dispatcher.queue.crashed;
-        loop {
-            let get = channel.basic_get(crashed.into(), BasicGetOptions::default());
-            let Some(message) = within("getting a message", CALL, get).await? else {
-                break;
-            };
-            let death = Death::of(&message.delivery);
+        let mut wire = within(Wire::open(self.broker.uri())).await?;
+        while let Some(taken) = within(wire.get(self.dispatcher.queue.crashed)).await? {
+            let Properties {
+                headers,
+                message_id,
+                app_id,
+            } = Properties::read(&taken.properties);
+            let death = Death::of(&taken, &headers);
             let raw = RawMessage {
                 exchange: &death.exchange,
                 routing_key: &death.routing_key,
-                ..raw(&message.delivery)
+                message_id: message_id.as_deref(),
+                app_id: app_id.as_deref(),
+                body: &taken.body,
             };
             let parked = self.dispatcher.park_crashed(&raw, death.returns).await;
             if parked.is_err() {
                 return Err(BrokerError::DatabaseUnavailable);
             }
-            let ack = channel.basic_ack(message.delivery.delivery_tag, BasicAckOptions::default());
-            within("acknowledging", CALL, ack).await?;
+            within(wire.ack(taken.delivery_tag)).await?;
         }
-        close(&connection).await;
-        Ok(())
+        within(wire.close()).await
+    }
+}
+
+async fn within<T>(call: impl Future<Output = io::Result<T>>) -> Result<T, BrokerError> {
+    match timeout(CALL, call).await {
+        Ok(result) => result.map_err(BrokerError::Crashed),
+        Err(_) => Err(BrokerError::Timeout("reading the crashed queue")),
     }
 }
 
@@ -78,38 +86,19 @@ struct Death {
 }
 
 impl Death {
-    fn of(delivery: &Delivery) -> Self {
-        let text = |value: &AMQPValue| match value {
-            AMQPValue::LongString(text) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
-            _ => String::new(),
+    fn of(taken: &Taken, headers: &Value) -> Self {
+        let death = &headers["x-death"][0];
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let exchange = text(&death["exchange"]);
+        let routing_key = text(&death["routing-keys"][0]);
+        let returns = match death {
+            Value::Null => 0,
+            _ => DELIVERY_LIMIT.into(),
         };
-        let headers = delivery
-            .properties
-            .headers()
-            .as_ref()
-            .map(FieldTable::inner);
-        let deaths = headers
-            .and_then(|headers| headers.get("x-death"))
-            .and_then(AMQPValue::as_array);
-        let Some(AMQPValue::FieldTable(death)) =
-            deaths.and_then(|deaths| deaths.as_slice().first())
-        else {
-            return Self {
-                exchange: delivery.exchange.to_string(),
-                routing_key: delivery.routing_key.to_string(),
-                returns: 0,
-            };
-        };
-        let death = death.inner();
-        let keys = death.get("routing-keys").and_then(AMQPValue::as_array);
-        let routing_key = keys.and_then(|keys| keys.as_slice().first()).map(text);
-        let returns = headers
-            .and_then(|headers| headers.get("x-delivery-count"))
-            .and_then(AMQPValue::as_long_long_int);
         Self {
-            exchange: death.get("exchange").map(text).unwrap_or_default(),
-            routing_key: routing_key.unwrap_or_default(),
-            returns: returns.unwrap_or(i64::from(DELIVERY_LIMIT)),
+            exchange: exchange.unwrap_or_else(|| taken.exchange.clone()),
+            routing_key: routing_key.unwrap_or_else(|| taken.routing_key.clone()),
+            returns: headers["x-delivery-count"].as_i64().unwrap_or(returns),
         }
     }
 }

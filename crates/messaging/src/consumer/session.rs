@@ -109,8 +109,12 @@ impl Consumer {
         if declare {
             topology::ensure(&connection, &self.broker, Some(self.dispatcher.queue)).await?;
         }
-        let channel = broker::channel(&connection).await?;
-        let subscription = self.subscribe(&channel, 1).await?;
+        let subscribed = async {
+            let channel = broker::channel(&connection).await?;
+            let subscription = self.subscribe(&channel, 1).await?;
+            Ok((channel, subscription))
+        };
+        let (channel, subscription) = broker::while_open(&connection, subscribed).await?;
         Ok((connection, channel, subscription))
     }
 
@@ -295,13 +299,13 @@ async fn acknowledge_one(channel: &Channel, delivery: &Delivery) -> Result<(), B
 }
 
 /// Closes a connection that is not needed any more.
-pub(super) async fn close(connection: &Connection) {
+async fn close(connection: &Connection) {
     let close = connection.close(200, "done".into());
     let _ = within("closing", Duration::from_secs(1), close).await;
 }
 
 /// A delivery as the contract reads it.
-pub(super) fn raw(delivery: &Delivery) -> RawMessage<'_> {
+fn raw(delivery: &Delivery) -> RawMessage<'_> {
     RawMessage {
         exchange: delivery.exchange.as_str(),
         routing_key: delivery.routing_key.as_str(),

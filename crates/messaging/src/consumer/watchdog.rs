@@ -65,7 +65,7 @@ impl Consumer {
         if let Err(error) = self.drain_crashed().await {
             let cause = broker::cause(&error);
             tracing::error!(
-                "Cannot read {}: {cause}; look at its first message in the RabbitMQ management UI",
+                "Cannot move the messages of {} to the parked events: {cause}; they stay there, next try in 30 s",
                 self.dispatcher.queue.crashed
             );
             watchdog.pause();
@@ -109,11 +109,16 @@ impl Watchdog {
         if self.is_blind {
             return Ok(Sight::Refused);
         }
-        let channel = match self.channel.take() {
-            Some(channel) if channel.status().connected() => channel,
-            _ => broker::channel(connection).await?,
-        };
-        let sight = topology::look(&channel, queue).await?;
+        let channel = self.channel.take();
+        let (channel, sight) = broker::while_open(connection, async {
+            let channel = match channel {
+                Some(channel) if channel.status().connected() => channel,
+                _ => broker::channel(connection).await?,
+            };
+            let sight = topology::look(&channel, queue).await?;
+            Ok((channel, sight))
+        })
+        .await?;
         self.is_blind = sight == Sight::Refused;
         self.channel = Some(channel);
         Ok(sight)

@@ -5,7 +5,7 @@ use events::topology::PROFILE;
 use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeleteOptions};
 use sqlx::postgres::PgPoolOptions;
 use std::time::Duration;
-use test_support::{Mode, Proxy, eventually};
+use test_support::{Mode, Proxy, eventually, wire};
 
 #[tokio::test]
 async fn events_are_held_while_the_database_does_not_answer_and_none_is_parked() {
@@ -95,6 +95,32 @@ async fn what_crashed_its_consumer_again_and_again_is_parked_as_dead() {
     );
     fixture.parked(&dead).await;
     eventually(SOON, "it is moved", async || {
+        fixture.vhost.depth(PROFILE.queue.crashed).await == Some(0)
+    })
+    .await;
+    fixture.proof_of_life().await;
+    assert_eq!(fixture.effects().await, 1);
+}
+
+#[tokio::test]
+async fn a_crashed_message_that_the_client_library_cannot_read_is_parked_and_keeps_no_other_back() {
+    let fixture = Fixture::new().await;
+    messaging::topology::apply(&fixture.broker()).await.unwrap();
+    let url = &fixture.vhost.amqp_url;
+    let body = b"of the unreadable one";
+    wire::publish_with_header(url, "auth.user.created", b"\xff\xfe", body).await;
+    wire::publish(url, b"auth.user.\xff\xfe", b"of the one behind it").await;
+    fixture.start_consumer().await;
+    fixture
+        .parked(
+            "state = 'dead' and kind = 'crashed' and body = 'of the unreadable one'
+             and routing_key = 'auth.user.created' and exchange = 'events.topic'",
+        )
+        .await;
+    fixture
+        .parked("state = 'dead' and kind = 'crashed' and body = 'of the one behind it'")
+        .await;
+    eventually(SOON, "nothing is left there", async || {
         fixture.vhost.depth(PROFILE.queue.crashed).await == Some(0)
     })
     .await;
