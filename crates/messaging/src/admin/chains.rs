@@ -14,7 +14,8 @@ pub struct Chain {
 }
 
 /// Returns the chains that an id belongs to, the newest first, at most `limit`. The id is that of an aggregate
-/// (such as a user), of an event, or of the chain itself.
+/// (such as a user), of an event, or of the chain itself. Of what was erased, only the deletion is found by the id of the
+/// aggregate.
 pub async fn chains_of(
     connection: &mut PgConnection,
     id: Uuid,
@@ -22,14 +23,26 @@ pub async fn chains_of(
 ) -> sqlx::Result<Vec<Chain>> {
     sqlx::query_as!(
         Chain,
-        r#"select correlation_id as "correlation_id!", min(stored_at) as "began_at!"
-           from (select correlation_id, least(created_at, (envelope -> '_meta' ->> 'timestamp')::timestamptz) as stored_at
-                 from outbox
-                 where aggregate_id = $1 or event_id = $1 or correlation_id = $1
-                 union all
-                 select correlation_id, first_at from parked_event
-                 where (event_id = $1 or correlation_id = $1) and correlation_id is not null) as event
-           group by correlation_id order by 2 desc limit $2"#,
+        // One part for each index: the tables may be large.
+        r#"with event as (
+               select correlation_id, created_at, envelope from outbox where event_id = $1
+               union all
+               select correlation_id, created_at, envelope from outbox
+               where published_at is not null and envelope is not null and aggregate_id = $1
+               union all
+               select correlation_id, created_at, envelope from outbox
+               where published_at is not null and correlation_id = $1
+               union all
+               select correlation_id, created_at, envelope from outbox
+               where published_at is null and (aggregate_id = $1 or correlation_id = $1)
+               union all
+               select correlation_id, first_at, null from parked_event
+               where event_id = $1 and correlation_id is not null
+               union all
+               select correlation_id, first_at, null from parked_event where correlation_id = $1)
+           select correlation_id as "correlation_id!",
+                  min(least(created_at, (envelope -> '_meta' ->> 'timestamp')::timestamptz)) as "began_at!"
+           from event group by correlation_id order by 2 desc limit $2"#,
         id,
         limit
     )
@@ -60,10 +73,14 @@ pub async fn events_of_chain(
     sqlx::query_as!(
         ChainEvent,
         // An event that is published again was committed before its `created_at`, at the time in its text.
-        r#"select event_id, routing_key,
+        r#"select event_id as "event_id!", routing_key as "routing_key!",
                   least(created_at, (envelope -> '_meta' ->> 'timestamp')::timestamptz) as "created_at!",
                   published_at, unroutable_at
-           from outbox where correlation_id = $1"#,
+           from outbox where published_at is not null and correlation_id = $1
+           union all
+           select event_id, routing_key, least(created_at, (envelope -> '_meta' ->> 'timestamp')::timestamptz),
+                  published_at, unroutable_at
+           from outbox where published_at is null and correlation_id = $1"#,
         correlation_id
     )
     .fetch_all(connection)

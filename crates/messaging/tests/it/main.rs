@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod blameless;
+mod chains;
 mod consuming;
 mod faults;
 mod fixture;

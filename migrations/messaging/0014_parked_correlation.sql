@@ -1,0 +1,2 @@
+-- no-transaction
+create index concurrently parked_event_correlation on parked_event (correlation_id);
