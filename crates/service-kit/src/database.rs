@@ -24,6 +24,8 @@ const LOCK: &str = "3s";
 const MIGRATION_LOCK: &str = "2s";
 /// How long a migration is tried again while its tables are in use.
 const MIGRATION_PATIENCE: Duration = Duration::from_secs(600);
+/// The time limit of that test. One that is lost must leave time to take another one.
+const TEST: Duration = Duration::from_secs(1);
 /// The time limit of the question whether a connection that goes back to the pool is sound.
 const CLEAN: Duration = Duration::from_secs(5);
 
@@ -47,7 +49,12 @@ pub async fn connect(
         // A round trip for each use would be a tenth of a request; a connection that has idled may be dead.
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
-            Box::pin(async move { Ok(meta.idle_for < IDLE || connection.ping().await.is_ok()) })
+            Box::pin(async move {
+                if meta.idle_for < IDLE {
+                    return Ok(true);
+                }
+                limited(TEST, connection.ping()).await.map(|()| true)
+            })
         })
         .after_release(|connection, _| Box::pin(is_clean(connection)))
         .connect_lazy_with(options))
@@ -70,10 +77,17 @@ fn program() -> String {
 async fn is_clean(connection: &mut PgConnection) -> sqlx::Result<bool> {
     // Inside a transaction `now()` is its start.
     let asked = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection);
-    match tokio::time::timeout(CLEAN, asked).await {
-        Ok(row) => row?.try_get(0),
-        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
-    }
+    limited(CLEAN, asked).await?.try_get(0)
+}
+
+/// Gives a question to the database a time limit. When it takes longer, the connection must not be used any more.
+async fn limited<T>(
+    limit: Duration,
+    question: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    timeout(limit, question)
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 /// Applies migrations, each try on a connection of its own that is closed afterwards: a failed migration would leave

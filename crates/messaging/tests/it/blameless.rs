@@ -10,11 +10,7 @@ use test_support::eventually;
 async fn a_long_lock_parks_no_event_and_all_are_handled_when_it_ends() {
     let fixture = Fixture::new().await;
     fixture.start_consumer().await;
-    let mut holder = fixture.database.pool.begin().await.unwrap();
-    sqlx::raw_sql("lock table effect")
-        .execute(&mut *holder)
-        .await
-        .unwrap();
+    let holder = fixture.lock("effect").await;
     for _ in 0..5 {
         fixture.send(&user("innocent")).await;
     }

@@ -3,25 +3,13 @@
 use crate::fixture::{Fixture, SOON, user};
 use events::topology::PROFILE;
 use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeleteOptions};
-use sqlx::postgres::PgPoolOptions;
 use std::time::Duration;
-use test_support::{Mode, Proxy, eventually, wire};
+use test_support::{Mode, eventually, wire};
 
 #[tokio::test]
 async fn events_are_held_while_the_database_does_not_answer_and_none_is_parked() {
     let fixture = Fixture::new().await;
-    let url: reqwest::Url = fixture.database.url.parse().unwrap();
-    let target = url.socket_addrs(|| None).unwrap()[0];
-    let to_database = Proxy::to(target).await;
-    let through = fixture
-        .database
-        .url
-        .replace(&target.to_string(), &to_database.address.to_string());
-    assert_ne!(through, fixture.database.url);
-    let pool = PgPoolOptions::new()
-        .acquire_timeout(Duration::from_secs(1))
-        .connect_lazy(&through)
-        .unwrap();
+    let (pool, to_database) = fixture.pool_through_proxy().await;
     fixture.start_consumer_with(pool).await;
     fixture.proof_of_life().await;
     to_database.set(Mode::Refuse);

@@ -10,9 +10,11 @@ use events::{
     topology::PROFILE,
 };
 use messaging::{
-    Broker, BrokerConfig, Cause, Consumer, Failure, Handlers, Message, Outbox, Outcome, Transaction,
+    Broker, BrokerConfig, Cause, Consumer, Failure, Handlers, Limits, Message, Outbox, Outcome,
+    Status, Transaction,
 };
-use sqlx::PgPool;
+use service_kit::config::DatabaseConfig;
+use sqlx::{PgPool, Postgres};
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
@@ -20,7 +22,7 @@ use std::{
     time::Duration,
 };
 use test_support::{Database, Proxy, Vhost, eventually, servers};
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -100,13 +102,18 @@ impl Fixture {
     }
 
     pub(crate) async fn start_consumer_at(&self, pool: PgPool, broker: Broker) -> JoinHandle<()> {
-        let outbox = Outbox::without_relay(pool, "profile-service");
-        let consumer = Consumer::new(
-            broker,
-            outbox,
-            &PROFILE.queue,
-            Handlers::new().on(on_user_created).ignore::<UserDeleted>(),
-        );
+        self.run(consumer(pool, broker)).await
+    }
+
+    /// Starts a consumer with these time limits, and waits until it is subscribed.
+    pub(crate) async fn start_limited_consumer(&self, pool: PgPool, limits: Limits) -> Status {
+        let consumer = consumer(pool, self.broker()).with_limits(limits);
+        let status = consumer.status();
+        self.run(consumer).await;
+        status
+    }
+
+    pub(crate) async fn run(&self, consumer: Consumer) -> JoinHandle<()> {
         let status = consumer.status();
         let task = tokio::spawn(consumer.run(self.stop.clone()));
         eventually(SOON, "the consumer is subscribed", async || {
@@ -114,6 +121,41 @@ impl Fixture {
         })
         .await;
         task
+    }
+
+    /// A pool as a service has it, and the way from it to the database.
+    pub(crate) async fn pool_through_proxy(&self) -> (PgPool, Proxy) {
+        let url: reqwest::Url = self.database.url.parse().unwrap();
+        let target = url.socket_addrs(|| None).unwrap()[0];
+        let proxy = Proxy::to(target).await;
+        let through = (self.database.url).replace(&target.to_string(), &proxy.address.to_string());
+        assert_ne!(through, self.database.url);
+        (pool_of(through).await, proxy)
+    }
+
+    /// A pool as a service has it.
+    pub(crate) async fn pool(&self) -> PgPool {
+        pool_of(self.database.url.clone()).await
+    }
+
+    /// Locks a table, until the transaction ends.
+    pub(crate) async fn lock(&self, table: &str) -> sqlx::Transaction<'static, Postgres> {
+        let mut holder = self.database.pool.begin().await.unwrap();
+        let lock = format!("lock table {table}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(lock))
+            .execute(&mut *holder)
+            .await
+            .unwrap();
+        holder
+    }
+
+    /// Waits until a session waits for a lock in a statement that begins like this.
+    pub(crate) async fn waits_for_a_lock(&self, statement: &str) {
+        let waits = format!(
+            "exists (select from pg_stat_activity where datname = current_database()
+                     and wait_event_type = 'Lock' and query like '{statement}%')"
+        );
+        eventually(SOON, &waits, async || self.database.is(&waits).await).await;
     }
 
     /// Publishes an event as another process of the system does, by hand.
@@ -140,11 +182,13 @@ impl Fixture {
         .await;
     }
 
-    /// An event that is sent now has its effect: the fixture works.
-    pub(crate) async fn proof_of_life(&self) {
+    /// An event that is sent now has its effect: the fixture works. Returns how long that took.
+    pub(crate) async fn proof_of_life(&self) -> Duration {
+        let began = Instant::now();
         let event = user("life");
         self.send(&event).await;
         self.has_effect(&event).await;
+        began.elapsed()
     }
 
     pub(crate) async fn parked(&self, what: &str) {
@@ -154,6 +198,25 @@ impl Fixture {
         })
         .await;
     }
+}
+
+/// A consumer of `profile.events` with the handlers of the fixture.
+fn consumer(pool: PgPool, broker: Broker) -> Consumer {
+    let outbox = Outbox::without_relay(pool, "profile-service");
+    let handlers = Handlers::new().on(on_user_created).ignore::<UserDeleted>();
+    Consumer::new(broker, outbox, &PROFILE.queue, handlers)
+}
+
+async fn pool_of(url: String) -> PgPool {
+    let config = DatabaseConfig {
+        database_url: Some(url.into()),
+        database_url_file: None,
+        database_max_connections: 8,
+    };
+    let stopping = CancellationToken::new();
+    service_kit::database::connect(&config, &stopping)
+        .await
+        .unwrap()
 }
 
 impl Drop for Fixture {

@@ -8,6 +8,7 @@ mod faults;
 mod fixture;
 mod housekeeping;
 mod kept;
+mod outages;
 mod parking;
 mod persons;
 mod publishing;

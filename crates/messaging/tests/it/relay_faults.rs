@@ -9,9 +9,8 @@ use events::{
 use lapin::types::FieldTable;
 use messaging::{Cause, NewEvent, Outbox};
 use serde_json::Value;
-use sqlx::postgres::PgPoolOptions;
 use std::{collections::HashMap, time::Duration};
-use test_support::{BrokerProxy, Message, Mode, Proxy, Tap, eventually, servers};
+use test_support::{BrokerProxy, Message, Mode, Tap, eventually, servers};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -199,14 +198,7 @@ async fn many_events_that_no_queue_takes_do_not_hold_up_new_ones() {
 #[tokio::test]
 async fn a_forgotten_connection_to_the_database_is_given_up_and_replaced() {
     let fixture = Fixture::new().await;
-    let url: reqwest::Url = fixture.database.url.parse().unwrap();
-    let target = url.socket_addrs(|| None).unwrap()[0];
-    let to_database = Proxy::to(target).await;
-    let through = fixture
-        .database
-        .url
-        .replace(&target.to_string(), &to_database.address.to_string());
-    let pool = PgPoolOptions::new().connect_lazy(&through).unwrap();
+    let (pool, to_database) = fixture.pool_through_proxy().await;
     let (_outbox, relay) = messaging::outbox(pool, fixture.broker());
     tokio::spawn(relay.run(fixture.stop.clone()));
     let outbox = fixture.outbox_without_relay();
