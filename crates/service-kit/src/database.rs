@@ -73,10 +73,14 @@ fn program() -> String {
 /// sqlx 0.9.0 can return a connection inside an open transaction, when a future is dropped half-way through
 /// `begin()`; the next borrower's writes would be lost (transact-rs/sqlx #4385, #4394).
 ///
-/// A connection that was dropped because it did not answer must not keep its place in the pool: it has a time limit.
+/// A connection that was dropped because it did not answer must not keep its place in the pool: it has a time limit. One
+/// that takes no writes is not kept either: a session stays read-only after the database's setting has changed.
 async fn is_clean(connection: &mut PgConnection) -> sqlx::Result<bool> {
     // Inside a transaction `now()` is its start.
-    let asked = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection);
+    let asked = sqlx::raw_sql(
+        "select now() = statement_timestamp() and current_setting('transaction_read_only') = 'off'",
+    )
+    .fetch_one(connection);
     limited(CLEAN, asked).await?.try_get(0)
 }
 

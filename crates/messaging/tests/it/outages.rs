@@ -1,6 +1,11 @@
 //! The consumer while its database is lost, refuses writes or ends in the middle of its work.
 
 use crate::fixture::{Fixture, SOON, user};
+use events::topology::PROFILE;
+use lapin::{
+    message::Delivery,
+    options::{BasicGetOptions, BasicNackOptions},
+};
 use messaging::Limits;
 use std::time::Duration;
 use test_support::eventually;
@@ -47,4 +52,91 @@ async fn an_event_whose_connection_dies_silently_is_handled_over_another_one() {
     assert!(status.check().is_ok(), "{:?}", status.check());
     assert_eq!(fixture.effects().await, 12);
     assert_eq!(fixture.database.count("parked_event").await, 0);
+}
+
+/// What a database without disk space does, too. The messages must not be returned again and again: the broker counts
+/// each return, and sets a message aside after 20.
+#[tokio::test]
+async fn a_database_that_refuses_writes_makes_no_event_dead_and_costs_one_return() {
+    let fixture = Fixture::new().await;
+    let limits = Limits {
+        hold: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let pool = fixture.pool().await;
+    let status = fixture.start_limited_consumer(pool, limits).await;
+    fixture.proof_of_life().await;
+    refuse_writes(&fixture, true).await;
+    // Settings of a database hold for new sessions.
+    fixture.database.terminate_sessions().await;
+    let events: Vec<_> = (0..5).map(|_| user("innocent")).collect();
+    for event in &events {
+        fixture.send(event).await;
+    }
+    let refused = async || {
+        let refused =
+            "select xact_rollback from pg_stat_database where datname = current_database()";
+        fixture
+            .database
+            .value(refused)
+            .await
+            .parse::<i64>()
+            .unwrap()
+    };
+    eventually(
+        SOON,
+        "the consumer has given its delivery back",
+        async || {
+            status
+                .check()
+                .is_err_and(|cause| cause.contains("takes no write"))
+        },
+    )
+    .await;
+    let before = refused().await;
+    eventually(SOON, "it tries to write again and again", async || {
+        refused().await >= before + 3
+    })
+    .await;
+    let channel = fixture.vhost.channel().await;
+    let (queue, get) = (PROFILE.queue.name, BasicGetOptions::default());
+    let first = channel.basic_get(queue.into(), get).await.unwrap().unwrap();
+    assert_eq!(first.message_count, 4, "the consumer is not subscribed");
+    assert_eq!(returns(&first.delivery), Some(1));
+    let back = BasicNackOptions {
+        requeue: true,
+        multiple: false,
+    };
+    first.nack(back).await.unwrap();
+
+    refuse_writes(&fixture, false).await;
+    for event in &events {
+        fixture.has_effect(event).await;
+    }
+    fixture.proof_of_life().await;
+    assert_eq!(fixture.effects().await, 7, "none is lost, none is doubled");
+    assert_eq!(fixture.database.count("parked_event").await, 0);
+    assert_eq!(fixture.vhost.depth(PROFILE.queue.crashed).await, Some(0));
+}
+
+async fn refuse_writes(fixture: &Fixture, refuse: bool) {
+    let mut connection = fixture.database.pool.acquire().await.unwrap();
+    let set = if refuse { "set" } else { "reset" };
+    let value = if refuse { "= on" } else { "" };
+    let name = fixture.database.value("select current_database()").await;
+    for statement in [
+        "set default_transaction_read_only = off".to_owned(),
+        format!("alter database {name} {set} default_transaction_read_only {value}"),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+    }
+}
+
+/// How often the broker has taken a message back into its queue.
+fn returns(delivery: &Delivery) -> Option<i64> {
+    let headers = delivery.properties.headers().as_ref()?;
+    headers.inner().get("x-delivery-count")?.as_long_long_int()
 }

@@ -108,4 +108,17 @@ async fn a_read_only_database_is_a_503() {
     eventually(SOON, "reading goes on", reads).await;
     let someone = newcomer(Role::Student);
     is_unavailable(&stack, Method::POST, REGISTER, &someone, "").await;
+    // The test's own sessions have the setting, too.
+    let mut connection = stack.auth.pool.acquire().await.expect("a session is free");
+    for statement in [
+        "set default_transaction_read_only = off".to_owned(),
+        format!("alter database {name} reset default_transaction_read_only"),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&mut *connection)
+            .await
+            .expect("a superuser may change the setting");
+    }
+    let registers = async || stack.client.post(REGISTER, &someone).await.status == 201;
+    eventually(SOON, "it takes writes again", registers).await;
 }
