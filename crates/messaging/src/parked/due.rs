@@ -42,8 +42,9 @@ impl Due {
     }
 }
 
-/// Claims events that are due: first those that were released, in the order of the events' own times, then the longest
-/// due. The claim counts as an attempt and is committed before the handler runs, so that an event that crashes the
+/// Claims events that are due: first those that were released, in the order of the events' own times; then those that
+/// have failed, and those that were parked just now, because their release may have been missed; then those that wait
+/// longer, which may be many and in vain. The claim counts as an attempt and is committed before the handler runs, so that an event that crashes the
 /// process does so a limited number of times.
 pub(crate) async fn claim_due(
     connection: &mut PgConnection,
@@ -56,20 +57,29 @@ pub(crate) async fn claim_due(
                where released and state = 'waiting' and queue = $1 and due_at <= now()
                order by occurred_at, event_id limit $2
                for update skip locked),
+           soon as (
+               select event_id from parked_event
+               where not released and state = 'waiting' and queue = $1 and due_at <= now()
+                 and (waits_for is null or due_at - waiting_since < interval '5 seconds')
+               order by due_at limit $2 - (select count(*) from first)
+               for update skip locked),
            others as (
                select event_id from parked_event
                where not released and state = 'waiting' and queue = $1 and due_at <= now()
-               order by due_at limit $2 - (select count(*) from first)
+                 and waits_for is not null and due_at - waiting_since >= interval '5 seconds'
+               order by due_at limit $2 - (select count(*) from first) - (select count(*) from soon)
                for update skip locked),
            claimed as (
                update parked_event
                set attempts = attempts + 1, last_at = now(), due_at = now() + make_interval(secs => $3)
-               where event_id = any(array(select event_id from first union all select event_id from others))
+               where event_id = any(array(select event_id from first union all select event_id from soon
+                                          union all select event_id from others))
                returning event_id, exchange, routing_key, message_id, app_id, correlation_id, body, confirmed, kind,
-                         attempts, released, occurred_at, due_at, extract(epoch from now() - waiting_since)::float8 as age)
+                         attempts, released, waits_for, occurred_at, due_at,
+                         extract(epoch from now() - waiting_since)::float8 as age)
            select event_id, exchange, routing_key, message_id, app_id, correlation_id, body, confirmed, kind, attempts,
                   age as "age!", due_at as "lease!"
-           from claimed order by released desc, occurred_at, event_id"#,
+           from claimed order by released desc, waits_for is not null, occurred_at, event_id"#,
         queue,
         limit,
         LEASE.as_secs_f64(),

@@ -316,6 +316,10 @@ async fn on_user_created(
                     continue;
                 }
             }
+            "waits in vain" => {
+                waiting.insert(event.meta.event_id, WaitsFor::user(user.user_id));
+                continue;
+            }
             "gate" => tx.release(&[gate_key()]).await?,
             "slow" => {
                 sqlx::query("select pg_sleep(5)").execute(&mut **tx).await?;

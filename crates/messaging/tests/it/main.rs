@@ -1,6 +1,7 @@
 //! Publishing and consuming against a real PostgreSQL and a real RabbitMQ, with the network cut.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backlog;
 mod blameless;
 mod chains;
 mod consuming;
