@@ -35,7 +35,7 @@ async fn events_that_wait_in_vain_hold_up_neither_what_is_released_nor_a_second_
     // Alone, so that it has no second try in its batch.
     fixture.send(&flaky).await;
     fixture.parked("kind = 'database' and attempts = 1").await;
-    // In one batch, so that the gate misses it.
+    // They may come in one batch, and then the gate misses it.
     fixture.send(&waiting).await;
     fixture.send(&user("gate")).await;
     fixture.has_effect(&waiting).await;

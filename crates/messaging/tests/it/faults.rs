@@ -142,3 +142,44 @@ async fn told_to_stop_a_consumer_ends_and_loses_nothing() {
     )
     .await;
 }
+
+/// An event that may have ended its consumer is tried beside the queue, and not in it.
+#[tokio::test]
+async fn an_event_that_was_returned_three_times_is_set_aside_with_two_tries_left() {
+    let fixture = Fixture::new().await;
+    messaging::topology::apply(&fixture.broker()).await.unwrap();
+    let (sound, deadly) = (user("sound"), user("panic"));
+    fixture.send(&sound).await;
+    let deadly = fixture.send(&deadly).await;
+    let channel = fixture.vhost.channel().await;
+    for _ in 0..3 {
+        let mut last = None;
+        for _ in 0..2 {
+            let get = BasicGetOptions::default();
+            let message = channel.basic_get(PROFILE.queue.name.into(), get).await;
+            last = message.unwrap();
+        }
+        let all = BasicNackOptions {
+            requeue: true,
+            multiple: true,
+        };
+        last.expect("two were sent").nack(all).await.unwrap();
+    }
+    fixture.start_consumer().await;
+    fixture.proof_of_life().await;
+    fixture.has_effect(&sound).await;
+    // Had it been handled when it was delivered, this would be its first try or its second one.
+    let row = format!("event_id = '{deadly}' and kind = 'panic'");
+    fixture
+        .parked(&format!("{row} and state = 'waiting' and attempts = 4"))
+        .await;
+    let due = format!("update parked_event set due_at = now() where event_id = '{deadly}'");
+    fixture.database.run(&due).await;
+    fixture
+        .parked(&format!("{row} and state = 'dead' and attempts = 5"))
+        .await;
+    fixture.proof_of_life().await;
+    assert_eq!(fixture.effects().await, 3);
+    assert_eq!(fixture.database.count("parked_event").await, 1);
+    assert_eq!(fixture.vhost.depth(PROFILE.queue.crashed).await, Some(0));
+}
