@@ -8,7 +8,8 @@ use lapin::{
 };
 use messaging::Limits;
 use std::time::Duration;
-use test_support::eventually;
+use test_support::{Mode, eventually};
+use tokio::time::{Instant, timeout};
 
 /// Longer than a batch may be in hand before the consumer says so, 5 s.
 const ATTEMPT: Duration = Duration::from_secs(6);
@@ -139,4 +140,52 @@ async fn refuse_writes(fixture: &Fixture, refuse: bool) {
 fn returns(delivery: &Delivery) -> Option<i64> {
     let headers = delivery.properties.headers().as_ref()?;
     headers.inner().get("x-delivery-count")?.as_long_long_int()
+}
+
+#[tokio::test]
+async fn a_consumer_without_its_database_holds_deliveries_only_while_it_is_alone() {
+    let fixture = Fixture::new().await;
+    let (pool, to_database) = fixture.pool_through_proxy().await;
+    let limits = Limits {
+        hold_beside_others: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let status = fixture.start_limited_consumer(pool, limits).await;
+    fixture.proof_of_life().await;
+    to_database.set(Mode::AcceptThenClose);
+    let events: Vec<_> = (0..5).map(|_| user("held")).collect();
+    for event in &events {
+        fixture.send(event).await;
+    }
+    eventually(SOON, "the consumer holds them", async || {
+        status.check().is_err()
+    })
+    .await;
+    let returned = eventually(
+        limits.hold_beside_others * 5,
+        "they are returned",
+        async || fixture.vhost.depth(PROFILE.queue.name).await > Some(0),
+    );
+    assert!(
+        timeout(limits.hold_beside_others * 4, returned)
+            .await
+            .is_err(),
+        "it is alone"
+    );
+
+    let began = Instant::now();
+    let replica = fixture
+        .start_limited_consumer(fixture.pool().await, limits)
+        .await;
+    for event in &events {
+        fixture.has_effect(event).await;
+    }
+    assert!(began.elapsed() < limits.hold / 4, "{:?}", began.elapsed());
+    fixture.proof_of_life().await;
+    assert!(status.check().is_err() && replica.check().is_ok());
+    to_database.set(Mode::Pass);
+    eventually(SOON, "both are subscribed", async || status.check().is_ok()).await;
+    fixture.proof_of_life().await;
+    assert_eq!(fixture.effects().await, 8, "none is lost, none is doubled");
+    assert_eq!(fixture.database.count("parked_event").await, 0);
 }
