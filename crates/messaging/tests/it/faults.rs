@@ -2,6 +2,7 @@
 
 use crate::fixture::{Fixture, SOON, user};
 use events::topology::PROFILE;
+use futures_util::future::join_all;
 use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeleteOptions};
 use std::time::Duration;
 use test_support::{Mode, eventually, wire};
@@ -182,4 +183,38 @@ async fn an_event_that_was_returned_three_times_is_set_aside_with_two_tries_left
     assert_eq!(fixture.effects().await, 3);
     assert_eq!(fixture.database.count("parked_event").await, 1);
     assert_eq!(fixture.vhost.depth(PROFILE.queue.crashed).await, Some(0));
+}
+
+/// The consumer's checks come before the deliveries.
+#[tokio::test]
+async fn a_crashed_message_is_parked_while_events_arrive_without_a_break() {
+    const BACKLOG: i64 = 1_500;
+
+    let fixture = Fixture::new().await;
+    messaging::topology::apply(&fixture.broker()).await.unwrap();
+    let event_id = fixture.send(&user("deadly")).await;
+    let channel = fixture.vhost.channel().await;
+    let get = channel.basic_get(PROFILE.queue.name.into(), BasicGetOptions::default());
+    let deadly = get.await.unwrap().unwrap();
+    let backlog: Vec<_> = (0..BACKLOG).map(|_| user("unhurried")).collect();
+    for events in backlog.chunks(100) {
+        join_all(events.iter().map(|event| fixture.send(event))).await;
+    }
+    fixture.start_consumer().await;
+    eventually(SOON, "the backlog is at work", async || {
+        fixture.effects().await > 0
+    })
+    .await;
+    let set_aside = BasicNackOptions::default();
+    deadly.nack(set_aside).await.unwrap();
+    let dead = format!("event_id = '{event_id}' and state = 'dead' and kind = 'crashed'");
+    fixture.parked(&dead).await;
+    let handled = fixture.effects().await;
+    assert!(handled < BACKLOG, "the backlog has ended before");
+    eventually(SOON * 3, "all are handled", async || {
+        fixture.effects().await == BACKLOG
+    })
+    .await;
+    assert_eq!(fixture.database.count("parked_event").await, 1);
+    fixture.proof_of_life().await;
 }

@@ -321,6 +321,11 @@ async fn on_user_created(
                 continue;
             }
             "gate" => tx.release(&[gate_key()]).await?,
+            "unhurried" => {
+                sqlx::query("select pg_sleep(0.002)")
+                    .execute(&mut **tx)
+                    .await?;
+            }
             "slow" => {
                 sqlx::query("select pg_sleep(5)").execute(&mut **tx).await?;
             }
