@@ -167,6 +167,24 @@ impl Fixture {
         event_id
     }
 
+    /// Parks an event that is due in an hour, as a consumer has done it that is not there any more.
+    pub(crate) async fn park(&self, event: &UserCreated) -> EventId {
+        let event_id = EventId::new();
+        let body = bare_envelope(event, event_id);
+        let insert = "insert into parked_event (event_id, state, queue, exchange, routing_key, body, kind, reason,
+                                                due_at, admitted)
+             values ($1, 'waiting', $2, 'events.topic', $3, $4, 'database', '', now() + interval '1 hour', true)";
+        sqlx::query(insert)
+            .bind(event_id.as_uuid())
+            .bind(PROFILE.queue.name)
+            .bind(UserCreated::KEY)
+            .bind(body.into_bytes())
+            .execute(&self.database.pool)
+            .await
+            .unwrap();
+        event_id
+    }
+
     pub(crate) async fn effects(&self) -> i64 {
         self.database.count("effect").await
     }

@@ -142,6 +142,53 @@ fn returns(delivery: &Delivery) -> Option<i64> {
     headers.inner().get("x-delivery-count")?.as_long_long_int()
 }
 
+/// The claims of events that were not tried yet are given back. Without that they would be due after the lease of 30 s,
+/// one try nearer to dead.
+#[tokio::test]
+async fn claims_that_an_outage_stopped_cost_no_attempt_and_are_due_at_once() {
+    let fixture = Fixture::new().await;
+    let (pool, to_database) = fixture.pool_through_proxy().await;
+    let mut last = Vec::new();
+    for email in ["innocent", "innocent", "innocent", "panic", "panic"] {
+        last.push(fixture.park(&user(email)).await);
+    }
+    let holder = fixture.lock("effect").await;
+    let due = "update parked_event set due_at = now(), attempts = 2";
+    fixture.database.run(due).await;
+    let _status = fixture
+        .start_limited_consumer(pool, Limits::default())
+        .await;
+    fixture.waits_for_a_lock("insert into effect").await;
+    assert!(
+        fixture
+            .database
+            .is("(select bool_and(attempts = 3) from parked_event)")
+            .await
+    );
+    to_database.set(Mode::Refuse);
+    let gone = "not exists (select from pg_stat_activity where datname = current_database()
+                            and query like 'insert into effect%' and state = 'active')";
+    eventually(SOON, "the try has ended", async || {
+        fixture.database.is(gone).await
+    })
+    .await;
+    holder.rollback().await.unwrap();
+    to_database.set(Mode::Pass);
+    eventually(SOON, "the innocent are handled", async || {
+        fixture.effects().await == 3
+    })
+    .await;
+    // The third try of these, and not the fourth.
+    let tried = "parked_event where state = 'waiting' and kind = 'panic' and attempts = 3";
+    eventually(SOON, "the others are tried once", async || {
+        fixture.database.count(tried).await == 2
+    })
+    .await;
+    fixture.proof_of_life().await;
+    assert_eq!(fixture.effects().await, 4);
+    assert_eq!(fixture.database.count("parked_event").await, 2);
+}
+
 #[tokio::test]
 async fn a_consumer_without_its_database_holds_deliveries_only_while_it_is_alone() {
     let fixture = Fixture::new().await;
