@@ -106,6 +106,30 @@ impl Database {
             .rows_affected()
     }
 
+    /// Parks so many dead events whose bodies of 60 kB name a person, and as many that name nobody.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn park_large_bodies(&self, person: Uuid, count: u32) {
+        // To find the person in random bytes takes a trigger 4 ms for each body.
+        self.run("alter table parked_event disable trigger note_persons")
+            .await;
+        self.run(&format!(
+            "with random as (
+                 select decode(string_agg(md5(random()::text || i), ''), 'hex') as bytes from generate_series(1, 3750) i),
+             parked as (
+                 insert into parked_event (event_id, state, queue, exchange, routing_key, body, kind, reason, admitted)
+                 select gen_random_uuid(), 'dead', 'q', 'e', name, convert_to(name, 'UTF8') || bytes, 'rejected', 'r', true
+                 from generate_series(1, {count}), (values ('{person}'), ('nobody')) as names (name), random
+                 returning event_id, routing_key)
+             insert into parked_person (person_id, event_id)
+             select routing_key::uuid, event_id from parked where routing_key <> 'nobody'"
+        ))
+        .await;
+        self.run("alter table parked_event enable trigger note_persons")
+            .await;
+    }
+
     /// Ends the sessions of everyone else, as a failover does. Returns how many there were.
     ///
     /// # Panics

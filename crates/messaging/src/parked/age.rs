@@ -1,12 +1,12 @@
 //! Deletes old bodies and old rows: a body names persons, and must not be kept without a purpose.
 
-use super::{ERASED, erasure::blank_unseen};
+use super::{ERASED, erasure::blank_left};
 use sqlx::PgConnection;
 
 /// Deletes the bodies of events that died 90 days ago, rows without a body after a year, and events without a handler
 /// after 7 days; a small batch at a time.
 pub(crate) async fn purge(connection: &mut PgConnection) -> sqlx::Result<()> {
-    blank_unseen(connection).await?;
+    blank_left(connection).await?;
     sqlx::query!(
         "update parked_event
          set body = '', reason = 'its body was deleted 90 days after it died; the cause was ' || kind, kind = $1

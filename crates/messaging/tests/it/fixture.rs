@@ -305,7 +305,7 @@ pub(crate) fn gate_key() -> WaitsFor {
 
 static FAILED_ONCE: Mutex<Option<HashSet<UserId>>> = Mutex::new(None);
 
-async fn on_user_created(
+pub(crate) async fn on_user_created(
     tx: &mut Transaction,
     events: &[Message<UserCreated>],
 ) -> Result<Outcome, Failure> {

@@ -1,9 +1,16 @@
 //! Bodies of parked events name persons: they go with them, and no body is kept without a purpose.
 
-use crate::fixture::{Fixture, SOON, user};
-use events::{Event as _, UserId, auth::UserCreated, topology::PROFILE};
-use messaging::{Consumer, Handlers, admin};
+use crate::fixture::{Fixture, SOON, on_user_created, user};
+use events::{
+    Event as _, EventId, UserId,
+    auth::{UserCreated, UserDeleted},
+    topology::PROFILE,
+};
+use messaging::{
+    Consumer, Failure, Handlers, Housekeeping, Message, Outbox, Transaction, admin,
+};
 use serde_json::json;
+use std::time::Duration;
 use test_support::{eventually, vhost::BasicProperties};
 use tokio_util::sync::CancellationToken;
 
@@ -97,4 +104,57 @@ async fn a_foreign_event_without_a_handler_keeps_its_id_when_it_is_replayed_afte
     publish().await;
     fixture.proof_of_life().await;
     assert_eq!(fixture.effects().await, 2, "the copy has no effect");
+}
+
+async fn on_user_deleted(
+    tx: &mut Transaction,
+    events: &[Message<UserDeleted>],
+) -> Result<(), Failure> {
+    for event in events {
+        let UserDeleted { user_id, email } = &event.payload;
+        tx.erase(&[user_id.as_uuid()], std::slice::from_ref(email))
+            .await?;
+    }
+    Ok(())
+}
+
+/// As many events as a publisher makes that sends a bad one again and again. They are blanked in parts, because an event
+/// is handled within a second.
+#[tokio::test]
+async fn an_erasure_of_many_large_bodies_ends_in_time_and_the_purge_blanks_the_rest() {
+    const COUNT: i64 = 1_500;
+
+    let fixture = Fixture::new().await;
+    let user_id = UserId::new();
+    let database = &fixture.database;
+    database
+        .park_large_bodies(user_id.as_uuid(), COUNT as u32)
+        .await;
+    let outbox = Outbox::without_relay(fixture.pool().await, "profile-service");
+    let handlers = Handlers::new().on(on_user_created).on(on_user_deleted);
+    let consumer = Consumer::new(fixture.broker(), outbox, &PROFILE.queue, handlers);
+    fixture.run(consumer).await;
+    let meta =
+        json!({"event_id": EventId::new(), "source": "auth-service", "aggregate_version": 2});
+    let payload = json!({"user_id": user_id, "email": "someone@example.com"});
+    let deletion = json!({"payload": payload, "_meta": meta}).to_string();
+    fixture.vhost.publish(UserDeleted::KEY, deletion).await;
+    eventually(SOON, "the deletion is handled", async || {
+        database.count("inbox").await == 1
+    })
+    .await;
+    let erased = "parked_event where kind = 'erased' and body = ''";
+    assert_eq!(database.count(erased).await, 1_000);
+
+    let housekeeping = Housekeeping::new(&database.pool);
+    tokio::spawn(housekeeping.run(fixture.stop.clone()));
+    let rest = Duration::from_secs(30);
+    eventually(rest, "the rest is blanked", async || {
+        database.count(erased).await == COUNT
+    })
+    .await;
+    let others = "parked_event where kind = 'rejected' and length(body) > 60000";
+    assert_eq!(database.count(others).await, COUNT);
+    assert_eq!(database.count("parked_event").await, COUNT * 2);
+    fixture.proof_of_life().await;
 }

@@ -242,6 +242,26 @@ async fn a_deleted_user_is_gone_and_announced() {
 }
 
 #[tokio::test]
+async fn a_user_whom_many_large_parked_events_name_is_deleted_at_once() {
+    const COUNT: i64 = 1_500;
+
+    let stack = auth().await;
+    let user = stack.client.register(Role::Student).await;
+    let user_id = user.user_id.as_uuid();
+    stack.auth.park_large_bodies(user_id, COUNT as u32).await;
+    let password = json!({"current_password": PASSWORD});
+    let deleted = ask(&stack, Method::DELETE, ME, &user, password).await;
+    assert_eq!(deleted.status, 204);
+    let blanked = "parked_event where kind = 'erased' and body = ''";
+    assert!(stack.auth.count(blanked).await >= 1_000);
+    eventually(Duration::from_secs(20), "the rest is blanked", async || {
+        stack.auth.count(blanked).await == COUNT
+    })
+    .await;
+    assert_eq!(stack.auth.count("parked_event").await, COUNT * 2);
+}
+
+#[tokio::test]
 async fn the_profile_is_linked_whatever_order_the_words_about_it_arrive_in() {
     let mut stack = auth().await;
     let user = stack.client.register(Role::Student).await;
