@@ -7,7 +7,7 @@ use events::{
     topology::PROFILE,
 };
 use messaging::{
-    Consumer, Failure, Handlers, Housekeeping, Message, Outbox, Transaction, admin,
+    Consumer, Failure, Handlers, Housekeeping, Limits, Message, Outbox, Transaction, admin,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -157,4 +157,119 @@ async fn an_erasure_of_many_large_bodies_ends_in_time_and_the_purge_blanks_the_r
     assert_eq!(database.count(others).await, COUNT);
     assert_eq!(database.count("parked_event").await, COUNT * 2);
     fixture.proof_of_life().await;
+}
+
+/// Makes each transaction that parks an event wait, just before its end, until the returned one has ended.
+async fn hold_parking(fixture: &Fixture) -> sqlx::Transaction<'static, sqlx::Postgres> {
+    let mut holder = fixture.database.pool.begin().await.unwrap();
+    sqlx::raw_sql("select pg_advisory_xact_lock(26)")
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    for statement in [
+        "create function wait_for_the_test() returns trigger language plpgsql as $$
+         begin perform pg_advisory_xact_lock_shared(26); return null; end $$",
+        "create constraint trigger wait after insert on parked_event initially deferred
+         for each row execute function wait_for_the_test()",
+    ] {
+        fixture.database.run(statement).await;
+    }
+    holder
+}
+
+/// A message about a user that cannot be read.
+fn unreadable(user_id: UserId) -> String {
+    json!({"payload": {"user_id": user_id, "role": "king"}, "_meta": {}}).to_string()
+}
+
+/// Neither transaction sees the other one: what is left is found by the purge.
+#[tokio::test]
+async fn a_message_that_is_parked_while_its_user_is_erased_loses_its_body_in_either_order() {
+    let fixture = Fixture::new().await;
+    let pool = fixture.pool().await;
+    let outbox = Outbox::without_relay(pool.clone(), "profile-service");
+    fixture
+        .start_limited_consumer(pool, Limits::default())
+        .await;
+    let bodies = "parked_event where body <> ''";
+
+    // The erasure commits last.
+    let erased_last = UserId::new();
+    let mut tx = outbox.begin().await.unwrap();
+    tx.erase(&[erased_last.as_uuid()], &[]).await.unwrap();
+    fixture
+        .vhost
+        .publish(UserCreated::KEY, unreadable(erased_last))
+        .await;
+    fixture.parked("state = 'dead' and body <> ''").await;
+    tx.commit().await.unwrap();
+
+    // The erasure commits first.
+    let erased_first = UserId::new();
+    let holder = hold_parking(&fixture).await;
+    fixture
+        .vhost
+        .publish(UserCreated::KEY, unreadable(erased_first))
+        .await;
+    fixture.waits_for_a_lock("COMMIT").await;
+    let mut tx = outbox.begin().await.unwrap();
+    tx.erase(&[erased_first.as_uuid()], &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    holder.rollback().await.unwrap();
+    eventually(SOON, "both bodies are there", async || {
+        fixture.database.count(bodies).await == 2
+    })
+    .await;
+
+    let housekeeping = Housekeeping::new(&fixture.database.pool);
+    tokio::spawn(housekeeping.run(fixture.stop.clone()));
+    let erased = "parked_event where state = 'dead' and kind = 'erased' and body = ''";
+    eventually(SOON, "both are blanked", async || {
+        fixture.database.count(erased).await == 2
+    })
+    .await;
+    assert_eq!(fixture.database.count("parked_person").await, 0);
+    fixture.proof_of_life().await;
+}
+
+#[tokio::test]
+async fn the_body_of_a_dead_event_goes_after_ninety_days_and_its_row_after_a_year() {
+    let fixture = Fixture::new().await;
+    for (kind, died, body) in [
+        ("rejected", "89 days", "kept"),
+        ("rejected", "91 days", "blanked"),
+        ("erased", "364 days", ""),
+        ("erased", "367 days", ""),
+        ("unknown_key", "6 days", "kept"),
+        ("unknown_key", "8 days", "deleted"),
+    ] {
+        let row = format!(
+            "insert into parked_event (event_id, state, queue, exchange, routing_key, body, admitted, kind, reason,
+                                       first_at, last_at)
+             select gen_random_uuid(), 'dead', 'q', 'e', '{died}', '{body}', true, '{kind}', 'someone@example.com', died, died
+             from (select now() - interval '{died}' as died) as time"
+        );
+        fixture.database.run(&row).await;
+    }
+    // An event that waits is dead after a time of its own.
+    let waiting = fixture.park(&user("waits")).await;
+    let long_ago = "update parked_event set first_at = now() - interval '91 days', last_at = now() - interval '91 days'
+                    where state = 'waiting'";
+    fixture.database.run(long_ago).await;
+    let housekeeping = Housekeeping::new(&fixture.database.pool);
+    tokio::spawn(housekeeping.run(fixture.stop.clone()));
+    let purged =
+        "not exists (select from parked_event where routing_key in ('367 days', '8 days'))";
+    eventually(SOON, "a round", async || fixture.database.is(purged).await).await;
+    let rows =
+        "select string_agg(concat_ws(' ', routing_key, kind, length(body), reason like '%@%'), ', '
+                                  order by routing_key)
+                from parked_event where state = 'dead'";
+    assert_eq!(
+        fixture.database.value(rows).await,
+        "364 days erased 0 t, 6 days unknown_key 4 t, 89 days rejected 4 t, 91 days erased 0 f"
+    );
+    fixture
+        .parked(&format!("event_id = '{waiting}' and body <> ''"))
+        .await;
 }
