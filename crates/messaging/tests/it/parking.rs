@@ -2,7 +2,10 @@
 
 use crate::fixture::{Fixture, SOON, bare_envelope, user};
 use events::{Event as _, EventId, auth::UserCreated};
-use messaging::admin::{self, ParkedFilter};
+use messaging::{
+    Limits,
+    admin::{self, ParkedFilter},
+};
 use test_support::eventually;
 use uuid::Uuid;
 
@@ -135,4 +138,43 @@ async fn a_dead_event_can_be_replayed_and_keeps_its_id() {
             .unwrap()
             .is_empty()
     );
+}
+
+/// Two consumers have copies of one event. The first is in the middle of it while the second gives up its own try.
+#[tokio::test]
+async fn an_event_that_another_process_handles_meanwhile_is_not_parked() {
+    let fixture = Fixture::new().await;
+    let pool = fixture.pool().await;
+    fixture
+        .start_limited_consumer(pool, Limits::default())
+        .await;
+    let (event, event_id) = (user("shared"), EventId::new());
+    let mut other = fixture.database.pool.begin().await.unwrap();
+    let handled = format!(
+        "insert into inbox (event_id, routing_key) values ('{event_id}', '{}');
+         insert into effect (event_id, user_id, email) values ('{event_id}', '{}', 'shared')",
+        UserCreated::KEY,
+        event.user_id
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(handled))
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    fixture
+        .vhost
+        .publish(UserCreated::KEY, bare_envelope(&event, event_id))
+        .await;
+    fixture.waits_for_a_lock("insert into inbox").await;
+    // Once another event has passed, this one has one more try of a second, and is parked.
+    fixture.proof_of_life().await;
+    let parks = "exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+                           and query like 'insert into inbox%' and query_start < now() - interval '1.3 seconds')";
+    eventually(SOON, "it is about to be parked", async || {
+        fixture.database.is(parks).await
+    })
+    .await;
+    other.commit().await.unwrap();
+    fixture.proof_of_life().await;
+    assert_eq!(fixture.effects().await, 3, "none is lost, none is doubled");
+    assert_eq!(fixture.database.count("parked_event").await, 0);
 }
