@@ -1,5 +1,6 @@
 //! comm-service from outside: the real binary, a real database, a real broker.
 
+mod backlog;
 mod inbox;
 mod internships;
 mod once;
