@@ -43,6 +43,12 @@ pub struct ConsumeConfig {
     pub log: LogConfig,
 }
 
+impl AsRef<LogConfig> for ConsumeConfig {
+    fn as_ref(&self) -> &LogConfig {
+        &self.log
+    }
+}
+
 impl BrokerConfig {
     /// The address of RabbitMQ, including the password.
     ///

@@ -20,4 +20,4 @@ pub mod service;
 pub mod telemetry;
 
 pub use process::{Process, run};
-pub use service::{Roles, Service, Start};
+pub use service::{Roles, Service, SharedRole, Start};

@@ -2,17 +2,18 @@
 
 use crate::{
     Process,
-    config::{InternalConfig, MigrateConfig, OwnConfig, ServeConfig},
+    config::{InternalConfig, LogConfig, MigrateConfig, OwnConfig, ServeConfig},
     database::{self, Probe},
     health::{self, Health},
-    http::server,
+    http::{docs, server},
     process,
 };
 use anyhow::Context as _;
 use axum::Router;
 use clap::{Args, Subcommand};
+use serde_json::Value;
 use sqlx::{PgPool, migrate::Migrator};
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 use tokio::net::TcpListener;
 
 /// The facts about a service that its start needs.
@@ -28,9 +29,20 @@ pub struct Service {
     pub migrators: &'static [&'static Migrator],
 }
 
-/// The roles of a service's binary. `Own` are the commands that only one service has.
+/// The roles of a service's binary.
 #[derive(Debug, Subcommand)]
 pub enum Roles<Serve: OwnConfig, Consume: Args, Own: Subcommand> {
+    /// A role that all services have.
+    #[command(flatten)]
+    Shared(SharedRole<Serve, Consume>),
+    /// A command that only this service has.
+    #[command(flatten)]
+    Own(Own),
+}
+
+/// The roles that all services have; [`Service::run`] runs them.
+#[derive(Debug, Subcommand)]
+pub enum SharedRole<Serve: OwnConfig, Consume: Args> {
     /// Answer users over HTTP.
     Serve(Box<ServeConfig<Serve>>),
     /// Handle the events of the service's queue.
@@ -38,9 +50,6 @@ pub enum Roles<Serve: OwnConfig, Consume: Args, Own: Subcommand> {
     ConsumeEvents(Box<Consume>),
     /// Bring the database to this version's schema, and end.
     Migrate(Box<MigrateConfig>),
-    /// A command that only this service has.
-    #[command(flatten)]
-    Own(Own),
     /// Print the OpenAPI document of the routes.
     Openapi,
     /// Ask the process at INTERNAL_ADDR whether it is ready; the exit code is the response.
@@ -75,12 +84,32 @@ impl Service {
         C::augment_subcommands(command).about(self.about)
     }
 
-    /// Answers users over HTTP until the process stops. `routes` makes the router of the service, and spawns the
-    /// tasks that it needs.
-    ///
-    /// # Errors
-    /// When the configuration or the schema does not allow it.
-    pub async fn serve<Own: OwnConfig>(
+    /// Runs a role that all services have. `routes` makes the router of the service and spawns the tasks that it needs;
+    /// `consume` handles the events of its queue; `openapi` describes its routes.
+    pub fn run<Serve: OwnConfig, Consume: Args + AsRef<LogConfig>>(
+        &self,
+        role: SharedRole<Serve, Consume>,
+        routes: impl AsyncFnOnce(Start<Serve>) -> anyhow::Result<Router>,
+        consume: impl AsyncFnOnce(Consume, Process) -> anyhow::Result<()>,
+        openapi: impl FnOnce() -> Value,
+    ) -> ExitCode {
+        match role {
+            SharedRole::Serve(config) => process::run(&config.log.clone(), |process| {
+                self.serve(*config, process, routes)
+            }),
+            SharedRole::ConsumeEvents(config) => {
+                let log = config.as_ref().as_ref().clone();
+                process::run(&log, |process| consume(*config, process))
+            }
+            SharedRole::Migrate(config) => process::run(&config.log.clone(), |process| {
+                self.migrate(*config, process)
+            }),
+            SharedRole::Openapi => docs::print(&openapi()),
+            SharedRole::Healthcheck(config) => health::healthcheck(&config),
+        }
+    }
+
+    async fn serve<Own: OwnConfig>(
         &self,
         config: ServeConfig<Own>,
         process: Process,

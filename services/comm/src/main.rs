@@ -6,24 +6,17 @@ use comm_service::{
     config::{Command, OwnCommand},
     consume, http,
 };
-use service_kit::{Roles, health::healthcheck, http::docs, run};
+use service_kit::{Roles, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match SERVICE.parse::<Command>() {
-        Roles::Serve(config) => run(&config.log.clone(), |process| {
-            SERVICE.serve(*config, process, http::start)
-        }),
-        Roles::ConsumeEvents(config) => run(&config.log.clone(), |process| {
-            messaging::consume(consume(), *config, process)
-        }),
-        Roles::Migrate(config) => run(&config.log.clone(), |process| {
-            SERVICE.migrate(*config, process)
-        }),
+        Roles::Shared(role) => {
+            let consume = |config, process| messaging::consume(consume(), config, process);
+            SERVICE.run(role, http::start, consume, http::openapi)
+        }
         Roles::Own(OwnCommand::Notifications(config)) => run(&config.log.clone(), |process| {
             notifications(*config, process)
         }),
-        Roles::Openapi => docs::print(&http::openapi()),
-        Roles::Healthcheck(config) => healthcheck(&config),
     }
 }
