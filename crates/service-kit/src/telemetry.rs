@@ -33,11 +33,10 @@ pub fn init(config: &LogConfig) -> anyhow::Result<()> {
         .with_context(|| format!("LOG_LEVEL: {:?} is no filter; try: info", config.log_level))?;
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let registry = tracing_subscriber::registry().with(filter).with(SpanFields);
-    let lines = tracing_subscriber::fmt::layer().with_ansi(colour);
-    let result = match config.log_format {
-        LogFormat::Text => registry.with(lines.event_format(TextLine)).try_init(),
-        LogFormat::Json => registry.with(lines.event_format(JsonLine)).try_init(),
-    };
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(colour)
+        .event_format(Line(config.log_format));
+    let result = registry.with(lines).try_init();
     result.map_err(|error| anyhow::anyhow!("logging was started twice: {error}"))
 }
 
@@ -127,10 +126,10 @@ where
     all
 }
 
-/// The text form. The stock formatter pads the level, and `grep "INFO Published event"` is contract.
-struct TextLine;
+/// The form of a line.
+struct Line(LogFormat);
 
-impl<S, N> FormatEvent<S, N> for TextLine
+impl<S, N> FormatEvent<S, N> for Line
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -141,59 +140,61 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        SystemTime.format_time(&mut writer)?;
-        let level = event.metadata().level();
-        if writer.has_ansi_escapes() {
-            let colour = match *level {
-                Level::ERROR => 31,
-                Level::WARN => 33,
-                Level::INFO => 32,
-                _ => 34,
-            };
-            write!(writer, " \x1b[{colour}m{level}\x1b[0m ")?;
-        } else {
-            write!(writer, " {level} ")?;
+        let spans = span_fields(context, event);
+        match self.0 {
+            LogFormat::Text => {
+                let mut fields = String::new();
+                context
+                    .field_format()
+                    .format_fields(Writer::new(&mut fields), event)?;
+                write_text(&mut writer, *event.metadata().level(), fields, spans)
+            }
+            LogFormat::Json => write_json(&mut writer, event, spans),
         }
-        let mut fields = String::new();
-        context
-            .field_format()
-            .format_fields(Writer::new(&mut fields), event)?;
-        for (name, value, style) in span_fields(context, event).0 {
-            fields += &match value.as_str().filter(|_| style == Style::Plain) {
-                Some(plain) => format!(" {name}={plain}"),
-                None => format!(" {name}={value}"),
-            };
-        }
-        writeln!(writer, "{}", one_line(&fields))
     }
 }
 
-/// The JSON form: one flat object with `timestamp`, `level`, `message` and the fields.
-struct JsonLine;
-
-impl<S, N> FormatEvent<S, N> for JsonLine
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
-        let level = event.metadata().level();
-        write!(writer, r#"{{"timestamp":"{time}","level":"{level}""#)?;
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        fields.0.extend(span_fields(context, event).0);
-        for (name, value, _) in fields.0 {
-            write!(writer, ",{}:{value}", Value::from(name))?;
-        }
-        writeln!(writer, "}}")
+/// Writes the text form. The stock formatter pads the level, and `grep "INFO Published event"` is contract.
+fn write_text(
+    writer: &mut Writer<'_>,
+    level: Level,
+    mut line: String,
+    spans: Fields,
+) -> fmt::Result {
+    SystemTime.format_time(writer)?;
+    if writer.has_ansi_escapes() {
+        let colour = match level {
+            Level::ERROR => 31,
+            Level::WARN => 33,
+            Level::INFO => 32,
+            _ => 34,
+        };
+        write!(writer, " \x1b[{colour}m{level}\x1b[0m ")?;
+    } else {
+        write!(writer, " {level} ")?;
     }
+    for (name, value, style) in spans.0 {
+        line += &match value.as_str().filter(|_| style == Style::Plain) {
+            Some(plain) => format!(" {name}={plain}"),
+            None => format!(" {name}={value}"),
+        };
+    }
+    writeln!(writer, "{}", one_line(&line))
+}
+
+/// Writes the JSON form: one flat object with `timestamp`, `level`, `message` and the fields.
+fn write_json(writer: &mut Writer<'_>, event: &Event<'_>, spans: Fields) -> fmt::Result {
+    let mut time = String::new();
+    SystemTime.format_time(&mut Writer::new(&mut time))?;
+    let level = event.metadata().level();
+    write!(writer, r#"{{"timestamp":"{time}","level":"{level}""#)?;
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    fields.0.extend(spans.0);
+    for (name, value, _) in fields.0 {
+        write!(writer, ",{}:{value}", Value::from(name))?;
+    }
+    writeln!(writer, "}}")
 }
 
 /// A line break in a value, such as a routing key, must not begin a line that passes for one of ours.
@@ -226,22 +227,14 @@ mod tests {
         }
     }
 
-    /// What is written while `work` runs, without the times.
-    fn written<F>(format: F, work: impl FnOnce()) -> Vec<String>
-    where
-        F: FormatEvent<
-                tracing_subscriber::layer::Layered<SpanFields, tracing_subscriber::Registry>,
-                tracing_subscriber::fmt::format::DefaultFields,
-            > + Send
-            + Sync
-            + 'static,
-    {
+    /// Returns the lines that are written while `work` runs.
+    fn written(format: LogFormat, work: impl FnOnce()) -> Vec<String> {
         let written = Written::default();
         let writer = written.clone();
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(false)
             .with_writer(move || writer.clone())
-            .event_format(format);
+            .event_format(Line(format));
         let subscriber = tracing_subscriber::registry().with(SpanFields).with(lines);
         tracing::subscriber::with_default(subscriber, work);
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
@@ -254,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_line_reads_as_the_contract_says_and_an_event_is_one_line() {
-        let lines = written(TextLine, || {
+        let lines = written(LogFormat::Text, || {
             tracing::info!(event_id = 7, "Published event: {}", "student.created");
             tracing::warn!(key = %"x\r\n2026 INFO forged", "No handler for routing key: {}", "y\nERROR forged");
         });
@@ -280,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_line_has_the_fields_of_its_spans_once() {
-        let lines = written(TextLine, inside_spans);
+        let lines = written(LogFormat::Text, inside_spans);
         assert_eq!(
             without_time(&lines[0]),
             r#"INFO Done event_id=7 routing_key="a\n.b" request_id=r2 user_id=5"#
@@ -289,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_json_line_is_one_flat_object() {
-        let lines = written(JsonLine, inside_spans);
+        let lines = written(LogFormat::Json, inside_spans);
         let mut line: Value = serde_json::from_str(&lines[0]).unwrap();
         assert!(line["timestamp"].take().is_string());
         assert_eq!(
