@@ -18,16 +18,17 @@ pub(crate) async fn announce(
     let (mut creations, mut updates, mut deletions) = (Vec::new(), Vec::new(), Vec::new());
     for announcement in announcements {
         let user_id = announcement.aggregate_id.into();
-        let Some((user, version)) = users.remove(&user_id) else {
+        let Some(user) = users.remove(&user_id) else {
             let email = String::new();
             let version = announcement.at_least.max(1);
             deletions.push(event(announcement, version, UserDeleted { user_id, email }));
             continue;
         };
-        creations.push(event(announcement, version, created(&user)));
+        creations.push(event(announcement, user.version, created(&user)));
         // A reader that has recorded an older version ignores the creation.
-        if version > 1 {
-            updates.push(event(announcement, version, updated(&user, Vec::new())));
+        if user.version > 1 {
+            let updated = updated(&user, Vec::new());
+            updates.push(event(announcement, user.version, updated));
         }
     }
     tx.enqueue_all(&creations).await?;

@@ -42,7 +42,7 @@ pub(crate) async fn register(
     let user = store::users::insert(tx, UserId::new(), new)
         .await?
         .ok_or(UserError::EmailTaken)?;
-    tx.enqueue(cause, 1, created(&user)).await?;
+    tx.enqueue(cause, user.version, created(&user)).await?;
     Ok(user)
 }
 
@@ -110,10 +110,11 @@ pub(crate) async fn update(
     if changes.is_empty() {
         return Ok(before);
     }
-    let (user, version) = store::users::update(tx, &after)
+    let user = store::users::update(tx, &after)
         .await?
         .ok_or(UserError::EmailTaken)?;
-    tx.enqueue(cause, version, updated(&user, changes)).await?;
+    let updated = updated(&user, changes);
+    tx.enqueue(cause, user.version, updated).await?;
     Ok(user)
 }
 
@@ -127,15 +128,15 @@ pub(crate) async fn delete(
     cause: &Cause,
     id: UserId,
 ) -> Result<String, UserError> {
-    let (email, version) = store::users::delete(tx, id).await?.ok_or(UserError::Gone)?;
-    tx.erase(&[id.as_uuid()], std::slice::from_ref(&email))
+    let user = store::users::delete(tx, id).await?.ok_or(UserError::Gone)?;
+    tx.erase(&[id.as_uuid()], std::slice::from_ref(&user.email))
         .await?;
     let deleted = UserDeleted {
         user_id: id,
-        email: email.clone(),
+        email: user.email.clone(),
     };
-    tx.enqueue(cause, version + 1, deleted).await?;
-    Ok(email)
+    tx.enqueue(cause, user.version + 1, deleted).await?;
+    Ok(user.email)
 }
 
 /// Records which users have which profiles.

@@ -95,10 +95,10 @@ pub(super) async fn login(
         Ok(email) => store::users::by_email(&mut *app.pool.acquire().await?, &email).await?,
         Err(_) => None,
     };
-    let hash = existing.as_ref().map(|(_, hash)| hash.clone());
+    let hash = existing.as_ref().map(|login| login.password_hash.clone());
     let matches = verify(&app, &attempt, credentials.password.0, hash).await?;
     let user = existing
-        .map(|(user, _)| user)
+        .map(|login| login.user)
         .filter(|user| matches && user.is_active);
     let Some(user) = user else {
         return Err(Error::InvalidCredentials.into());

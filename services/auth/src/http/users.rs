@@ -222,10 +222,10 @@ async fn check_password(
     ClientAddress(client): ClientAddress,
     password: ClaimedPassword,
 ) -> Result<(), Problem> {
-    let existing = store::users::password_of(&mut *app.pool.acquire().await?, user.id).await?;
-    let (email, hash) = existing.ok_or_else(gone)?;
-    let attempt = count(app, &email, client).await?;
-    if !verify(app, &attempt, password.0, Some(hash)).await? {
+    let existing = store::users::credentials(&mut *app.pool.acquire().await?, user.id).await?;
+    let existing = existing.ok_or_else(gone)?;
+    let attempt = count(app, &existing.email, client).await?;
+    if !verify(app, &attempt, password.0, Some(existing.password_hash)).await? {
         return Err(wrong_password("current_password"));
     }
     let pool = app.pool.clone();

@@ -33,6 +33,33 @@ pub(crate) struct User {
     pub created_at: DateTime<Utc>,
     /// The time of the last change.
     pub updated_at: DateTime<Utc>,
+    /// The number of the change, which its event carries.
+    pub version: i64,
+}
+
+/// A user, and what a log-in is checked against.
+pub(crate) struct Login {
+    /// The user.
+    pub user: User,
+    /// argon2id, as a PHC string.
+    pub password_hash: String,
+}
+
+/// What the password of a user is checked against.
+pub(crate) struct Credentials {
+    /// The address under which failures are counted.
+    pub email: String,
+    /// argon2id, as a PHC string.
+    pub password_hash: String,
+}
+
+/// A user who was deleted.
+#[derive(Debug)]
+pub(crate) struct Deleted {
+    /// The last e-mail.
+    pub email: String,
+    /// The version before the deletion.
+    pub version: i64,
 }
 
 impl User {
@@ -79,7 +106,8 @@ pub(crate) async fn insert(
         "insert into users_user (id, email, password_hash, first_name, last_name, phone, role, locale)
          values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict (lower(email)) do nothing
-         returning id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at",
+         returning id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at,
+             version",
         id.as_uuid(),
         new.email.as_str(),
         new.password_hash,
@@ -97,7 +125,8 @@ pub(crate) async fn insert(
 pub(crate) async fn by_id(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
-        "select id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at
+        "select id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at,
+             version
          from users_user where id = $1",
         id.as_uuid()
     )
@@ -109,17 +138,17 @@ pub(crate) async fn by_id(connection: &mut PgConnection, id: UserId) -> sqlx::Re
 pub(crate) async fn by_email(
     connection: &mut PgConnection,
     email: &Email,
-) -> sqlx::Result<Option<(User, String)>> {
+) -> sqlx::Result<Option<Login>> {
     let row = sqlx::query!(
         "select id, email, password_hash, first_name, last_name, phone, role, is_active, locale, profile_id,
-                created_at, updated_at
+             created_at, updated_at, version
          from users_user where lower(email) = $1",
         email.as_str()
     )
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|row| {
-        let user = User {
+    Ok(row.map(|row| Login {
+        user: User {
             id: row.id,
             email: row.email,
             first_name: row.first_name,
@@ -131,30 +160,32 @@ pub(crate) async fn by_email(
             profile_id: row.profile_id,
             created_at: row.created_at,
             updated_at: row.updated_at,
-        };
-        (user, row.password_hash)
+            version: row.version,
+        },
+        password_hash: row.password_hash,
     }))
 }
 
-/// Returns the e-mail and the hash of the password of a user.
-pub(crate) async fn password_of(
+/// Returns what the password of a user is checked against.
+pub(crate) async fn credentials(
     connection: &mut PgConnection,
     id: UserId,
-) -> sqlx::Result<Option<(String, String)>> {
-    let row = sqlx::query!(
+) -> sqlx::Result<Option<Credentials>> {
+    sqlx::query_as!(
+        Credentials,
         "select email, password_hash from users_user where id = $1",
         id.as_uuid()
     )
     .fetch_optional(connection)
-    .await?;
-    Ok(row.map(|row| (row.email, row.password_hash)))
+    .await
 }
 
 /// Returns a user by id, and locks the row until the transaction ends.
 pub(crate) async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
-        "select id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at
+        "select id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at,
+             version
          from users_user where id = $1 for no key update",
         id.as_uuid()
     )
@@ -162,11 +193,11 @@ pub(crate) async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Res
     .await
 }
 
-/// Stores the fields that a user may change, and returns the new version. `None` when the e-mail is taken.
+/// Stores the fields that a user may change, and returns the user with the next version. `None` when the e-mail is taken.
 pub(crate) async fn update(
     connection: &mut PgConnection,
     user: &User,
-) -> sqlx::Result<Option<(User, i64)>> {
+) -> sqlx::Result<Option<User>> {
     let updated = sqlx::query!(
         "update users_user
          set email = $2, first_name = $3, last_name = $4, phone = $5, locale = $6,
@@ -183,26 +214,25 @@ pub(crate) async fn update(
     .fetch_one(connection)
     .await;
     match updated {
-        Ok(row) => Ok(Some((
-            User {
-                updated_at: row.updated_at,
-                ..user.clone()
-            },
-            row.version,
-        ))),
+        Ok(row) => Ok(Some(User {
+            updated_at: row.updated_at,
+            version: row.version,
+            ..user.clone()
+        })),
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Raises the versions of users to what the announcements demand, and returns the users that exist with their versions.
+/// Raises the versions of users to what the announcements demand, and returns the users that exist.
 pub(crate) async fn raise_versions(
     connection: &mut PgConnection,
     announcements: &[Announcement],
-) -> sqlx::Result<HashMap<UserId, (User, i64)>> {
+) -> sqlx::Result<HashMap<UserId, User>> {
     let ids: Vec<Uuid> = announcements.iter().map(|new| new.aggregate_id).collect();
     let versions: Vec<i64> = announcements.iter().map(|new| new.at_least).collect();
-    let rows = sqlx::query!(
+    let users = sqlx::query_as!(
+        User,
         "with wanted as (
              select id, at_least from unnest($1::uuid[], $2::bigint[]) as wanted (id, at_least)),
          locked as (
@@ -216,37 +246,24 @@ pub(crate) async fn raise_versions(
     )
     .fetch_all(connection)
     .await?;
-    let users = rows.into_iter().map(|row| {
-        let user = User {
-            id: row.id,
-            email: row.email,
-            first_name: row.first_name,
-            last_name: row.last_name,
-            phone: row.phone,
-            role: row.role,
-            is_active: row.is_active,
-            locale: row.locale,
-            profile_id: row.profile_id,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        };
-        (user.user_id(), (user, row.version))
-    });
-    Ok(users.collect())
+    Ok(users
+        .into_iter()
+        .map(|user| (user.user_id(), user))
+        .collect())
 }
 
-/// Deletes a user with all sessions, and returns the e-mail and the version.
+/// Deletes a user with all sessions.
 pub(crate) async fn delete(
     connection: &mut PgConnection,
     id: UserId,
-) -> sqlx::Result<Option<(String, i64)>> {
-    let row = sqlx::query!(
+) -> sqlx::Result<Option<Deleted>> {
+    sqlx::query_as!(
+        Deleted,
         "delete from users_user where id = $1 returning email, version",
         id.as_uuid()
     )
     .fetch_optional(connection)
-    .await?;
-    Ok(row.map(|row| (row.email, row.version)))
+    .await
 }
 
 /// Records which profiles belong to which users, in one round trip. Users that do not exist are ignored, and so are
