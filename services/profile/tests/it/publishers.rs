@@ -1,4 +1,4 @@
-//! Publishers that are not ours: their ids, and the order of what they say.
+//! Publishers that are not ours: their ids, and the order of their events.
 
 use events::UserId;
 use serde_json::{Value, json};
@@ -22,11 +22,24 @@ fn updated(user_id: UserId, field: &str, value: &str) -> Value {
     json!({"user_id": user_id, "email": format!("{user_id}@example.com"), field: value})
 }
 
-/// A message as the original system wrote it, with this time.
+/// A second of the minute in which the user is created.
+fn at(second: u32) -> Value {
+    json!(format!("2026-01-05T10:00:0{second}Z"))
+}
+
+/// Publishes a message as the original system wrote it.
 async fn publish(stack: &Stack, key: &str, payload: Value, timestamp: Value) {
     let meta = json!({"timestamp": timestamp, "routing_key": key, "source": "auth-service"});
     let body = json!({"payload": payload, "_meta": meta}).to_string();
     stack.vhost.publish(key, body).await;
+}
+
+async fn create(stack: &Stack, user_id: UserId) {
+    publish(stack, CREATED, created(user_id), at(0)).await;
+}
+
+async fn update(stack: &Stack, user_id: UserId, [field, value]: [&str; 2], time: Value) {
+    publish(stack, UPDATED, updated(user_id, field, value), time).await;
 }
 
 /// Waits until the profile of a user reads `first name|last name|phone`.
@@ -51,7 +64,7 @@ async fn two_users_under_one_message_id_are_two_users() {
     let stack = consumer().await;
     let (first, second) = (UserId::new(), UserId::new());
     for user_id in [first, second] {
-        let meta = json!({"timestamp": "2026-01-05T10:00:00Z"});
+        let meta = json!({"timestamp": at(0)});
         let body = json!({"payload": created(user_id), "_meta": meta}).to_string();
         let properties = BasicProperties::default().with_message_id("1".into());
         stack.vhost.publish_with(CREATED, body, properties).await;
@@ -68,8 +81,7 @@ async fn one_event_id_under_two_keys_swallows_nothing() {
         (CREATED, created(user_id)),
         (UPDATED, updated(user_id, "phone", "1")),
     ] {
-        let meta =
-            json!({"event_id": user_id, "timestamp": "2026-01-05T10:00:00Z", "source": "old"});
+        let meta = json!({"event_id": user_id, "timestamp": at(0), "source": "old"});
         let body = json!({"payload": payload, "_meta": meta}).to_string();
         stack.vhost.publish(key, body).await;
     }
@@ -80,8 +92,8 @@ async fn one_event_id_under_two_keys_swallows_nothing() {
 async fn a_parked_event_of_a_foreign_publisher_keeps_its_id_when_it_is_handled() {
     let stack = consumer().await;
     let user_id = UserId::new();
-    let time = json!("2026-01-05T10:00:01Z");
-    let body = json!({"payload": updated(user_id, "phone", "1"), "_meta": {"timestamp": time}});
+    let meta = json!({"timestamp": at(1)});
+    let body = json!({"payload": updated(user_id, "phone", "1"), "_meta": meta});
     let properties = BasicProperties::default()
         .with_message_id("7".into())
         .with_app_id("old".into());
@@ -91,13 +103,7 @@ async fn a_parked_event_of_a_foreign_publisher_keeps_its_id_when_it_is_handled()
         .await;
     let waits = "exists (select from parked_event where waits_for is not null)";
     eventually(SOON, "it waits", async || stack.profile.is(waits).await).await;
-    publish(
-        &stack,
-        CREATED,
-        created(user_id),
-        json!("2026-01-05T10:00:00Z"),
-    )
-    .await;
+    create(&stack, user_id).await;
     reads(&stack, user_id, "Old|Old|1").await;
     stack
         .vhost
@@ -114,34 +120,15 @@ async fn a_parked_event_of_a_foreign_publisher_keeps_its_id_when_it_is_handled()
 async fn changes_of_a_publisher_without_versions_apply_field_by_field_in_any_order() {
     let stack = consumer().await;
     let user_id = UserId::new();
-    let second = |second: u32| json!(format!("2026-01-05T10:00:0{second}Z"));
-    publish(&stack, CREATED, created(user_id), second(0)).await;
-    publish(&stack, UPDATED, updated(user_id, "phone", "3"), second(3)).await;
+    create(&stack, user_id).await;
+    update(&stack, user_id, ["phone", "3"], at(3)).await;
     reads(&stack, user_id, "Old|Old|3").await;
-    publish(
-        &stack,
-        UPDATED,
-        updated(user_id, "first_name", "New"),
-        second(2),
-    )
-    .await;
+    update(&stack, user_id, ["first_name", "New"], at(2)).await;
     reads(&stack, user_id, "New|Old|3").await;
     // In the second of the creation.
-    publish(
-        &stack,
-        UPDATED,
-        updated(user_id, "last_name", "New"),
-        second(0),
-    )
-    .await;
+    update(&stack, user_id, ["last_name", "New"], at(0)).await;
     reads(&stack, user_id, "New|New|3").await;
-    publish(
-        &stack,
-        UPDATED,
-        updated(user_id, "first_name", "Late"),
-        second(1),
-    )
-    .await;
+    update(&stack, user_id, ["first_name", "Late"], at(1)).await;
     stack
         .process(Unit::ProfileConsumer)
         .line("Event ignored: a newer one about the user has been applied")
@@ -153,29 +140,17 @@ async fn changes_of_a_publisher_without_versions_apply_field_by_field_in_any_ord
 async fn a_change_whose_time_orders_nothing_is_dead_and_freezes_nobody() {
     let stack = consumer().await;
     let user_id = UserId::new();
-    publish(
-        &stack,
-        CREATED,
-        created(user_id),
-        json!("2026-01-05T10:00:00Z"),
-    )
-    .await;
+    create(&stack, user_id).await;
     reads(&stack, user_id, "Old|Old|0").await;
     for (time, kind) in [
         (Value::Null, "no_time"),
         (json!(1_765_654_022), "bad_time"),
         (json!("9999-01-01T00:00:00Z"), "time_ahead"),
     ] {
-        publish(&stack, UPDATED, updated(user_id, "phone", kind), time).await;
+        update(&stack, user_id, ["phone", kind], time).await;
         dead(&stack, kind).await;
     }
-    publish(
-        &stack,
-        UPDATED,
-        updated(user_id, "phone", "1"),
-        json!("2026-01-05T10:00:01Z"),
-    )
-    .await;
+    update(&stack, user_id, ["phone", "1"], at(1)).await;
     reads(&stack, user_id, "Old|Old|1").await;
 }
 
@@ -184,7 +159,7 @@ async fn an_announcement_repeated_in_a_restored_database_makes_the_same_profile_
     let stack = consumer().await;
     let tap = stack.vhost.tap("student.created").await;
     let user_id = UserId::new();
-    let meta = json!({"event_id": UserId::new(), "timestamp": "2026-01-05T10:00:00Z", "aggregate_version": 1});
+    let meta = json!({"event_id": UserId::new(), "timestamp": at(0), "aggregate_version": 1});
     let body = json!({"payload": created(user_id), "_meta": meta}).to_string();
     let mut announced = Vec::new();
     for _ in 0..2 {
@@ -210,7 +185,7 @@ async fn a_profile_that_an_older_process_made_is_found_by_its_first_change() {
          values (gen_random_uuid(), '{user_id}', '{user_id}@example.com', 'Old', 'Old', '0')"
     );
     stack.profile.run(&insert).await;
-    let meta = json!({"event_id": UserId::new(), "timestamp": "2026-01-05T10:00:00Z", "aggregate_version": 2});
+    let meta = json!({"event_id": UserId::new(), "timestamp": at(0), "aggregate_version": 2});
     let body = json!({"payload": updated(user_id, "phone", "1"), "_meta": meta}).to_string();
     stack.vhost.publish(UPDATED, body).await;
     reads(&stack, user_id, "Old|Old|1").await;
