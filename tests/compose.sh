@@ -55,6 +55,10 @@ ok "an engine and the base images"
 
 # --- functions
 
+services=$(docker-compose config --services | grep -e '-service$' | sort)
+consumers=$(printf '%s-consumer\n' $services)
+all="$services $consumers"
+
 gateway=http://localhost
 eventually() { # seconds, what, command…
     local until=$((SECONDS + $1)) what=$2
@@ -108,7 +112,7 @@ ok "the image is $((size / 1000 / 1000)) MB above its base"
 began=$SECONDS
 docker-compose up -d >"$work/up.log" 2>&1 || fail "docker-compose up: $(tail -n 20 "$work/up.log")"
 ok "docker-compose up -d returns after $((SECONDS - began)) s"
-for unit in auth-service auth-service-consumer profile-service profile-service-consumer comm-service comm-service-consumer; do
+for unit in $all; do
     eventually 60 "$unit is healthy" healthy "$unit"
 done
 
@@ -121,9 +125,9 @@ inbox() { curl -s -H "Authorization: Bearer $token" "$gateway/comm/api/notificat
 described() { curl -s "$gateway/comm/api/docs/openapi.json" | has '"/comm/api/notifications"'; }
 welcomed() { inbox | has 'Hello Test User! Your student profile has been created successfully.'; }
 eventually 10 "the welcome is in the inbox" welcomed
-[[ $(docker ps --filter name=consumer --format '{{.Names}}' | sort | paste -sd' ') == "auth-service-consumer comm-service-consumer profile-service-consumer" ]] ||
+[[ $(docker ps --filter name=consumer --format '{{.Names}}' | sort | paste -sd' ') == "$(paste -sd' ' <<<"$consumers")" ]] ||
     fail "docker ps --filter name=consumer"
-ok "docker ps --filter name=consumer shows the three consumers"
+ok "docker ps --filter name=consumer shows the consumer of each service"
 eventually 10 "docker logs auth-service | grep 'Published event'" logged auth-service 'INFO Published event: auth.user.created'
 eventually 10 "docker logs profile-service-consumer | grep student" logged profile-service-consumer '✅ Created student profile for user'
 eventually 10 "docker logs comm-service-consumer | grep notification" logged comm-service-consumer '✅ Created notification for user'
@@ -150,16 +154,17 @@ eventually 30 "all are healthy after it" healthy comm-service-consumer
 
 # --- what is bounded
 
-for unit in auth profile comm; do
-    for other in auth profile comm; do
+for unit in $services; do
+    for other in $services; do
         [[ $unit == "$other" ]] && continue
-        docker exec -e PGPASSWORD=$unit postgres psql -h 127.0.0.1 -U ${unit}_service -d ${other}_db -c 'select 1' >/dev/null 2>&1 &&
-            fail "$unit-service can read the database of $other-service"
+        short=${unit%-service}
+        docker exec -e PGPASSWORD="$short" postgres psql -h 127.0.0.1 -U "${short}_service" -d "${other%-service}_db" -c 'select 1' >/dev/null 2>&1 &&
+            fail "$unit can read the database of $other"
     done
 done
 ok "no service can read another's database"
-for unit in auth-service profile-service-consumer comm-service; do
-    [[ $(docker inspect -f '{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}}' $unit) == "10001:10001 true [ALL]" ]] ||
+for unit in $all; do
+    [[ $(docker inspect -f '{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}}' "$unit") == "10001:10001 true [ALL]" ]] ||
         fail "$unit is not confined"
 done
 ok "services run as an unprivileged user, read-only, without capabilities"
@@ -169,8 +174,10 @@ ok "only the gateway is published beyond this machine"
 # --- what is watched
 
 docker-compose --profile obs up -d prometheus >"$work/obs.log" 2>&1 || fail "Prometheus: $(tail -n 5 "$work/obs.log")"
-watched() { [[ $(curl -s 'http://localhost:9090/api/v1/query?query=sum(up)' | grep -o '"[0-9]*"\]') == '"9"]' ]]; }
-eventually 60 "Prometheus reads the six processes, the two extra ones, and RabbitMQ" watched
+# The README's command has started two extra consumers.
+targets=$(($(wc -w <<<"$all") + 2 + 1))
+watched() { [[ $(curl -s 'http://localhost:9090/api/v1/query?query=sum(up)' | grep -o '"[0-9]*"\]') == "\"$targets\"]" ]]; }
+eventually 60 "Prometheus reads every process, the two extra ones, and RabbitMQ" watched
 firing() { curl -s 'http://localhost:9090/api/v1/query?query=ALERTS%7Balertstate=%22firing%22%7D' | grep -o '"alertname":"[^"]*"' | sort -u; }
 only_watchdog() { [[ $(firing) == '"alertname":"Watchdog"' ]]; }
 eventually 15 "of the alerts, only Watchdog fires" only_watchdog
@@ -215,8 +222,8 @@ eventually 10 "a registration now is welcomed (proof of life)" welcomed
 
 began=$SECONDS
 docker-compose --profile scale --profile obs stop >/dev/null 2>&1
-for unit in auth-service auth-service-consumer profile-service profile-service-consumer comm-service comm-service-consumer; do
-    [[ $(docker inspect -f '{{.State.ExitCode}}' $unit) == 0 ]] || fail "$unit did not stop cleanly: $(docker logs --tail=5 $unit 2>&1)"
+for unit in $all; do
+    [[ $(docker inspect -f '{{.State.ExitCode}}' "$unit") == 0 ]] || fail "$unit did not stop cleanly: $(docker logs --tail=5 "$unit" 2>&1)"
 done
 ok "docker-compose stop: all services ended cleanly, within $((SECONDS - began)) s"
 docker-compose --profile scale --profile obs down -v >/dev/null 2>&1
@@ -234,7 +241,7 @@ export SECRETS=$work/secrets
 ./medtrack secrets "$SECRETS" >/dev/null
 production() { docker-compose -f docker-compose.yml -f docker-compose.production.yml "$@"; }
 production up -d >"$work/up.log" 2>&1 || fail "production: $(tail -n 20 "$work/up.log")"
-for unit in auth-service auth-service-consumer profile-service profile-service-consumer comm-service comm-service-consumer; do
+for unit in $all; do
     eventually 60 "$unit is healthy in production" healthy "$unit"
 done
 [[ $(curl -s -o /dev/null -w '%{redirect_url}' "$gateway/auth/") == https://localhost/* ]] || fail "port 80 leads elsewhere than to TLS"
@@ -243,7 +250,7 @@ curl() { command curl -k "$@"; } # The certificate is the gateway's own.
 [[ $(register test.user@example.com) == 201 ]] || fail "a registration over TLS: $(cat "$work/answer")"
 token=$(sed 's/.*"access_token":"\([^"]*\)".*/\1/' "$work/answer")
 eventually 10 "a registration over TLS is welcomed" welcomed
-docker inspect -f '{{.Config.Env}} {{.Config.Cmd}}' auth-service profile-service comm-service rabbitmq postgres >"$work/inspected"
+docker inspect -f '{{.Config.Env}} {{.Config.Cmd}}' $all rabbitmq postgres >"$work/inspected"
 while read -r -d '' secret; do
     grep -qF -e "$(cat "$secret")" "$work/inspected" && fail "the containers' settings show $(basename "$secret")"
 done < <(find "$SECRETS" -type f ! -name '*.json' -print0)
