@@ -112,7 +112,7 @@ async fn drain(stack: &mut Stack, load: Load) -> Taken {
     publish(stack, &messages).await;
     insert_users(stack, &messages).await;
     // The figures do not hold what PostgreSQL does after a bulk load.
-    for database in [&stack.auth, &stack.profile, &stack.comm] {
+    for (_, database) in stack.databases() {
         database.run("vacuum analyze").await;
     }
     let cpu = Cpu::of(stack).await;
@@ -161,7 +161,7 @@ async fn assert_exact(stack: &Stack, wanted: i64, load: Load) {
                and not exists (select from profiles_encadrant e where e.user_id = a.user_id)";
         assert_eq!(stack.profile.count(missing).await, 0, "one profile each");
     }
-    for database in [&stack.auth, &stack.profile, &stack.comm] {
+    for (_, database) in stack.databases() {
         assert_eq!(database.count("parked_event").await, 0, "nothing parked");
     }
 }
@@ -186,7 +186,7 @@ async fn depth(channel: &Channel, queue: &str) -> u32 {
 
 async fn costs(stack: &Stack) -> Costs {
     let mut sum = Costs::default();
-    for database in [&stack.auth, &stack.profile, &stack.comm] {
+    for (_, database) in stack.databases() {
         sum = sum + database.costs().await;
     }
     sum

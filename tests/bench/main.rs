@@ -58,7 +58,7 @@ async fn main() {
     }
 }
 
-/// The resident memory of the six processes, five seconds after what was before.
+/// The resident memory of all processes, five seconds after the part before.
 async fn memory(stack: &Stack, report: &mut Report, path: &str, when: &str) {
     tokio::time::sleep(Duration::from_secs(5)).await;
     let all: Vec<(Unit, f64)> = Unit::ALL
@@ -70,6 +70,6 @@ async fn memory(stack: &Stack, report: &mut Report, path: &str, when: &str) {
         report.add(Figure::new(&format!("{path}.{unit:?}"), &about, "MB", *mb));
     }
     let sum = all.iter().map(|(_, mb)| mb).sum();
-    let about = format!("resident memory of the six processes, {when}");
+    let about = format!("resident memory of all processes, {when}");
     report.add(Figure::new(&format!("{path}.all"), &about, "MB", sum).asked("at most 100"));
 }

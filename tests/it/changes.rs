@@ -127,7 +127,7 @@ async fn a_deleted_user_is_erased_everywhere() {
 
 /// No table of any database contains the e-mail.
 async fn assert_no_trace(stack: &Stack, user: &User) {
-    for database in [&stack.auth, &stack.profile, &stack.comm] {
+    for (_, database) in stack.databases() {
         let tables = database
             .value("select string_agg(table_name, ',') from information_schema.tables where table_schema = 'public'")
             .await;

@@ -121,7 +121,7 @@ fn assert_topology(exchanges: &Value, queues: &Value) {
 
 /// Each table and column has a comment.
 async fn assert_schema_is_commented(stack: &Stack) {
-    for database in [&stack.auth, &stack.profile, &stack.comm] {
+    for (_, database) in stack.databases() {
         let uncommented = "pg_class join pg_attribute on attrelid = pg_class.oid
             where relnamespace = 'public'::regnamespace and relkind = 'r' and relname not like '\\_%'
               and attnum > 0 and not attisdropped

@@ -1,21 +1,20 @@
-//! Speaks to the three services over HTTP, as a browser behind the gateway does.
+//! Speaks to the services over HTTP, as a browser behind the gateway does.
 
 use crate::openapi;
 use events::{Role, UserId};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 use uuid::Uuid;
 
 /// Passes the password rules; as in the seed's example.
 pub const PASSWORD: &str = "SecurePass123!";
 
-/// A client of the three services, without the gateway. Cheap to clone.
+/// A client of the services, without the gateway. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
-    auth: SocketAddr,
-    profile: SocketAddr,
-    comm: SocketAddr,
+    /// By the short name of the service.
+    addresses: HashMap<&'static str, SocketAddr>,
     http: reqwest::Client,
 }
 
@@ -42,34 +41,29 @@ pub struct User {
 }
 
 impl Client {
-    /// A client of the services that listen at these addresses.
+    /// Makes a client of the services that listen at these addresses, by their short names.
     ///
     /// # Panics
     /// When the system has no randomness.
-    pub fn new(auth: SocketAddr, profile: SocketAddr, comm: SocketAddr) -> Self {
+    pub fn new(addresses: HashMap<&'static str, SocketAddr>) -> Self {
         // No idle connections: a process that was killed must not fail the next request too.
         let builder = reqwest::Client::builder()
             .pool_max_idle_per_host(0)
             .timeout(Duration::from_secs(10));
         Self {
-            auth,
-            profile,
-            comm,
+            addresses,
             http: builder.build().expect("a client without TLS can be made"),
         }
     }
 
-    /// Where the service that this path begins with has it.
+    /// Returns the address of a path, which begins with the short name of a service.
     ///
     /// # Panics
-    /// When it begins with none.
+    /// When it does not.
     pub fn url(&self, path: &str) -> String {
-        let address = match path.split('/').nth(1) {
-            Some("auth") => self.auth,
-            Some("profile") => self.profile,
-            Some("comm") => self.comm,
-            _ => panic!("{path} is no service's"),
-        };
+        let service = path.split('/').nth(1).unwrap_or_default();
+        let address = self.addresses.get(service);
+        let address = address.unwrap_or_else(|| panic!("{path} is not a path of a service"));
         format!("http://{address}{path}")
     }
 

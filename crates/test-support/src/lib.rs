@@ -7,10 +7,10 @@
 //! - [`database`], [`vhost`]: what a test owns on the servers, deleted when it ends; [`wire`] sends what no client library sends
 //! - [`process`], [`proxy`]: real binaries, and the TCP links between them, which a test can break
 //! - [`broker_proxy`]: the link to RabbitMQ, frame by frame: other versions of it, and a broker without memory
-//! - [`stack`]: the three services together; [`client`] speaks to them over HTTP
+//! - [`stack`]: all services together; [`client`] speaks to them over HTTP
 //! - [`openapi`]: holds a service to its OpenAPI document
 //! - [`costs`]: statements and bytes of WAL of a database
-//! - [`ledger`]: compares what clients were promised with the three databases
+//! - [`ledger`]: compares what clients were promised with the databases
 
 pub mod broker_proxy;
 pub mod client;

@@ -1,11 +1,11 @@
-//! The three services together: three databases, a virtual host, six processes.
+//! All services together: their databases, a virtual host, their processes.
 
 use crate::{Client, Database, Mode, Process, Proxy, Vhost, port, servers};
-use events::topology::{AUTH, COMM, PROFILE, Service};
+use events::topology::{AUTH, COMM, PROFILE, SERVICES, Service};
 use futures_util::future::join_all;
-use std::{net::SocketAddr, process::ExitStatus, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, process::ExitStatus, time::Duration};
 
-/// One of the six processes.
+/// A process of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// auth-service's API.
@@ -39,7 +39,7 @@ impl Unit {
         Unit::CommConsumer,
     ];
 
-    /// The service that it belongs to.
+    /// The service that the process belongs to.
     pub fn service(self) -> &'static Service {
         match self {
             Unit::Auth | Unit::AuthConsumer => &AUTH,
@@ -49,7 +49,7 @@ impl Unit {
     }
 
     fn role(self) -> &'static str {
-        if Unit::CONSUMERS.contains(&self) {
+        if Self::CONSUMERS.contains(&self) {
             "consume-events"
         } else {
             "serve"
@@ -60,7 +60,7 @@ impl Unit {
 /// How the processes reach PostgreSQL and RabbitMQ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
-    /// Straight.
+    /// Without a proxy.
     Direct,
     /// Each through a proxy of its own.
     Proxied,
@@ -78,7 +78,7 @@ pub struct Stack {
     pub comm: Database,
     /// The virtual host.
     pub vhost: Vhost,
-    /// Speaks to the three APIs.
+    /// Speaks to the APIs.
     pub client: Client,
 }
 
@@ -95,7 +95,7 @@ struct Slot {
 }
 
 impl Stack {
-    /// All six processes, ready, their links direct.
+    /// All processes, ready, their links direct.
     pub async fn start() -> Self {
         let mut stack = Self::prepare(Links::Direct).await;
         stack.start_units(&Unit::ALL).await;
@@ -108,19 +108,18 @@ impl Stack {
     /// When a migration fails.
     pub async fn prepare(links: Links) -> Self {
         let (auth, profile, comm, vhost) = tokio::join!(
-            migrated("auth-service"),
-            migrated("profile-service"),
-            migrated("comm-service"),
+            migrated(&AUTH),
+            migrated(&PROFILE),
+            migrated(&COMM),
             Vhost::new()
         );
+        let databases: HashMap<_, _> = by_service(&auth, &profile, &comm)
+            .map(|(service, database)| (service.short, database))
+            .into();
         let mut slots = Vec::new();
         for unit in Unit::ALL {
-            let database = match unit {
-                Unit::Auth | Unit::AuthConsumer => &auth,
-                Unit::Profile | Unit::ProfileConsumer => &profile,
-                Unit::Comm | Unit::CommConsumer => &comm,
-            };
-            let (database_link, database_url) = link(links, &database.url).await;
+            let url = &databases[unit.service().short].url;
+            let (database_link, database_url) = link(links, url).await;
             let (broker_link, amqp_url) = link(links, &vhost.amqp_url).await;
             let (http, internal) = (port::free(), port::free());
             slots.push(Slot {
@@ -134,8 +133,11 @@ impl Stack {
                 process: None,
             });
         }
-        let http = |unit: Unit| slots[unit as usize].http;
-        let client = Client::new(http(Unit::Auth), http(Unit::Profile), http(Unit::Comm));
+        let apis = slots
+            .iter()
+            .filter(|slot: &&Slot| slot.unit.role() == "serve");
+        let addresses = apis.map(|slot| (slot.unit.service().short, slot.http));
+        let client = Client::new(addresses.collect());
         Self {
             slots,
             auth,
@@ -147,12 +149,8 @@ impl Stack {
     }
 
     /// The databases of all services.
-    pub fn databases(&self) -> [(&'static Service, &Database); 3] {
-        [
-            (&AUTH, &self.auth),
-            (&PROFILE, &self.profile),
-            (&COMM, &self.comm),
-        ]
+    pub fn databases(&self) -> [(&'static Service, &Database); SERVICES.len()] {
+        by_service(&self.auth, &self.profile, &self.comm)
     }
 
     /// The variables that tell the operator's command where the databases are, with the operator's login.
@@ -205,7 +203,6 @@ impl Stack {
     fn one_more(&self, unit: Unit, internal: SocketAddr) -> Process {
         let slot = &self.slots[unit as usize];
         let auth = self.slots[Unit::Auth as usize].http;
-        let (binary, role) = (unit.service().name, unit.role());
         let environment = [
             ("DATABASE_URL", slot.database_url.clone()),
             ("DATABASE_MAX_CONNECTIONS", "4".to_owned()),
@@ -217,7 +214,7 @@ impl Stack {
                 format!("http://{auth}/auth/.well-known/jwks.json"),
             ),
         ];
-        Process::start(binary, &[role], &environment)
+        Process::start(unit.service().name, &[unit.role()], &environment)
     }
 
     /// A process that has been started.
@@ -296,10 +293,19 @@ impl Stack {
     }
 }
 
-async fn migrated(binary: &str) -> Database {
+/// The databases with their services: one for each entry of `SERVICES`.
+fn by_service<'a>(
+    auth: &'a Database,
+    profile: &'a Database,
+    comm: &'a Database,
+) -> [(&'static Service, &'a Database); SERVICES.len()] {
+    [(&AUTH, auth), (&PROFILE, profile), (&COMM, comm)]
+}
+
+async fn migrated(service: &Service) -> Database {
     let database = Database::empty().await;
     Process::run(
-        binary,
+        service.name,
         &["migrate"],
         &[("DATABASE_URL", database.url.clone())],
     )
@@ -315,5 +321,19 @@ async fn link(links: Links, url: &str) -> (Option<Proxy>, String) {
             let url = servers::with_address(url, proxy.address);
             (Some(proxy), url)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_process_of_each_service_is_a_unit() {
+        let units = Unit::ALL.map(|unit| (unit.service().name, unit.role()));
+        let processes = SERVICES
+            .iter()
+            .flat_map(|service| [(service.name, "serve"), (service.name, "consume-events")]);
+        assert!(units.into_iter().eq(processes), "{units:?}");
     }
 }
