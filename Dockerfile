@@ -1,7 +1,7 @@
-# One image for every role: the three services, and the operator's command. Builds with the classic builder too.
+# One image for every role: all services, and the operator's command. Builds with the classic builder too.
 # The tag is that of rust-toolchain.toml.
 FROM rust:1.95.0-bookworm AS base
-# The image has the toolchain; what rust-toolchain.toml asks for besides is for developers.
+# The image has the toolchain; the other components of rust-toolchain.toml are for developers.
 ENV RUSTUP_TOOLCHAIN=1.95.0 SQLX_OFFLINE=true
 WORKDIR /src
 

@@ -1,1 +1,1 @@
-//! The three services together: see the test targets beside this file.
+//! All services together: see the test targets beside this file.

@@ -1,4 +1,4 @@
-//! The three services together, seen from outside, and the gateway before them.
+//! All services together, seen from outside, and the gateway before them.
 
 mod chain;
 mod changes;

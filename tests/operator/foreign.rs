@@ -12,7 +12,7 @@ async fn publish(stack: &Stack, key: &str, payload: Value) {
     stack.vhost.publish(key, body).await;
 }
 
-/// A student whose profile all three services know.
+/// A student whose profile all services have recorded.
 async fn settled(stack: &Stack) -> (User, Value) {
     let user = stack.client.register(Role::Student).await;
     eventually(SOON, "the welcome", async || {

@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start PostgreSQL, RabbitMQ, the six processes and the gateway.
+    /// Start PostgreSQL, RabbitMQ, the services and the gateway.
     Up(Up),
     /// Stop everything, or only some units; the data stay.
     Stop { units: Vec<String> },

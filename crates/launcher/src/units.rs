@@ -36,7 +36,7 @@ pub(crate) enum Ready {
 pub(crate) enum Tier {
     /// PostgreSQL, RabbitMQ and what they need.
     Backing,
-    /// The six processes and the gateway.
+    /// The services and the gateway.
     System,
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn backing(postgres: &Postgres, rabbitmq: &RabbitMq, ports: &Ports) -
     ]
 }
 
-/// What the six processes and the gateway are started with.
+/// What the services and the gateway are started with.
 pub(crate) struct System<'a> {
     pub(crate) workspace: &'a Workspace,
     /// The directory of the services' programs.
@@ -104,7 +104,7 @@ pub(crate) struct System<'a> {
 }
 
 impl System<'_> {
-    /// The six processes, the additional consumers of `scale`, and the gateway.
+    /// The API and the consumers of each service, and the gateway.
     pub(crate) fn units(&self) -> anyhow::Result<Vec<Unit>> {
         let mut units = Vec::new();
         for service in SERVICES {

@@ -128,7 +128,7 @@ async fn respond_when_ready(workspace: Workspace, started: Vec<Started>, reply: 
     let _ = reply.send(Ok(format!("restarted: {}", names.join(", "))));
 }
 
-/// Stops the six processes and the gateway, then the servers that they use, then epmd, which RabbitMQ uses.
+/// Stops the services and the gateway, then the servers that they use, then epmd, which RabbitMQ uses.
 async fn stop_all(supervisor: &mut Supervisor, interrupt: &mut Signal) -> anyhow::Result<()> {
     let system = supervisor.names(Tier::System);
     let (epmd, backing): (Vec<String>, Vec<String>) = supervisor

@@ -1,4 +1,4 @@
-//! The start of a stack: ports, servers, databases, migrations, then the six processes and the gateway.
+//! The start of a stack: ports, servers, databases, migrations, then the services and the gateway.
 
 use super::addresses;
 use crate::{
