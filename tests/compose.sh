@@ -235,7 +235,7 @@ ok "docker-compose down -v leaves nothing"
 
 refused=$(docker run --rm -e MEDTRACK_ENV=production -e DATABASE_URL=postgres://auth_service:auth@postgres:5432/auth_db \
     medtrack:local auth-service migrate 2>&1) && fail "production accepts a development password"
-has 'DATABASE_URL has a password' <<<"$refused" || fail "the refusal of a development password: $refused"
+has 'DATABASE_URL has a well-known password' <<<"$refused" || fail "the refusal of a development password: $refused"
 ok "production refuses a development password"
 export SECRETS=$work/secrets
 ./medtrack secrets "$SECRETS" >/dev/null

@@ -70,7 +70,7 @@ pub struct UserUpdated {
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "said"
+        deserialize_with = "null_or_value"
     )]
     pub phone: Option<Option<String>>,
     /// The role of the user.
@@ -133,6 +133,8 @@ impl Event for UserDeleted {
 }
 
 /// Distinguishes `null` from a missing field.
-fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+fn null_or_value<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

@@ -1,7 +1,6 @@
 //! The contract between MedTrack's services: the events, their names, and the queues that receive them.
 //!
-//! Everything here is data and pure functions; nothing does I/O. This crate is all that a service may know about
-//! another service.
+//! The crate contains data and pure functions, and does no I/O. A service knows nothing else about another service.
 //!
 //! - [`envelope`]: the wire form `{"payload": …, "_meta": …}`, written by producers and read by consumers
 //! - [`meta`]: the facts beside the payload, with the rules of ids and times

@@ -63,7 +63,7 @@ impl Meta {
         Ok(self.timestamp)
     }
 
-    /// Returns when it happened, for people: `now` when the publisher does not say, or names a time to come.
+    /// Returns when it happened, for people: `now` when the publisher does not say, or names a future time.
     pub fn occurred_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         if self.timestamp == DateTime::UNIX_EPOCH {
             return now;
@@ -126,7 +126,7 @@ impl WireMeta<'_> {
         })
     }
 
-    /// Whether one of our programs wrote it. Only they are known to use no id twice.
+    /// Whether one of our programs wrote it. Only they never use an id twice.
     fn is_ours(&self) -> bool {
         let source = self.source.as_deref().unwrap_or_default();
         let is_service = SERVICES.iter().any(|service| service.name == source);

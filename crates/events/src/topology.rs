@@ -98,7 +98,7 @@ pub fn is_routed(routing_key: &str) -> bool {
         .any(|pattern| key::matches(pattern, routing_key))
 }
 
-/// One process of a stack that the launcher runs. The launcher writes the list of them to `.medtrack/units.json`,
+/// One process of a stack that the launcher runs. The launcher writes their list to `.medtrack/units.json`,
 /// and the operator's command reads it there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unit {

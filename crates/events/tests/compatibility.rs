@@ -22,7 +22,7 @@ fn names(dir: PathBuf) -> BTreeSet<String> {
 }
 
 #[test]
-fn no_event_has_changed_so_that_others_break() {
+fn no_event_has_an_incompatible_change() {
     for entry in &EVENTS {
         let path = root().join(format!(
             "tests/baseline/{}@{}.json",

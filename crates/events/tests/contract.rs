@@ -1,4 +1,4 @@
-//! The contract, as tests: what was published once must stay readable, and nothing unreadable may hurt.
+//! The contract, as tests: every version of every event stays readable, and a malformed message is refused.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use events::{
@@ -24,7 +24,7 @@ fn raw<'a>(routing_key: &'a str, body: &'a [u8]) -> RawMessage<'a> {
 fn refusal(routing_key: &str, body: &[u8]) -> events::Refusal {
     match catalogue::validate(&raw(routing_key, body)) {
         Validation::Refused(refusal) => refusal,
-        verdict => panic!("expected a refusal, got {verdict:?}"),
+        result => panic!("expected a refusal, got {result:?}"),
     }
 }
 
@@ -57,10 +57,10 @@ fn everything_ever_published_can_still_be_read() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let routing_key = name.split('@').next().unwrap();
         let body = std::fs::read(&path).unwrap();
-        let verdict = catalogue::validate(&raw(routing_key, &body));
+        let result = catalogue::validate(&raw(routing_key, &body));
         assert!(
-            matches!(verdict, Validation::Accepted(_)),
-            "{name}: {verdict:?}"
+            matches!(result, Validation::Accepted(_)),
+            "{name}: {result:?}"
         );
     }
 }
@@ -71,12 +71,12 @@ fn keys_are_well_formed_distinct_and_routed() {
         assert!(key::is_well_formed(entry.key), "{}", entry.key);
         assert!(
             topology::is_routed(entry.key),
-            "no queue wants {}",
+            "no queue receives {}",
             entry.key
         );
         assert!(
             EVENTS[..i].iter().all(|other| other.key != entry.key),
-            "{} stands twice",
+            "{} occurs twice",
             entry.key
         );
     }
@@ -249,7 +249,7 @@ fn a_version_that_leaves_no_room_for_the_next_one_is_refused() {
 }
 
 #[test]
-fn nonsense_is_refused_with_a_reason() {
+fn malformed_messages_are_refused_with_a_reason() {
     let key = UserCreated::KEY;
     let brackets = "[".repeat(5_000) + &"]".repeat(5_000);
     let nested = format!(r#"{{"payload": {{"user_id": {brackets}}}, "_meta": {{}}}}"#);
@@ -340,12 +340,12 @@ fn meta() -> Meta {
 
 proptest! {
     #[test]
-    fn any_bytes_get_a_verdict(body in proptest::collection::vec(any::<u8>(), 0..200), key in ".{0,30}") {
+    fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200), key in ".{0,30}") {
         catalogue::validate(&raw(&key, &body));
     }
 
     #[test]
-    fn any_damage_to_an_event_gets_a_verdict(
+    fn a_damaged_event_is_read_or_refused(
         which in 0..EVENTS.len(), at in any::<proptest::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()
     ) {
         let mut body = EVENTS[which].sample().into_bytes();
@@ -356,7 +356,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_written_is_what_is_read(first in ".{0,40}", last in ".{0,40}", phone in proptest::option::of(".{0,20}")) {
+    fn an_event_is_read_as_it_was_written(first in ".{0,40}", last in ".{0,40}", phone in proptest::option::of(".{0,20}")) {
         let written = UserCreated { first_name: first, last_name: last, phone, ..UserCreated::sample() };
         let meta = meta();
         let body = envelope::encode(&meta, &written).unwrap();

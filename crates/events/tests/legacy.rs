@@ -1,4 +1,4 @@
-//! The four shapes in which the Django services publish, to the letter.
+//! The four shapes in which the Django services publish, byte for byte.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use events::{
@@ -36,7 +36,7 @@ fn payload<E: Event>(envelope: &Envelope<'_>) -> E {
 }
 
 #[test]
-fn the_seeds_own_shape() {
+fn the_shape_of_the_original_document() {
     let envelope = read(
         "auth.user.created",
         r#"{"payload": {"user_id": "0b0f3c52-0f43-4e26-9c6e-2d7f6d8d2c11", "email": "a@b.org", "first_name": "A",

@@ -37,11 +37,11 @@ pub struct DatabaseConfig {
     pub database_max_connections: u32,
 }
 
-/// What kind of place this is.
+/// The kind of environment.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Environment")]
 pub struct EnvironmentConfig {
-    /// In `production`, a password that docker-compose.yml has for development is refused.
+    /// `production` refuses the passwords that docker-compose.yml has for development.
     #[arg(
         long,
         env = "MEDTRACK_ENV",
@@ -51,12 +51,12 @@ pub struct EnvironmentConfig {
     pub medtrack_env: Environment,
 }
 
-/// A kind of place.
+/// A kind of environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Environment {
     /// A developer's machine.
     Development,
-    /// Where people's data are.
+    /// A system with the data of real people.
     Production,
 }
 
@@ -64,7 +64,7 @@ pub enum Environment {
 const KNOWN_PASSWORDS: [&str; 6] = ["auth", "profile", "comm", "postgres", "password", "guest"];
 
 impl EnvironmentConfig {
-    /// Refuses a password that everybody knows, where that matters.
+    /// Refuses a well-known password in production.
     ///
     /// # Errors
     /// In production, when `address` has such a password, or none. The message names `variable`, never the address.
@@ -78,7 +78,7 @@ impl EnvironmentConfig {
             && (password.is_empty() || KNOWN_PASSWORDS.contains(&password))
         {
             bail!(
-                "{variable} has a password that everybody knows, and MEDTRACK_ENV is production; set another"
+                "{variable} has a well-known password, and MEDTRACK_ENV is production; set another one"
             );
         }
         Ok(())
@@ -110,7 +110,7 @@ pub struct HttpConfig {
     pub cors_origins: Vec<String>,
 }
 
-/// What is no origin would silently match no page; `*` would let every page in.
+/// Refuses a text that is not an origin: it would silently match no page, and `*` would allow every page.
 fn origin(text: &str) -> Result<String, &'static str> {
     let host = text
         .strip_prefix("https://")
@@ -169,7 +169,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Whose tokens are believed.
+/// Which access tokens are accepted.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Tokens")]
 pub struct TokenConfig {
@@ -237,7 +237,7 @@ pub fn secret(
 }
 
 impl DatabaseConfig {
-    /// The address of the database, password and all.
+    /// The address of the database, including the password.
     ///
     /// # Errors
     /// When it is missing, or its file cannot be read.
@@ -251,7 +251,7 @@ impl DatabaseConfig {
 
     pub(crate) fn options(&self) -> anyhow::Result<sqlx::postgres::PgConnectOptions> {
         let url = self.address()?;
-        // Its own error may quote the address, and that holds a password.
+        // The error of the parser may quote the address, which has a password.
         url.expose_secret()
             .parse()
             .ok()
@@ -286,24 +286,25 @@ mod tests {
     }
 
     #[test]
-    fn production_refuses_passwords_that_everybody_knows() {
+    fn production_refuses_well_known_passwords() {
         let check = |medtrack_env, address: &str| {
             EnvironmentConfig { medtrack_env }.check("X_URL", &address.to_owned().into())
         };
-        for known in [
+        for password in [
             "postgres://a:auth@h/d",
             "amqp://admin:password@h:5672/%2f",
             "postgres://a@h/d",
             "nonsense",
         ] {
-            let refused = check(Environment::Production, known)
+            let refused = check(Environment::Production, password)
                 .unwrap_err()
                 .to_string();
             assert!(
-                refused.starts_with("X_URL has a password") && !refused.contains(known),
+                refused.starts_with("X_URL has a well-known password")
+                    && !refused.contains(password),
                 "{refused}"
             );
-            assert!(check(Environment::Development, known).is_ok());
+            assert!(check(Environment::Development, password).is_ok());
         }
         assert!(check(Environment::Production, "postgres://a:0b1e5c@h/d").is_ok());
     }

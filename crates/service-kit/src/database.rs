@@ -22,14 +22,14 @@ const IDLE: Duration = Duration::from_secs(1);
 const LOCK: &str = "3s";
 /// How long a migration waits for a lock. What waits behind it may wait for [`LOCK`], so it fails later than this.
 const MIGRATION_LOCK: &str = "2s";
-/// How long a migration is tried again while its tables are in use.
+/// For how long a migration is tried again while its tables are in use.
 const MIGRATION_PATIENCE: Duration = Duration::from_secs(600);
 /// The time limit of that test. One that is lost must leave time to take another one.
 const TEST: Duration = Duration::from_secs(1);
 /// The time limit of the question whether a connection that goes back to the pool is sound.
 const CLEAN: Duration = Duration::from_secs(5);
 
-/// Makes the pool, and waits until the database answers or the process shall stop.
+/// Makes the pool, and waits until the database answers or the process stops.
 ///
 /// # Errors
 /// When the address is missing or malformed, or the process stopped while it waited.
@@ -97,8 +97,8 @@ async fn limited<T>(
 /// Applies migrations, each try on a connection of its own that is closed afterwards: a failed migration would leave
 /// its lock in a pool.
 ///
-/// A migration that waits for a table holds up all who come after it, so it waits for less than a service does, gives
-/// up, and is tried again.
+/// A migration that waits for a table delays every later statement on it. So it waits for less time than a service
+/// does, gives up, and is tried again.
 ///
 /// # Errors
 /// When a migration fails, or finds its tables in use for ten minutes; what was applied before it stays.
@@ -131,7 +131,8 @@ pub async fn migrate(
 }
 
 async fn apply(connection: &mut PgConnection, migrators: &[&Migrator]) -> Result<(), MigrateError> {
-    // An index that `create index concurrently` did not finish is not used, and stands in the way of the next try.
+    // PostgreSQL does not use an index that `create index concurrently` did not finish, and the next try fails while
+    // it exists.
     sqlx::raw_sql(
         "do $$ declare unfinished regclass; begin
              for unfinished in
@@ -200,7 +201,7 @@ pub async fn ensure_current(
 pub enum Class {
     /// The database cannot be reached or takes no work at the moment. The work itself is not at fault.
     Unavailable,
-    /// Two transactions were in each other's way. The same work succeeds when it is done again.
+    /// Two transactions were in conflict. The same work succeeds when it is done again.
     Conflict,
     /// The work waited too long for a lock or took too long. The cause is another session, a slow database or the
     /// work itself.

@@ -21,8 +21,8 @@ pub fn init() -> anyhow::Result<PrometheusHandle> {
         .context("metrics were started twice")
 }
 
-/// Notes that a round of a task has ended: the gauge is the time, in seconds since 1970. A task that hangs says nothing,
-/// so its gauge stands still.
+/// Records that a round of a task has ended: the gauge is the time, in seconds since 1970. The gauge of a task that
+/// hangs keeps its old value.
 pub fn finished(task: &'static str) {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -69,7 +69,7 @@ impl Process {
     }
 
     /// Runs a task for the life of the process. When the task ends before the process stops, the process stops
-    /// and fails: half a service is worse than a restart.
+    /// and fails, because a restart brings the missing task back.
     pub fn spawn(
         &self,
         name: &'static str,
@@ -122,7 +122,7 @@ where
         failed: Arc::default(),
     };
     if let Err(error) = stop_on_signals(process.stopping.clone()) {
-        tracing::error!("Signals cannot be heard: {error}");
+        tracing::error!("Signals cannot be received: {error}");
         return ExitCode::FAILURE;
     }
     let stopping = process.stopping.clone();
@@ -139,7 +139,7 @@ where
     };
     let outcome = tokio::select! {
         outcome = work => outcome,
-        () = deadline => Err(anyhow::anyhow!("what was in hand took longer than {} s", DRAIN.as_secs())),
+        () = deadline => Err(anyhow::anyhow!("the work in hand took longer than {} s", DRAIN.as_secs())),
     };
     if let Err(error) = &outcome {
         tracing::error!("Stopped: {error:#}");
@@ -164,7 +164,7 @@ fn stop_on_signals(stopping: CancellationToken) -> std::io::Result<()> {
     };
     tokio::spawn(async move {
         next().await;
-        tracing::info!("Stopping: finishing what is in hand");
+        tracing::info!("Stopping: finishing the work in hand");
         stopping.cancel();
         next().await;
         tracing::error!("Stopped at once, because a second signal came");

@@ -117,7 +117,7 @@ where
         let extensions = span.extensions();
         for (name, value, style) in extensions.get::<Fields>().into_iter().flat_map(|f| &f.0) {
             let is_new = event.metadata().fields().field(name).is_none()
-                && all.0.iter().all(|(known, ..)| known != name);
+                && all.0.iter().all(|(existing, ..)| existing != name);
             if is_new {
                 all.0.push((name, value.clone(), *style));
             }

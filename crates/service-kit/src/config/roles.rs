@@ -28,7 +28,7 @@ pub trait OwnConfig: clap::Args {
     /// Refuses what must not be used in this environment.
     ///
     /// # Errors
-    /// When a secret is known to everybody and the environment is production.
+    /// When a secret is well known and the environment is production.
     fn check(&self, _environment: &EnvironmentConfig) -> anyhow::Result<()> {
         Ok(())
     }

@@ -22,7 +22,7 @@ use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Claims {
     /// Who issued it.
@@ -122,12 +122,12 @@ enum Source {
     Given,
 }
 
-/// A token with an unknown key makes us ask for the keys again, but not more often than this: anybody can make
+/// A token with an unknown key makes us fetch the keys again, but not more often than this: every client can make
 /// up such tokens.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// The same, while the keys cannot be fetched.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
-/// How long a key that auth-service has withdrawn may still be believed.
+/// For how long a key that auth-service has withdrawn may still be accepted.
 const REFRESH: Duration = Duration::from_secs(300);
 /// Failures in a row before a warning is logged: services start at the same time, and auth-service needs a second.
 const PATIENCE: u32 = 5;
@@ -141,7 +141,7 @@ impl Verifier {
         let source = match &jwks.jwks_file {
             Some(path) => Source::File(path.clone()),
             None => {
-                // A neighbour: no proxy of the environment stands between.
+                // auth-service is reached directly, never through a proxy of the environment.
                 let client = reqwest::Client::builder()
                     .timeout(Duration::from_secs(2))
                     .no_proxy()
@@ -199,7 +199,7 @@ impl Verifier {
                     failures += 1;
                     if failures == PATIENCE {
                         tracing::warn!(
-                            "The keys of auth-service do not come: {error:#}; check JWKS_URL or JWKS_FILE"
+                            "The keys of auth-service have not arrived: {error:#}; check JWKS_URL or JWKS_FILE"
                         );
                     }
                     Duration::from_secs(1)
@@ -306,7 +306,7 @@ impl Verifier {
         self.replace_keys(&keys)
     }
 
-    /// Believes these keys from now on, and no others.
+    /// Accepts tokens of these keys from now on, and of no others.
     ///
     /// # Errors
     /// When a key has no `kid`, or cannot be used.

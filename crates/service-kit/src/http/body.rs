@@ -194,7 +194,7 @@ impl Object {
     }
 }
 
-/// Keeps the first value of a name that stands twice: the other may be what a proxy or another parser reads.
+/// Keeps the first value of a name that occurs twice, and refuses the body: another parser may read the second value.
 struct ObjectVisitor;
 
 impl<'de> Visitor<'de> for ObjectVisitor {

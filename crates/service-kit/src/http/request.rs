@@ -37,7 +37,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back();
-        // The gateway adds the last address; the client may have written those before it.
+        // The gateway adds the last address; the client may have written the others.
         let last =
             forwarded.and_then(|list| list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
         let peer = parts.extensions.get().map(|Peer(address)| *address);

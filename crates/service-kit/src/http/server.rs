@@ -97,11 +97,11 @@ pub fn layers(router: Router, config: &HttpConfig) -> anyhow::Result<Router> {
 
 /// Gives the request its id and its span, and the response its last headers; writes the body of a problem.
 async fn finish(mut request: Request, next: Next) -> Response {
-    let given = request
+    let from_client = request
         .headers()
         .get(&REQUEST_ID)
         .and_then(|id| id.to_str().ok()?.parse().ok());
-    let id = RequestId(given.unwrap_or_else(Uuid::now_v7));
+    let id = RequestId(from_client.unwrap_or_else(Uuid::now_v7));
     request.extensions_mut().insert(id);
     // The highest level, so that a filter such as `warn` keeps the ids of its lines.
     let span = tracing::error_span!(
@@ -241,7 +241,7 @@ async fn serve_at_most(
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // A client that goes away is no fault of ours.
+            // A client that disconnects is not an error of the server.
             let _ = connection.await;
             drop(permit);
         });

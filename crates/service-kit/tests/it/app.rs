@@ -1,4 +1,4 @@
-//! A small API, served over real connections, and the tokens that it believes.
+//! A small API, served over real connections, and the tokens that it accepts.
 
 use aws_lc_rs::{rand::SystemRandom, signature::Ed25519KeyPair};
 use axum::{
@@ -119,7 +119,7 @@ pub(crate) fn router(key: &EncodingKey) -> Router {
     server::layers(router, &http).unwrap()
 }
 
-/// Whose tokens are believed.
+/// Which tokens are accepted.
 pub(crate) fn tokens() -> TokenConfig {
     TokenConfig {
         token_issuer: "auth-service".into(),

@@ -73,7 +73,7 @@ async fn a_database_that_is_not_there_yet_is_waited_for() {
 }
 
 #[tokio::test]
-async fn told_to_stop_nobody_waits_for_a_database() {
+async fn a_process_that_stops_does_not_wait_for_a_database() {
     let stop = CancellationToken::new();
     stop.cancel();
     let url = format!("postgres://u:hunter22@{}/nothing", port::free());
@@ -88,9 +88,9 @@ async fn told_to_stop_nobody_waits_for_a_database() {
     assert!(!error.contains("hunter22"), "{error}");
 }
 
-/// sqlx 0.9.0 can hand back a connection inside a transaction; the next borrower's writes would be lost.
+/// sqlx 0.9.0 can return a connection inside a transaction to the pool; the next writes over it would be lost.
 #[tokio::test]
-async fn a_connection_inside_a_transaction_is_not_lent_again() {
+async fn a_connection_inside_a_transaction_is_not_used_again() {
     let database = Database::empty().await;
     database.run("create table kept (id int)").await;
     let pool = database::connect(&config(&database.url), &never())

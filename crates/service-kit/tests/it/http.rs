@@ -107,7 +107,7 @@ async fn every_rejection_is_a_problem() {
 }
 
 #[tokio::test]
-async fn everything_wrong_with_a_body_is_told_at_once() {
+async fn all_wrong_fields_of_a_body_are_reported_at_once() {
     let server = Server::start().await;
     let body = json!({"name": 7, "age": "old", "is_admin": true});
     let response = reqwest::Client::new()

@@ -21,7 +21,7 @@ use tower::ServiceExt as _;
 
 /// One test: a process has one recorder of metrics.
 #[tokio::test]
-async fn an_operator_sees_life_readiness_and_numbers() {
+async fn the_internal_listener_reports_health_readiness_and_metrics() {
     let config = InternalConfig {
         internal_addr: port::free(),
     };
@@ -37,7 +37,7 @@ async fn an_operator_sees_life_readiness_and_numbers() {
                 if well {
                     Ok(())
                 } else {
-                    Err("deaf since 10 s".to_owned())
+                    Err("no consumer for 10 s".to_owned())
                 }
             }
         });
@@ -71,7 +71,7 @@ async fn an_operator_sees_life_readiness_and_numbers() {
     assert_eq!(
         response.json::<Value>().await.unwrap(),
         json!({"status": "not ready", "checks": {
-            "database": "ok", "relay": "RabbitMQ does not answer", "consumer": "deaf since 10 s"
+            "database": "ok", "relay": "RabbitMQ does not answer", "consumer": "no consumer for 10 s"
         }})
     );
     assert_eq!(check(config.clone()).await, ExitCode::FAILURE);

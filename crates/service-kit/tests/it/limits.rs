@@ -1,4 +1,4 @@
-//! What a client cannot make the server do.
+//! The limits that a client cannot pass.
 
 use crate::app::Server;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ async fn send_and_wait(server: &Server, sent: &str) -> (String, f64) {
 
 /// axum's own server would wait without end. All at once, because each takes its time.
 #[tokio::test]
-async fn what_takes_too_long_is_cut() {
+async fn a_request_that_takes_too_long_is_cut_off() {
     let server = Server::start().await;
     let slow_body = "POST /api/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
     let (silent, half_head, idle, body, handler) = tokio::join!(
@@ -60,7 +60,7 @@ async fn what_takes_too_long_is_cut() {
 }
 
 #[tokio::test]
-async fn told_to_stop_a_server_waits_for_no_half_sent_head() {
+async fn a_server_that_stops_does_not_wait_for_a_half_sent_head() {
     let server = Server::start().await;
     let mut half = TcpStream::connect(server.address).await.unwrap();
     half.write_all(b"GET /api/me HTTP/1.1\r\n").await.unwrap();

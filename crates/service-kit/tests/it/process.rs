@@ -126,7 +126,7 @@ async fn what_does_not_finish_is_cancelled_within_fifteen_seconds() {
     process.signal(nix::sys::signal::Signal::SIGTERM);
     assert!(!process.exit(Duration::from_secs(15)).await.success());
     process
-        .line("ERROR Stopped: what was in hand took longer than 10 s")
+        .line("ERROR Stopped: the work in hand took longer than 10 s")
         .await;
 }
 

@@ -1,4 +1,4 @@
-//! Which tokens are believed, and with which keys.
+//! Which tokens are accepted, and with which keys.
 
 use crate::app::{Server, changed, claims, new_key, public, sign};
 use events::Role;

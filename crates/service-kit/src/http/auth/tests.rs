@@ -1,5 +1,5 @@
-//! Where the keys come from, and what happens while they do not come. Which tokens are believed is tested from
-//! outside.
+//! Where the keys come from, and what happens while they are missing. `tests/it/tokens.rs` tests which tokens are
+//! accepted.
 
 use super::*;
 use aws_lc_rs::{rand::SystemRandom, signature::Ed25519KeyPair};
@@ -52,7 +52,7 @@ fn tokens() -> TokenConfig {
     }
 }
 
-/// auth-service, as far as the others see it.
+/// The part of auth-service that other services use.
 #[derive(Clone)]
 struct Auth {
     address: SocketAddr,
@@ -103,7 +103,7 @@ impl Auth {
     }
 }
 
-/// The status of the refusal; nothing when the token is believed.
+/// The status of the refusal; `None` when the token is accepted.
 async fn refusal(verifier: &Verifier, token: &str) -> Option<u16> {
     verifier
         .verify(token)
@@ -113,7 +113,7 @@ async fn refusal(verifier: &Verifier, token: &str) -> Option<u16> {
 }
 
 #[tokio::test]
-async fn an_unknown_key_makes_us_ask_once_in_thirty_seconds() {
+async fn an_unknown_key_makes_us_fetch_the_keys_once_in_thirty_seconds() {
     let (old, new) = (new_key(), new_key());
     let auth = Auth::new(&[(&old, "old")]);
     auth.start().await;
@@ -124,7 +124,11 @@ async fn an_unknown_key_makes_us_ask_once_in_thirty_seconds() {
     for _ in 0..20 {
         assert_eq!(refusal(&verifier, &of_new).await, Some(401));
     }
-    assert_eq!(auth.requests(), 1, "made-up tokens do not make us knock");
+    assert_eq!(
+        auth.requests(),
+        1,
+        "made-up tokens cause no further request"
+    );
     let long_ago = Instant::now().checked_sub(ASK_AGAIN).unwrap();
     *verifier.0.last_fetch.lock().await = Some((long_ago, true));
     assert_eq!(refusal(&verifier, &of_new).await, None);
@@ -133,7 +137,7 @@ async fn an_unknown_key_makes_us_ask_once_in_thirty_seconds() {
 }
 
 #[tokio::test]
-async fn without_keys_the_answer_is_try_again_and_it_comes_at_once() {
+async fn without_keys_the_response_is_503_and_comes_at_once() {
     let key = new_key();
     let auth = Auth::new(&[(&key, "k")]);
     let verifier = auth.verifier();
@@ -149,7 +153,7 @@ async fn without_keys_the_answer_is_try_again_and_it_comes_at_once() {
     auth.start().await;
     eventually(
         Duration::from_secs(4),
-        "the token is believed",
+        "the token is accepted",
         async || refusal(&verifier, &token).await.is_none(),
     )
     .await;
@@ -175,7 +179,7 @@ async fn keys_are_fetched_ahead_and_withdrawn_ones_are_forgotten() {
     let token = token(&old, "old");
     eventually(
         Duration::from_secs(1),
-        "the token is believed",
+        "the token is accepted",
         async || refusal(&verifier, &token).await.is_none(),
     )
     .await;

@@ -1,4 +1,4 @@
-//! All that is wrong with a body is told at once.
+//! A response reports every wrong field of a body.
 
 use super::*;
 use serde_json::json;
