@@ -11,7 +11,7 @@ const LOOK_AT_ALL_EVERY: Duration = Duration::from_secs(3600);
 const RAISE_EVERY: Duration = Duration::from_secs(5);
 
 /// No row that is not published is older. While another session holds an old snapshot, the index keeps the entries of
-/// all rows that were published since; without this bound every look would walk them.
+/// all rows that were published since; without this bound every query would read them all.
 #[derive(Debug)]
 pub(crate) struct Floor {
     created_at: Option<DateTime<Utc>>,

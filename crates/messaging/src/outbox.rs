@@ -223,8 +223,9 @@ impl Transaction {
     }
 
     /// Deletes the bodies of parked events that name any of these ids or e-mail addresses, and the texts of published
-    /// events about the ids. A text that is not published yet goes when it is, because the other services need it. A deletion stays without the
-    /// e-mail, so that it can be published again. (The inbox holds ids only.)
+    /// events about the ids. The text of an event that is not published yet is deleted after it was published, because
+    /// the other services need it. A deletion stays, without the e-mail, so that it can be published again. (The inbox
+    /// holds ids only.)
     ///
     /// # Errors
     /// Fails with the database's error.

@@ -282,7 +282,8 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_waits_in_vain_is_tried_ever_more_seldom_and_dead_after_thirty_days() {
+    fn an_event_whose_cause_never_arrives_is_tried_less_and_less_often_and_dead_after_thirty_days()
+    {
         let of = |age| Disposition::waits(WaitsFor::user(Uuid::nil().into()), age);
         let pauses = pauses(|age| of(age).pause);
         assert!(

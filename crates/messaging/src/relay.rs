@@ -179,7 +179,7 @@ impl Relay {
     }
 
     /// Publishes events. After a failure it tries the rest again over a new connection, then leaves it to the sweep.
-    /// Returns what is left.
+    /// Returns the events that are not published.
     async fn publish(
         &mut self,
         mut events: Vec<Outgoing>,

@@ -1,4 +1,4 @@
-//! What stays of a published event, and for how long.
+//! Which parts of a published event are kept, and for how long.
 
 use crate::fixture::{Fixture, SOON, commit, user};
 use events::{

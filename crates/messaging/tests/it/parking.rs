@@ -57,7 +57,7 @@ async fn an_unreadable_message_cannot_keep_a_sound_one_with_its_id_away() {
 }
 
 #[tokio::test]
-async fn only_the_culprit_of_a_batch_is_parked() {
+async fn only_the_failing_events_of_a_batch_are_parked() {
     let fixture = Fixture::new().await;
     messaging::topology::apply(&fixture.broker()).await.unwrap();
     for i in 0..60 {
@@ -65,12 +65,12 @@ async fn only_the_culprit_of_a_batch_is_parked() {
             .send(&user(match i {
                 20 => "reject",
                 40 => "panic",
-                _ => "innocent",
+                _ => "sound",
             }))
             .await;
     }
     fixture.start_consumer().await;
-    eventually(SOON, "the innocent are handled", async || {
+    eventually(SOON, "the others are handled", async || {
         fixture.effects().await == 58
     })
     .await;

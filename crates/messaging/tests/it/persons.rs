@@ -1,4 +1,4 @@
-//! Bodies of parked events name persons: they go with them, and no body is kept without a purpose.
+//! Bodies of parked events name persons: the erasure of a person deletes them, and no body is kept without a purpose.
 
 use crate::fixture::{Fixture, SOON, on_user_created, user};
 use events::{

@@ -215,7 +215,7 @@ async fn two_relays_share_one_outbox_and_lose_nothing() {
         fixture.database.count(UNPUBLISHED).await == 0
     })
     .await;
-    let heard = eventually(SOON, "all is heard", async || {
+    let heard = eventually(SOON, "all are received", async || {
         let ids: HashSet<String> = tap
             .heard()
             .iter()
@@ -246,7 +246,7 @@ async fn a_payload_over_the_limit_is_refused_before_the_commit() {
 }
 
 #[tokio::test]
-async fn told_to_stop_a_relay_publishes_what_it_has_in_hand_and_ends() {
+async fn a_relay_that_stops_first_publishes_the_events_in_hand() {
     let fixture = Fixture::new().await;
     let tap = fixture.vhost.tap("#").await;
     let (outbox, relay) = fixture.start_relay();
