@@ -6,7 +6,7 @@ use crate::{
 use clap::{Args, Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 
-/// Runs MedTrack's notification event system on this machine, and looks after it.
+/// Runs and supervises MedTrack's notification event system on this machine.
 #[derive(Debug, Parser)]
 #[command(
     name = "medtrack",

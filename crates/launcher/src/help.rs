@@ -56,7 +56,7 @@ fn verbs(list: &str) -> Vec<Verb> {
 fn after_help(operator: &[Verb]) -> String {
     let mut text = String::new();
     if !operator.is_empty() {
-        text += "Look after a running system:\n";
+        text += "Inspect and repair a running system:\n";
         for verb in operator {
             text += &format!("  {:<11}{}\n", verb.name, verb.about);
         }

@@ -32,7 +32,7 @@ use crate::endpoints::Endpoints;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Looks after a running notification event system of MedTrack.
+/// Inspects and repairs a running notification event system of MedTrack.
 #[derive(Debug, Parser)]
 #[command(
     name = "medtrack",
@@ -69,7 +69,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Look after events that could not be handled.
+    /// Inspect, replay or discard events that could not be handled.
     #[command(subcommand)]
     Dead(dead::Dead),
     /// List events that are committed and not published yet.
@@ -100,7 +100,7 @@ enum Command {
                       Examples:\n  medtrack reconcile\n  medtrack reconcile --fix"
     )]
     Reconcile(reconcile::Reconcile),
-    /// Look after exchange, queues and bindings.
+    /// Declare exchange, queues and bindings.
     #[command(subcommand)]
     Topology(topology::Topology),
     /// Make the secrets of a production stack: passwords, addresses, broker logins with least privilege.

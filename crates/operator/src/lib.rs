@@ -1,4 +1,4 @@
-//! What an operator needs to know of a running system and to change in it.
+//! Functions for operators of a running system.
 //!
 //! Each module asks databases, RabbitMQ or processes and returns typed results; it prints nothing. [`cli`] has one
 //! file for each verb: it calls the library, then prints.

@@ -38,8 +38,8 @@ pub(crate) fn make(dir: &Path) -> anyhow::Result<()> {
     Dir::fill(dir).map(drop)
 }
 
-/// Keeps the secrets that are in the directory, and makes those that this version needs besides. Returns the names of
-/// the files that it wrote.
+/// Keeps the secrets that are in the directory, and makes those that this version also needs. Returns the names of the
+/// files that it wrote.
 pub(crate) fn add(dir: &Path) -> anyhow::Result<Vec<String>> {
     if !dir.join(DEFINITIONS).is_file() {
         bail!(

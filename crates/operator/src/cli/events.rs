@@ -62,7 +62,7 @@ impl Events {
         match self {
             Events::List { json } => {
                 let columns = Columns {
-                    names: &["EVENT", "PUBLISHED BY", "HEARD BY"],
+                    names: &["EVENT", "PUBLISHED BY", "RECEIVED BY"],
                     none: "",
                     cells: |route: &Route| {
                         vec![
@@ -86,7 +86,7 @@ fn show(endpoints: &Endpoints, entry: &Entry) -> anyhow::Result<()> {
     let description = |value: &Value| value["description"].as_str().unwrap_or_default().to_owned();
     say!("{}: {}", entry.key, description(&schema));
     say!(
-        "published by {}, heard by {}\n",
+        "published by {}, received by {}\n",
         entry.producer,
         catalogue::queues(entry.key).join(" ")
     );
@@ -124,7 +124,7 @@ impl Publish {
             );
         }
         say!(
-            "{}, when nothing comes of it; its event id is {}",
+            "{}, if it has no effect; its event id is {}",
             endpoints.advice("dead list --waiting"),
             published.event_id
         );

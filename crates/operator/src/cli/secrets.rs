@@ -11,7 +11,7 @@ const COMPOSE: &str = "docker-compose -f docker-compose.yml -f docker-compose.pr
 pub(super) struct Secrets {
     /// The directory of the secrets.
     dir: PathBuf,
-    /// Keep the secrets that are there, and make those that this version needs besides.
+    /// Keep the existing secrets, and make those that this version also needs.
     #[arg(long)]
     add: bool,
 }

@@ -141,7 +141,7 @@ mod tests {
         }
     }
 
-    fn found(
+    fn deviation_of(
         auth: Option<KnownUser>,
         profile: Option<KnownUser>,
         comm: Option<KnownUser>,
@@ -160,9 +160,12 @@ mod tests {
             complete: false,
             ..user(1)
         };
-        assert_eq!(found(Some(user(2)), Some(user(2)), Some(user(1))), None);
-        assert_eq!(found(Some(admin), Some(user(1)), None), None);
-        assert_eq!(found(None, Some(erased(3)), Some(erased(1))), None);
+        assert_eq!(
+            deviation_of(Some(user(2)), Some(user(2)), Some(user(1))),
+            None
+        );
+        assert_eq!(deviation_of(Some(admin), Some(user(1)), None), None);
+        assert_eq!(deviation_of(None, Some(erased(3)), Some(erased(1))), None);
     }
 
     #[test]
@@ -171,9 +174,9 @@ mod tests {
             changed_at: Some(Utc::now()),
             ..user(2)
         };
-        assert_eq!(found(Some(new), None, None), None);
-        assert_eq!(found(Some(new), Some(user(1)), Some(user(1))), None);
-        assert_eq!(found(Some(user(2)), Some(new), None), None);
+        assert_eq!(deviation_of(Some(new), None, None), None);
+        assert_eq!(deviation_of(Some(new), Some(user(1)), Some(user(1))), None);
+        assert_eq!(deviation_of(Some(user(2)), Some(new), None), None);
     }
 
     #[test]
@@ -229,7 +232,7 @@ mod tests {
             ),
         ];
         for (auth, profile, comm, expected) in cases {
-            assert_eq!(found(auth, profile, comm), Some(expected));
+            assert_eq!(deviation_of(auth, profile, comm), Some(expected));
         }
     }
 }

@@ -37,8 +37,8 @@ pub(super) async fn run(
             line.operator(&format!("dead replay {event_id}")),
             line.operator(&format!("dead discard {event_id}")),
         );
-        say!("\ntry: {replay}   when the cause is gone");
-        say!("     {discard}  when it is of no use");
+        say!("\ntry: {replay}   when the cause is removed");
+        say!("     {discard}  when the event is not needed");
     }
     Ok(())
 }
