@@ -20,7 +20,7 @@ pub enum OwnCommand {
         after_help = "Example:\n  auth-service create-admin --email admin@example.com < password.txt"
     )]
     CreateAdmin(Box<CommandConfig<CreateAdmin>>),
-    /// Look after the keys that access tokens are signed with.
+    /// Manage the keys that access tokens are signed with.
     #[command(subcommand)]
     Keys(KeysCommand),
 }

@@ -59,7 +59,7 @@ fn links<E: Event>(
     events.iter().map(link).collect()
 }
 
-/// Refuses the deletion of a profile by a publisher that counts no versions when another one that does has spoken of the
+/// Refuses the deletion of a profile by a publisher that counts no versions, when a publisher with versions describes the
 /// profile, unless an operator had it replayed.
 async fn check_publishers<E>(
     tx: &mut Transaction,

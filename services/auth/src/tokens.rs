@@ -101,7 +101,7 @@ impl Signer {
         Ok(jsonwebtoken::encode(&header, &claims, &keys.signing)?)
     }
 
-    /// Loads the keys again and again, because `keys rotate` changes them, until the process stops.
+    /// Reloads the keys until the process stops, because `keys rotate` changes them.
     ///
     /// # Errors
     /// Never: while the keys cannot be loaded, those of before remain.

@@ -17,7 +17,7 @@ pub(crate) struct News {
     pub cause: Cause,
     /// The id of the event: one event notifies a user once.
     pub source_event: EventId,
-    /// When it happened: a user's notifications are told in this order.
+    /// When it happened: a user's notifications are listed in this order.
     pub occurred_at: DateTime<Utc>,
     /// The text.
     pub notice: Notice,
@@ -32,12 +32,12 @@ pub(crate) struct Newcomer {
     pub welcome: News,
 }
 
-/// News for a student. The event names the student, not the user.
+/// A notice for a student. The event names the student, not the user.
 #[derive(Debug)]
 pub(crate) struct StudentNews {
     /// The student.
     pub student_id: StudentId,
-    /// The news.
+    /// The notice.
     pub news: News,
 }
 
@@ -105,10 +105,11 @@ pub(crate) enum EraseError {
     Database(#[from] sqlx::Error),
 }
 
-/// Erases all notifications of users, and what parked events say about them or their addresses. News that arrives for them later has no effect.
+/// Erases all notifications of users, and the bodies of parked events about them or their addresses. Later events about
+/// them have no effect.
 ///
 /// # Errors
-/// Also fails when the publisher of a deletion counts no versions, and another one that does has spoken of the user.
+/// Also fails when the publisher of a deletion counts no versions, and a publisher with versions describes the user.
 pub(crate) async fn erase(
     tx: &mut Transaction,
     recipients: &[Recipient],

@@ -55,7 +55,7 @@ async fn on_student_created(
     Ok(actions::welcome(tx, events.iter().map(newcomer).collect()).await?)
 }
 
-/// Notifies no user, but news for the student no longer waits.
+/// Notifies no user, but releases the events that wait for the student.
 async fn on_student_updated(
     tx: &mut Transaction,
     events: &[Message<StudentUpdated>],
@@ -151,7 +151,7 @@ fn standing<E: Event>(event: &Message<E>) -> Standing {
         .map_or(Standing::Unversioned, Standing::Version)
 }
 
-/// A deletion that an operator had replayed counts, whoever published it.
+/// A deletion that an operator had replayed counts for every publisher.
 fn deletion<E: Event>(event: &Message<E>) -> Standing {
     if event.confirmed {
         Standing::Last

@@ -26,7 +26,7 @@ pub(crate) struct Recipient {
 /// What an event about a recipient may do. The order is that of [`Standing::rank`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Its publisher counts no versions: it cannot erase a recipient of whom another has spoken that does.
+    /// Its publisher counts no versions: it cannot erase a recipient whom a publisher with versions describes.
     Unversioned,
     /// The version of the recipient's profile.
     Version(i64),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_welcome_is_to_the_letter() {
+    fn the_welcome_has_the_documented_text() {
         assert_eq!(
             student("John", "Doe"),
             "Hello John Doe! Your student profile has been created successfully."

@@ -21,8 +21,7 @@ pub(crate) async fn secret(connection: &mut PgConnection) -> sqlx::Result<Vec<u8
         .await
 }
 
-/// Counts a try as a failure, before its password is checked, so that a burst of tries cannot pass before the first of
-/// them has failed. Returns false when the try is refused; then roll the transaction back, so that it is not counted.
+/// Counts a try as a failure before its password is checked, so that many tries at once are limited, too. Returns false when the try is refused; then roll the transaction back, so that it is not counted.
 ///
 /// Failures of an e-mail halve every 15 min. From the fifth on, the e-mail is locked, for 1 s at first and up to 15 min.
 /// A hundred tries of one address may fail in a minute.

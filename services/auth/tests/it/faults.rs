@@ -34,7 +34,7 @@ async fn lock(stack: &Stack, table: &str) -> sqlx::Transaction<'static, sqlx::Po
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("lock table {table}")))
         .execute(&mut *holder)
         .await
-        .expect("nobody else holds a lock");
+        .expect("no other session holds a lock");
     holder
 }
 

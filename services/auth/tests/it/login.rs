@@ -43,7 +43,7 @@ async fn wrong_unknown_and_disabled_have_one_answer() {
 }
 
 #[tokio::test]
-async fn from_the_fifth_failure_in_a_row_an_address_is_slowed_down_known_or_not() {
+async fn after_five_failures_in_a_row_an_e_mail_is_locked_whether_a_user_has_it_or_not() {
     let stack = auth().await;
     let user = stack.client.register(Role::Student).await;
     for email in [user.email.as_str(), "nobody@example.com"] {

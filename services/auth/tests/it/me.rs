@@ -24,7 +24,7 @@ async fn ask(stack: &Stack, method: Method, path: &str, user: &User, body: Value
 }
 
 #[tokio::test]
-async fn ones_own_user_and_nobody_elses() {
+async fn a_token_opens_the_own_user_only() {
     let stack = auth().await;
     let user = stack.client.register(Role::Encadrant).await;
     let me = stack.client.get(ME, &user).await;
@@ -109,7 +109,7 @@ async fn one_change_of_many_fields_is_one_event_and_no_change_is_none() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_change_is_told_at_once_and_nothing_is_changed() {
+async fn all_wrong_fields_of_a_change_are_reported_and_nothing_is_changed() {
     let stack = auth().await;
     let user = stack.client.register(Role::Student).await;
     let bad = json!({"first_name": 1, "locale": null, "role": "admin", "email": "a@b.org", "is_active": false});
@@ -120,12 +120,12 @@ async fn what_is_wrong_with_a_change_is_told_at_once_and_nothing_is_changed() {
         ["email", "first_name", "is_active", "locale", "role"]
     );
     assert_eq!(stack.client.get(ME, &user).await.body, user.body["user"]);
-    let nobody = stack
+    let without_token = stack
         .client
         .ask(Method::PATCH, ME, None, Some(&json!({"first_name": "x"})))
         .await
         .unwrap();
-    assert_eq!(nobody.status, 401);
+    assert_eq!(without_token.status, 401);
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn the_email_changes_with_the_password_only_and_stays_unique() {
 }
 
 #[tokio::test]
-async fn whoever_finds_a_token_cannot_find_the_password_with_it() {
+async fn a_stolen_token_does_not_help_to_guess_the_password() {
     let stack = auth().await;
     let user = stack.client.register(Role::Student).await;
     let guess = json!({"current_password": "a guess at random"});
@@ -262,7 +262,7 @@ async fn a_user_whom_many_large_parked_events_name_is_deleted_at_once() {
 }
 
 #[tokio::test]
-async fn the_profile_is_linked_whatever_order_the_words_about_it_arrive_in() {
+async fn the_profile_is_linked_in_any_order_of_its_events() {
     let mut stack = auth().await;
     let user = stack.client.register(Role::Student).await;
     stack.start_units(&[Unit::AuthConsumer]).await;
@@ -304,7 +304,7 @@ async fn the_profile_is_linked_whatever_order_the_words_about_it_arrive_in() {
     .await;
     publish("student.created", 4).await;
     publish("student.deleted", 6).await;
-    eventually(SOON, "the late word changed nothing", async || {
+    eventually(SOON, "the late event changes nothing", async || {
         stack.auth.is(&stored(6)).await
     })
     .await;

@@ -25,17 +25,18 @@ async fn an_administrator_is_made_on_the_server_and_announced() {
         file.to_str().unwrap(),
     ];
     let environment = [("DATABASE_URL", stack.auth.url.clone())];
-    let said = Process::run("auth-service", &arguments, &environment).await;
+    let output = Process::run("auth-service", &arguments, &environment).await;
     assert!(
-        said.iter()
+        output
+            .iter()
             .any(|line| line.contains("Administrator created")),
-        "{said:?}"
+        "{output:?}"
     );
     assert!(
-        !said
+        !output
             .iter()
             .any(|line| line.contains(PASSWORD) || line.contains("root@example.com")),
-        "{said:?}"
+        "{output:?}"
     );
     let event = tap.hear(|_| true).await.json();
     assert_eq!(event["payload"]["role"], "admin");
@@ -53,7 +54,7 @@ async fn an_administrator_is_made_on_the_server_and_announced() {
 }
 
 #[tokio::test]
-async fn rotating_the_keys_logs_nobody_out() {
+async fn rotating_the_keys_keeps_users_logged_in() {
     let stack = auth().await;
     let user = stack.client.register(Role::Student).await;
     Process::run(
@@ -110,7 +111,7 @@ async fn migrating_twice_is_harmless_and_an_old_schema_is_refused() {
 }
 
 #[tokio::test]
-async fn a_missing_address_is_said_with_the_next_step() {
+async fn a_missing_address_is_reported_with_the_next_step() {
     let mut process = Process::start("auth-service", &["serve"], &[]);
     assert!(!process.exit(Duration::from_secs(10)).await.success());
     process

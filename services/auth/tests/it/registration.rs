@@ -103,7 +103,7 @@ async fn admin_cannot_be_self_registered() {
 }
 
 #[tokio::test]
-async fn everything_wrong_is_told_at_once_and_nothing_is_written() {
+async fn all_wrong_fields_are_reported_at_once_and_nothing_is_written() {
     let stack = auth().await;
     let body = json!({"email": "nope", "password": "short", "first_name": 3, "last_name": "x".repeat(121),
                       "phone": "call me", "locale": "de", "role": "king", "is_admin": true, "id": "1"});
@@ -179,7 +179,7 @@ async fn of_many_identical_registrations_one_succeeds_and_one_event_is_written()
 }
 
 #[tokio::test]
-async fn while_the_database_is_away_the_answer_is_503_and_afterwards_all_is_well() {
+async fn while_the_database_is_away_the_response_is_503_and_afterwards_registration_works() {
     let mut stack = Stack::prepare(Links::Proxied).await;
     stack.start_units(&[Unit::Auth]).await;
     stack.database_link(Unit::Auth).set(Mode::Refuse);
@@ -204,9 +204,9 @@ async fn while_the_database_is_away_the_answer_is_503_and_afterwards_all_is_well
     .await;
 }
 
-/// Whoever hangs up must not leave an open transaction that swallows what others write (sqlx 0.9.0).
+/// A client that disconnects must not leave an open transaction, in which later writes would be lost (sqlx 0.9.0).
 #[tokio::test]
-async fn clients_that_hang_up_cost_nobody_a_user() {
+async fn clients_that_disconnect_lose_no_other_registration() {
     let stack = auth().await;
     let impatient = reqwest::Client::builder()
         .timeout(Duration::from_millis(60))

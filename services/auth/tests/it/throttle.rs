@@ -114,7 +114,7 @@ async fn what_has_ended_is_deleted_and_a_row_in_use_is_passed_over() {
     sqlx::raw_sql("select from users_login_failure where email_hash = '7' for update")
         .execute(&mut *holder)
         .await
-        .expect("nobody else holds it");
+        .expect("no other session holds it");
     stack.start_units(&[Unit::Auth]).await;
     eventually(SOON, "all but the row in use are gone", async || {
         stack.auth.count("users_login_failure").await == 1

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn no_score_is_told() {
+    fn no_text_contains_a_score() {
         for notice in [
             EvaluationCreated::sample().notice(),
             EvaluationUpdated::sample().notice(),

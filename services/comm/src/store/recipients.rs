@@ -81,8 +81,8 @@ pub(crate) async fn of_students(
         .collect())
 }
 
-/// Records that users were deleted, and returns which. The others are users of whom a publisher has spoken that counts
-/// versions, while that of the deletion counts none.
+/// Records that users were deleted, and returns them. It leaves out users whom a publisher with versions describes, when
+/// the publisher of the deletion counts none.
 pub(crate) async fn erase(
     connection: &mut PgConnection,
     recipients: &[Recipient],

@@ -30,7 +30,7 @@ async fn add_notices(stack: &Stack, user: &User, number: i32) {
 }
 
 #[tokio::test]
-async fn a_user_sees_and_marks_only_what_is_theirs() {
+async fn a_user_reads_and_marks_the_own_notifications_only() {
     let stack = Stack::start().await;
     let (alice, hers) = welcomed(&stack, Role::Student).await;
     let (bob, his) = welcomed(&stack, Role::Encadrant).await;

@@ -53,7 +53,7 @@ async fn student(stack: &Stack, student_id: Uuid, user_id: Uuid) {
 }
 
 #[tokio::test]
-async fn every_event_about_an_internship_is_told_without_a_score() {
+async fn every_event_about_an_internship_leads_to_a_notification_without_a_score() {
     let stack = consumer().await;
     let (student_id, user_id) = (Uuid::now_v7(), Uuid::now_v7());
     student(&stack, student_id, user_id).await;
@@ -90,7 +90,7 @@ async fn every_event_about_an_internship_is_told_without_a_score() {
 }
 
 #[tokio::test]
-async fn what_comes_before_its_student_waits_and_is_told_in_the_moment_the_student_arrives() {
+async fn an_event_that_precedes_its_student_waits_and_notifies_as_soon_as_the_student_arrives() {
     let stack = consumer().await;
     let (student_id, user_id) = (Uuid::now_v7(), Uuid::now_v7());
     for key in KEYS {
@@ -104,7 +104,7 @@ async fn what_comes_before_its_student_waits_and_is_told_in_the_moment_the_stude
     .await;
     assert_eq!(stack.comm.count("communications_notification").await, 0);
     student(&stack, student_id, user_id).await;
-    eventually(SOON, "all are told", async || {
+    eventually(SOON, "all are notified", async || {
         stack.comm.count("communications_notification").await == 10
     })
     .await;
@@ -112,7 +112,7 @@ async fn what_comes_before_its_student_waits_and_is_told_in_the_moment_the_stude
 }
 
 #[tokio::test]
-async fn nobody_is_told_after_the_deletion_whatever_comes_late() {
+async fn a_late_event_notifies_no_deleted_user() {
     let stack = consumer().await;
     let (student_id, user_id) = (Uuid::now_v7(), Uuid::now_v7());
     stack

@@ -1,4 +1,4 @@
-//! What a user is told once, and in the order in which it happened.
+//! Which notifications a user gets once, and in which order.
 
 use events::{Role, StudentId, UserId};
 use serde_json::{Value, json};
@@ -47,10 +47,10 @@ async fn a_publishers_retry_under_a_new_id_tells_nobody_twice() {
         stack.comm.count("inbox").await == 13
     })
     .await;
-    let told = "select string_agg(concat_ws(' ', kind, number), ', ' order by kind)
-                from (select kind, count(*) as number from communications_notification group by kind) as told";
+    let counts = "select string_agg(concat_ws(' ', kind, number), ', ' order by kind)
+                from (select kind, count(*) as number from communications_notification group by kind) as counts";
     assert_eq!(
-        stack.comm.value(told).await,
+        stack.comm.value(counts).await,
         "evaluation.created 1, stage.accepted 3, stage.completed 1, stage.created 1, welcome 1"
     );
 }
@@ -112,12 +112,12 @@ async fn notifications_stand_in_the_order_in_which_it_happened() {
         2,
     )
     .await;
-    let told = eventually(SOON, "all are told", async || {
-        let told = stack.client.notifications(&user).await;
-        (told.len() == 5).then_some(told)
+    let notifications = eventually(SOON, "all are notified", async || {
+        let all = stack.client.notifications(&user).await;
+        (all.len() == 5).then_some(all)
     })
     .await;
-    let titles: Vec<_> = told
+    let titles: Vec<_> = notifications
         .iter()
         .map(|notice| notice["title"].as_str().unwrap())
         .collect();
@@ -134,14 +134,17 @@ async fn notifications_stand_in_the_order_in_which_it_happened() {
 }
 
 #[tokio::test]
-async fn a_time_that_is_to_come_does_not_stay_on_top() {
+async fn an_event_with_a_future_time_does_not_stay_on_top() {
     let stack = consumer().await;
     let meta = json!({"event_id": Uuid::now_v7(), "timestamp": "9999-01-05T10:00:00Z"});
     let body =
         json!({"payload": student(UserId::new(), StudentId::new()), "_meta": meta}).to_string();
     stack.vhost.publish("student.created", body).await;
-    let told = "exists (select from communications_notification where occurred_at <= now())";
-    eventually(SOON, "it is told", async || stack.comm.is(told).await).await;
+    let is_notified = "exists (select from communications_notification where occurred_at <= now())";
+    eventually(SOON, "there is a notification", async || {
+        stack.comm.is(is_notified).await
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -152,9 +155,12 @@ async fn a_versionless_deletion_erases_only_whom_no_other_publisher_has_spoken_o
         let meta = json!({"event_id": Uuid::now_v7(), "timestamp": "2026-01-05T10:00:00Z", "aggregate_version": version});
         let body = json!({"payload": student(user_id, student_id), "_meta": meta}).to_string();
         stack.vhost.publish("student.created", body).await;
-        let told =
+        let is_welcomed =
             format!("exists (select from communications_notification where user_id = '{user_id}')");
-        eventually(SOON, "the welcome", async || stack.comm.is(&told).await).await;
+        eventually(SOON, "the welcome", async || {
+            stack.comm.is(&is_welcomed).await
+        })
+        .await;
         publish(&stack, "auth.user.deleted", json!({"user_id": user_id}), 1).await;
     };
     let (ours, theirs) = (UserId::new(), UserId::new());

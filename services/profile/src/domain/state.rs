@@ -1,9 +1,9 @@
 //! Which events about a user still count, in whatever order they arrive.
 //!
 //! Each field keeps the stamp of the event that set it, and a newer stamp wins: changes that name some fields only may
-//! come in any order. Any version is newer than any time, so that a user of whom a publisher that counts versions has
-//! spoken ends as that publisher says. A publisher that counts none cannot change or delete such a user, unless an
-//! operator had its event replayed.
+//! come in any order. Any version is newer than any time, so a user whom a publisher with versions describes ends in the
+//! state that this publisher sends. A publisher without versions cannot change or delete such a user, unless an operator
+//! had its event replayed.
 
 use super::PersonChange;
 use chrono::{DateTime, Utc};
@@ -256,7 +256,7 @@ impl UserState {
         }))
     }
 
-    /// Whether a publisher that counts versions has spoken of the user.
+    /// Whether a publisher that counts versions describes the user.
     pub(crate) fn is_owned(&self) -> bool {
         self.stamps.email.is_version()
     }

@@ -17,7 +17,7 @@ use test_support::{
 const ME: &str = "/profile/api/me";
 
 #[tokio::test]
-async fn ones_own_profile_follows_the_registration() {
+async fn a_profile_follows_the_registration() {
     let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::Auth, Unit::Profile]).await;
     let (student, encadrant) = (

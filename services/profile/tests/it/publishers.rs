@@ -137,7 +137,7 @@ async fn changes_of_a_publisher_without_versions_apply_field_by_field_in_any_ord
 }
 
 #[tokio::test]
-async fn a_change_whose_time_orders_nothing_is_dead_and_freezes_nobody() {
+async fn a_change_without_a_usable_time_is_dead_and_the_next_change_applies() {
     let stack = consumer().await;
     let user_id = UserId::new();
     create(&stack, user_id).await;
