@@ -27,13 +27,13 @@ pub(crate) fn print(earlier: &Value, report: &Report) {
         };
         let change = figure.value() / before - 1.0;
         let noise = figure.noise() + at(&earlier["noise"], &figure.path).unwrap_or_default();
-        let verdict = if change.abs() <= noise / 2.0 {
+        let note = if change.abs() <= noise / 2.0 {
             "within the noise"
         } else {
             ""
         };
         println!(
-            "{:<46} {:>10} {:>10} {:>+7.1}% {:>7.1}%  {verdict}",
+            "{:<46} {:>10} {:>10} {:>+7.1}% {:>7.1}%  {note}",
             figure.path,
             readable(before),
             readable(figure.value()),

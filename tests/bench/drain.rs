@@ -153,8 +153,8 @@ async fn drain(stack: &mut Stack, load: Load) -> Taken {
 }
 
 async fn assert_exact(stack: &Stack, wanted: i64, load: Load) {
-    let told = stack.comm.count("communications_notification").await;
-    assert_eq!(told, wanted, "one welcome each");
+    let welcomes = stack.comm.count("communications_notification").await;
+    assert_eq!(welcomes, wanted, "one welcome each");
     if load != Load::Alternating {
         let missing = "profiles_account a
              where not exists (select from profiles_student s where s.user_id = a.user_id)

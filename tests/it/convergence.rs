@@ -18,7 +18,7 @@ const STORIES: usize = 800;
 const MESSAGES: usize = 10_000;
 const SOON: Duration = Duration::from_secs(120);
 
-/// The parked events that are not those of a publisher without versions about somebody whom another one describes.
+/// The parked events, except those of a publisher without versions about a user whom a publisher with versions describes.
 const OPEN: &str =
     "parked_event where kind not in ('foreign_change', 'foreign_deletion', 'erased')";
 
@@ -33,8 +33,8 @@ fn message<E: Event>(version: Option<i64>, seconds: i64, event: &E) -> Message {
     (E::KEY, json!({"payload": event, "_meta": meta}).to_string())
 }
 
-/// The life of a user, from a publisher that counts versions, or from one that does not. Of some users both
-/// speak: then only what the first one says counts, in whatever order it comes.
+/// The life of a user, from a publisher that counts versions, or from one that does not. Both describe some of the users:
+/// then only the first one counts, in any order of arrival.
 fn user(i: usize) -> Vec<Message> {
     let user_id = UserId::new();
     let counts = |version: i64| (!i.is_multiple_of(3)).then_some(version);
@@ -190,7 +190,7 @@ async fn tell(messages: &[Message], distinct: (i64, i64)) -> Stack {
 }
 
 #[tokio::test]
-async fn a_storm_ends_as_the_orderly_story_does() {
+async fn shuffled_and_repeated_events_end_in_the_state_of_the_ordered_ones() {
     let _turn = crate::alone().await;
     let stories: Vec<Vec<Message>> = (0..STORIES).flat_map(|i| [user(i), student(i)]).collect();
     let orderly: Vec<Message> = stories.concat();

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use uuid::Uuid;
 
 #[tokio::test]
-async fn an_event_is_published_by_hand_if_somebody_can_read_it() {
+async fn an_event_is_published_by_hand_if_its_consumers_can_read_it() {
     let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::CommConsumer]).await;
     let events = json_of(&stack, "events list --json").await;
@@ -40,7 +40,7 @@ async fn an_event_is_published_by_hand_if_somebody_can_read_it() {
             .contains("Published stage.accepted to comm.events.")
     );
     let rows = "communications_notification where content like '%will begin on 2027-02-01.'";
-    eventually(SOON, "the student is told", async || {
+    eventually(SOON, "the student is notified", async || {
         stack.comm.count(rows).await == 1
     })
     .await;
@@ -62,12 +62,12 @@ async fn an_event_is_published_by_hand_if_somebody_can_read_it() {
     assert_eq!(
         stack.comm.count("inbox").await,
         2,
-        "what nobody could read was not published"
+        "an unreadable event was not published"
     );
 }
 
 #[tokio::test]
-async fn the_bus_is_watched_without_showing_what_is_said() {
+async fn the_bus_is_watched_without_showing_values() {
     use tokio::io::{AsyncBufReadExt as _, BufReader};
     let stack = Stack::prepare(Links::Direct).await;
     let mut watch = Command::new(servers::binary("medtrack"))

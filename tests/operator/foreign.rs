@@ -83,7 +83,7 @@ async fn a_foreign_publisher_changes_nothing_about_a_user_of_ours_until_an_opera
         "dead replay --service profile --kind foreign_deletion",
     )
     .await;
-    eventually(SOON, "the deletion reaches everybody", async || {
+    eventually(SOON, "the deletion reaches every service", async || {
         stack.client.get("/profile/api/me", &user).await.status == 404
             && stack.client.notifications(&user).await.is_empty()
             && stack.auth.count(&link).await == 0

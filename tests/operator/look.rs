@@ -39,13 +39,13 @@ async fn the_look_ups_print_what_the_original_systems_shell_printed() {
         succeeded && output.contains("Notification: Welcome to MedTrack!\nContent: Hello "),
         "{output}"
     );
-    let (succeeded, nobody) = look(
+    let (succeeded, output) = look(
         "profile-service",
         &stack.profile.url,
         "student --email nobody@example.com",
     )
     .await;
-    assert!(!succeeded && nobody.contains("try:"), "{nobody}");
+    assert!(!succeeded && output.contains("try:"), "{output}");
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ async fn what_a_purged_queue_held_is_announced_again_and_nothing_is_doubled() {
 }
 
 #[tokio::test]
-async fn a_welcome_and_a_deletion_that_comm_service_missed_are_made_up_for() {
+async fn a_welcome_and_a_deletion_that_comm_service_missed_are_repeated() {
     let mut stack = Stack::start().await;
     let deleted = stack.client.register(Role::Student).await;
     welcomed(&stack, &deleted).await;

@@ -77,8 +77,8 @@ pub(crate) static METADATA: LazyLock<Value> = LazyLock::new(|| {
         .current_dir(root())
         .output()
         .expect("cargo runs the tests, so it can be run");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "cargo metadata: {said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo metadata: {errors}");
     serde_json::from_slice(&output.stdout).expect("cargo prints JSON")
 });
 

@@ -155,7 +155,7 @@ fn dependencies_come_from_crates_io() {
             }
         }
     }
-    assert_none(broken, "a dependency that must not be there");
+    assert_none(broken, "this dependency is not allowed");
 }
 
 #[test]

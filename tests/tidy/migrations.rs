@@ -60,14 +60,14 @@ fn refusal(statement: &str) -> Option<&'static str> {
         ["delete", "from", ..] if large(words.get(2)) => Some("it writes every row"),
         ["create", ..] if has(" index ") && !has(" concurrently ") => {
             let table = words.iter().skip_while(|word| **word != "on").nth(1);
-            large(table).then_some("nobody can write while the index is made")
+            large(table).then_some("no session can write while the index is made")
         }
         ["alter", "table", ..] if large(words.get(2)) => {
             let reads_all = [" check ", " check(", " references ", " foreign key"];
             if reads_all.iter().any(|text| has(text)) && !has("not valid") {
-                Some("it reads every row, and nobody can use the table meanwhile")
+                Some("it reads every row, and no session can use the table meanwhile")
             } else if has(" set not null") || has(" type ") || has(" primary key") {
-                Some("it reads or writes every row, and nobody can use the table meanwhile")
+                Some("it reads or writes every row, and no session can use the table meanwhile")
             } else {
                 None
             }

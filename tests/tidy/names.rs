@@ -64,13 +64,19 @@ const AVOIDED: &[&str] = &[
     "Verdict",
     "Which",
     "bury",
+    "culprit",
     "expendable",
     "folder",
+    "found",
     "guarded",
+    "innocent",
+    "nobody",
     "throwaway",
+    "told",
     "twin",
     "twins",
     "unwell",
+    "verdict",
 ];
 
 /// The words of Rust code, without those of its comments and texts.

@@ -27,7 +27,7 @@ pub struct Answer {
     pub body: Value,
 }
 
-/// Somebody who has registered.
+/// A user who has registered.
 #[derive(Clone, Debug)]
 pub struct User {
     /// The user.
@@ -92,7 +92,7 @@ impl Client {
         Ok(Answer { status, body })
     }
 
-    /// Reads something as somebody.
+    /// Reads something as a user.
     ///
     /// # Panics
     /// When there is no answer.
@@ -112,7 +112,7 @@ impl Client {
             .unwrap_or_else(|error| panic!("POST {path}: {error}"))
     }
 
-    /// Registers somebody new.
+    /// Registers a new user.
     ///
     /// # Panics
     /// When the answer is not 201.
@@ -122,7 +122,7 @@ impl Client {
         user(response.body)
     }
 
-    /// The notifications of somebody, newest first.
+    /// The notifications of a user, newest first.
     ///
     /// # Panics
     /// When the answer is not a list.

@@ -184,7 +184,7 @@ async fn template(migrators: &[&Migrator]) -> String {
     // Other tests, in other processes too, wait here; the lock goes with the session.
     let lock = id.as_u64_pair().0.cast_signed();
     run(&mut admin, format!("select pg_advisory_lock({lock})")).await;
-    // The mark is set last: a template without it is somebody's half-done work.
+    // The mark is set last: a template without it is not complete.
     let done: bool = sqlx::query_scalar(
         "select exists (select from pg_database where datname = $1 and datistemplate)",
     )
@@ -210,7 +210,7 @@ async fn template(migrators: &[&Migrator]) -> String {
                 .await
                 .expect("the migrations fit an empty database");
         }
-        fresh.close().await.expect("closing is a farewell only");
+        fresh.close().await.expect("the session ends in any case");
         run(
             &mut admin,
             format!("alter database {name} is_template true allow_connections false"),

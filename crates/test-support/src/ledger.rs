@@ -73,7 +73,7 @@ impl Ledger {
         self.attempts().values().copied().collect()
     }
 
-    /// Registers somebody each `every`, students and encadrants in turn, until stopped.
+    /// Registers a user each `every`, students and encadrants in turn, until stopped.
     pub fn load(&self, every: Duration) -> Load {
         let stop = CancellationToken::new();
         let (ledger, stopped) = (self.clone(), stop.clone());

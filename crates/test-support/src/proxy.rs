@@ -21,7 +21,7 @@ const LARGEST: usize = 16 * 1024;
 pub enum Mode {
     /// Hands everything on.
     Pass,
-    /// Nobody listens; connections are closed.
+    /// No process listens; connections are closed.
     Refuse,
     /// Sockets stay open and accept, but no byte arrives. What was sent arrives when it passes again.
     BlackHole,

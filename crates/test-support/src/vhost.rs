@@ -157,7 +157,7 @@ impl Vhost {
         let mut consumer = channel
             .basic_consume(name, "".into(), options, FieldTable::default())
             .await
-            .expect("nobody else knows the queue");
+            .expect("no other program uses the queue");
         let heard: Arc<Mutex<Vec<Message>>> = Arc::default();
         let hear = heard.clone();
         tokio::spawn(async move {

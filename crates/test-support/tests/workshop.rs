@@ -1,4 +1,4 @@
-//! The workshop itself works: what it hands out is private, and what it breaks is broken.
+//! The tools of the tests work: databases and virtual hosts are private, and the proxy breaks its connections.
 
 use sqlx::{
     AssertSqlSafe, SqlSafeStr,
