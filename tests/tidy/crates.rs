@@ -71,16 +71,26 @@ pub(crate) struct Dependency {
 /// What `cargo metadata` says about the workspace and all that it is built from.
 pub(crate) static METADATA: LazyLock<Value> = LazyLock::new(|| {
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let output = cargo(
+        &["metadata", "--format-version", "1"],
+        ["--filter-platform", &platform],
+    );
+    serde_json::from_str(&output).expect("cargo prints JSON")
+});
+
+/// Runs a command of cargo that only reads, and returns what it printed.
+pub(crate) fn cargo<'a>(command: &[&str], arguments: impl IntoIterator<Item = &'a str>) -> String {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
-        .args(["metadata", "--offline", "--locked", "--format-version", "1"])
-        .args(["--filter-platform", &platform])
+        .args(command)
+        .args(["--offline", "--locked"])
+        .args(arguments)
         .current_dir(root())
         .output()
         .expect("cargo runs the tests, so it can be run");
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "cargo metadata: {errors}");
-    serde_json::from_slice(&output.stdout).expect("cargo prints JSON")
-});
+    assert!(output.status.success(), "cargo {command:?}: {errors}");
+    String::from_utf8(output.stdout).expect("cargo prints UTF-8")
+}
 
 /// The crates of this workspace.
 pub(crate) fn workspace() -> Vec<Package> {

@@ -1,10 +1,11 @@
 //! What may come in from outside: licences, sources, bans; and no dependency that is not used.
 
 use crate::{
-    crates::{METADATA, workspace},
+    crates::{METADATA, cargo, workspace},
     source::{Source, assert_none, root, sources},
 };
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Permissive licences only: a hospital may use what is built from this without legal advice.
 const LICENCES: &[&str] = &[
@@ -44,6 +45,10 @@ const UNNAMED: &[(&str, &str, &str)] = &[
         "its features, so that tests and programs share a build",
     ),
 ];
+
+/// The most packages of others that the programs may be built from. A first `./medtrack up` has five minutes on two cores
+/// (docs/performance.md); a package costs about half a second of them.
+const MOST_PACKAGES: usize = 280;
 
 fn packages() -> &'static Vec<Value> {
     METADATA["packages"].as_array().expect("a list")
@@ -156,6 +161,43 @@ fn dependencies_come_from_crates_io() {
         }
     }
     assert_none(broken, "this dependency is not allowed");
+}
+
+/// The packages of others that the programs are built from, with their versions. `cargo metadata` names more, because it
+/// also resolves what only tests need.
+fn built() -> BTreeSet<String> {
+    let has_program = |package: &&Value| {
+        let targets = package["targets"].as_array().into_iter().flatten();
+        { targets }.any(|target| target["kind"][0] == "bin") && package["source"].is_null()
+    };
+    let programs = packages().iter().filter(has_program);
+    let programs = programs.flat_map(|package| ["-p", package["name"].as_str().expect("a name")]);
+    let output = cargo(
+        &["tree", "-e", "normal,build", "--prefix", "none"],
+        programs,
+    );
+    let lines = output
+        .lines()
+        .map(|line| line.split(" (").next().unwrap_or(line));
+    let ours: Vec<_> = workspace()
+        .into_iter()
+        .map(|package| package.name)
+        .collect();
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    { lines }
+        .filter(|line| !line.is_empty() && !ours.contains(&name(line)))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn a_first_build_compiles_a_limited_number_of_packages() {
+    let count = built().len();
+    assert!(
+        (MOST_PACKAGES - 20..=MOST_PACKAGES).contains(&count),
+        "the programs are built from {count} packages of others; take one with fewer dependencies or features \
+         (`cargo tree --workspace -e normal,build`), or move the limit and say why"
+    );
 }
 
 #[test]
