@@ -1,5 +1,6 @@
 //! The gateway by itself: Caddy with `deploy/Caddyfile`, and no service behind it.
 
+use events::topology::SERVICES;
 use serde_json::Value;
 use std::{
     fs,
@@ -35,8 +36,9 @@ impl Gateway {
             .env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"))
             .stderr(Stdio::null())
             .kill_on_drop(true);
-        for service in ["AUTH_UPSTREAM", "PROFILE_UPSTREAM", "COMM_UPSTREAM"] {
-            caddy.env(service, port::free().to_string());
+        for service in SERVICES {
+            let variable = format!("{}_UPSTREAM", service.short.to_uppercase());
+            caddy.env(variable, port::free().to_string());
         }
         let caddy = caddy.spawn().expect("caddy is installed by ./medtrack up");
         eventually(Duration::from_secs(10), "the gateway listens", async || {

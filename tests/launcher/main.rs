@@ -1,184 +1,12 @@
 //! The launcher as a person uses it: the README's commands, a stopped broker, a killed launcher, a closed terminal.
 
+mod home;
+
 use events::topology::{SERVICES, Unit, UnitState};
+use home::{Home, PROCESSES, root};
 use serde_json::Value;
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    process::{ExitStatus, Output, Stdio},
-    time::Duration,
-};
-use test_support::{eventually, servers};
-use tokio::{
-    process::{Child, Command},
-    task::JoinHandle,
-};
-use uuid::Uuid;
-
-/// A directory with a stack in it, which is removed at the end of the test.
-struct Home {
-    dir: PathBuf,
-}
-
-impl Home {
-    fn new() -> Self {
-        let dir =
-            std::env::temp_dir().join(format!("mt-{}", &Uuid::new_v4().simple().to_string()[..8]));
-        fs::create_dir(&dir).expect("a new dir can be made");
-        Self { dir }
-    }
-
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command
-            .current_dir(&self.dir)
-            .env("MEDTRACK_HOME", self.dir.join(".medtrack"))
-            .env("MEDTRACK_ROOT", root())
-            .env(
-                "MEDTRACK_BIN_DIR",
-                servers::binary("launcher")
-                    .parent()
-                    .expect("a binary lies in a directory"),
-            )
-            .kill_on_drop(true);
-        command
-    }
-
-    /// Runs `medtrack …`; returns what it printed.
-    async fn medtrack(&self, arguments: &str) -> String {
-        let mut command = self.command(root().join("medtrack"));
-        let output = command.args(arguments.split_whitespace()).output().await;
-        let output = output.unwrap_or_else(|error| panic!("medtrack {arguments}: {error}"));
-        assert!(
-            output.status.success(),
-            "medtrack {arguments}: {}",
-            text(&output)
-        );
-        text(&output)
-    }
-
-    /// Runs lines of shell as they are in the README.
-    async fn shell(&self, script: &str) -> String {
-        let medtrack = format!(
-            "medtrack() {{ {} \"$@\"; }}\n",
-            root().join("medtrack").display()
-        );
-        let script = format!("{medtrack}{}", script.replace("./medtrack", "medtrack"));
-        let output = self
-            .command("bash")
-            .args(["-euc", &script])
-            .output()
-            .await
-            .expect("there is a shell");
-        assert!(output.status.success(), "{script}\n{}", text(&output));
-        text(&output)
-    }
-
-    /// Holds the lock of PostgreSQL, as a server does that is about to end, until a new server has failed to start.
-    async fn hold_postgres(&self) -> Option<JoinHandle<io::Result<ExitStatus>>> {
-        let data = self.dir.join(".medtrack/postgres");
-        if !data.exists() {
-            return None; // The data belong to another user, whose lock this user cannot take.
-        }
-        let lock = data.join("postmaster.pid");
-        eventually(
-            Duration::from_secs(20),
-            "the server of the killed launcher ends",
-            async || !lock.exists(),
-        )
-        .await;
-        let script = "until grep -q 'lock file \"postmaster.pid\" already exists' postgres.log; do sleep 0.02; done";
-        let mut decoy = self.command("sh");
-        decoy
-            .args(["-c", script, "sh"])
-            .arg(data)
-            .current_dir(self.dir.join(".medtrack/logs"));
-        let mut decoy = decoy.spawn().expect("there is a shell");
-        fs::write(lock, decoy.id().expect("it runs").to_string()).expect("the lock can be written");
-        Some(tokio::spawn(async move { decoy.wait().await }))
-    }
-
-    fn children(&self) -> Vec<String> {
-        let list = fs::read_to_string(self.dir.join(".medtrack/children")).unwrap_or_default();
-        list.lines()
-            .filter_map(|line| line.split(' ').next().map(str::to_owned))
-            .collect()
-    }
-
-    /// Starts the stack in a terminal that closes at once: its pipes have no reader.
-    fn up_without_terminal(&self) -> Child {
-        let mut command = self.command(root().join("medtrack"));
-        command
-            .arg("up")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut launcher = command.spawn().expect("the launcher starts");
-        drop((launcher.stdout.take(), launcher.stderr.take()));
-        launcher
-    }
-
-    async fn wait_until_ready(&self) {
-        eventually(Duration::from_secs(60), "the stack is ready", async || {
-            let ps = self
-                .command(root().join("medtrack"))
-                .arg("ps")
-                .output()
-                .await;
-            ps.is_ok_and(|ps| ps.status.success() && text(&ps).matches(" running ").count() == 10)
-        })
-        .await;
-    }
-
-    /// The list that the launcher writes for the operator's command.
-    fn units(&self) -> Vec<Unit> {
-        let text = fs::read_to_string(self.dir.join(".medtrack/units.json"));
-        serde_json::from_str(&text.expect("the launcher writes units.json"))
-            .expect("it is a list of units")
-    }
-
-    /// The inbox of the user that the README's walk has registered.
-    async fn inbox(&self) -> String {
-        self.shell(
-            r#". .medtrack/env
-            TOKEN=$(sed 's/.*"access_token":"\([^"]*\)".*/\1/' registered.json)
-            curl -s -H "Authorization: Bearer $TOKEN" $GATEWAY_URL/comm/api/notifications/"#,
-        )
-        .await
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let stop = std::process::Command::new(root().join("medtrack"))
-            .arg("stop")
-            .env(
-                "MEDTRACK_BIN_DIR",
-                servers::binary("launcher")
-                    .parent()
-                    .expect("a binary lies in a directory"),
-            )
-            .env("MEDTRACK_HOME", self.dir.join(".medtrack"))
-            .env("MEDTRACK_ROOT", root())
-            .output();
-        drop(stop);
-        let _ = fs::remove_dir_all(&self.dir);
-    }
-}
-
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent()
-        .expect("the package lies in the repository")
-        .to_owned()
-}
-
-fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
+use std::{fs, time::Duration};
+use test_support::eventually;
 
 /// The shell blocks of the README, in their order.
 fn readme_blocks() -> Vec<String> {
@@ -211,12 +39,12 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
             .lines()
             .filter(|line| line.contains(" running "))
             .count(),
-        10,
+        PROCESSES,
         "{units}"
     );
 
     let list = home.units();
-    assert_eq!(list.len(), 10);
+    assert_eq!(list.len(), PROCESSES);
     for unit in &list {
         let pid = unit.pid.expect("a running unit has a process");
         assert!(
@@ -335,7 +163,7 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
     let launcher =
         fs::read_to_string(home.dir.join(".medtrack/lock")).expect("a running stack has a lock");
     let children = home.children();
-    assert_eq!(children.len(), 10);
+    assert_eq!(children.len(), PROCESSES);
     home.shell(&format!("kill -9 {launcher}")).await;
     let decoy = home.hold_postgres().await;
     let mut launcher = home.up_without_terminal();
