@@ -167,3 +167,13 @@ impl DatabaseUnavailable {
         chain(&self.0)
     }
 }
+
+/// Why a message is not parked.
+#[derive(Debug, thiserror::Error)]
+enum NotParked {
+    #[error(transparent)]
+    Unavailable(#[from] DatabaseUnavailable),
+    /// The database works and refuses the row, also without the body. The message must not hold up its queue.
+    #[error("the database refuses its row")]
+    Refused,
+}

@@ -5,7 +5,7 @@ mod properties;
 mod wire;
 
 use super::{
-    Consumer, DatabaseUnavailable,
+    Consumer, NotParked,
     dispatch::{Dispatcher, Reading},
 };
 use crate::{
@@ -56,11 +56,7 @@ async fn within<T>(call: impl Future<Output = io::Result<T>>) -> Result<T, Broke
 
 impl Dispatcher {
     /// Parks a crashed message as dead, unless its event was handled.
-    async fn park_crashed(
-        &self,
-        raw: &RawMessage<'_>,
-        returns: i64,
-    ) -> Result<(), DatabaseUnavailable> {
+    async fn park_crashed(&self, raw: &RawMessage<'_>, returns: i64) -> Result<(), NotParked> {
         let disposition = Disposition::crashed(returns);
         match self.read(raw) {
             Ok(Reading::Event(event)) => self.park_event(&event, disposition).await,

@@ -3,7 +3,7 @@
 //! passed, stay open.
 
 use super::{
-    DatabaseUnavailable,
+    DatabaseUnavailable, NotParked,
     handle::{CONFLICTS, Event},
 };
 use crate::{
@@ -50,6 +50,24 @@ pub(super) struct Settled {
     pub(super) stuck: Vec<usize>,
     /// Why they are stuck.
     pub(super) cause: String,
+    /// The positions of the messages that the database refuses to park: they go to the crashed queue.
+    pub(super) refused: Vec<usize>,
+}
+
+impl Settled {
+    /// Records what became of the message at a position that was to be parked.
+    fn park(
+        &mut self,
+        position: usize,
+        parked: Result<(), NotParked>,
+    ) -> Result<(), DatabaseUnavailable> {
+        match parked {
+            Ok(()) => {}
+            Err(NotParked::Unavailable(unavailable)) => return Err(unavailable),
+            Err(NotParked::Refused) => self.refused.push(position),
+        }
+        Ok(())
+    }
 }
 
 /// A message with a readable `_meta`.
@@ -83,28 +101,47 @@ impl Dispatcher {
         others_pass: bool,
     ) -> Result<Settled, DatabaseUnavailable> {
         let (mut positions, mut events) = (Vec::new(), Vec::with_capacity(messages.len()));
+        let mut settled = Settled::default();
         for (position, Incoming { raw, returns }) in messages.iter().enumerate() {
-            match self.read(raw) {
+            let parked = match self.read(raw) {
                 Ok(Reading::Event(event)) if *returns >= RETURNS => {
                     let disposition = Disposition::set_aside(*returns);
-                    self.park_event(&event, disposition).await?;
+                    self.park_event(&event, disposition).await
                 }
                 Ok(Reading::Event(event)) => {
                     positions.push(position);
                     events.push(event);
+                    continue;
                 }
-                Ok(Reading::NoHandler(meta)) => self.keep_unknown(raw, &meta).await?,
+                Ok(Reading::NoHandler(meta)) => Ok(self.keep_unknown(raw, &meta).await?),
                 Err(Refused {
                     event_id,
                     disposition,
-                }) => self.refuse(event_id, raw, disposition).await?,
-            }
+                }) => self.refuse(event_id, raw, disposition).await,
+            };
+            settled.park(position, parked)?;
         }
+        let events: Vec<&Event<'_>> = events.iter().collect();
+        let of_events = self.settle_events(&events, others_pass).await?;
+        let places = |events: Vec<usize>| events.into_iter().map(|event| positions[event]);
+        settled.refused.extend(places(of_events.refused));
+        Ok(Settled {
+            stuck: places(of_events.stuck).collect(),
+            refused: settled.refused,
+            ..of_events
+        })
+    }
+
+    /// Settles events together, or one by one when that fails. The positions of the result are those of `events`.
+    async fn settle_events(
+        &self,
+        events: &[&Event<'_>],
+        others_pass: bool,
+    ) -> Result<Settled, DatabaseUnavailable> {
         if events.is_empty() {
             return Ok(Settled::default());
         }
-        let events: Vec<&Event<'_>> = events.iter().collect();
-        let failure = match self.handle_again(&events).await {
+        let failure = match self.handle_again(events).await {
             Ok(()) => {
                 return Ok(Settled {
                     passed: true,
@@ -116,22 +153,19 @@ impl Dispatcher {
             }
             Err(failure) => failure,
         };
-        let mut settled = match events[..] {
+        match events {
             [event] if others_pass || failure.blames_event() => {
-                self.park(event, &failure).await?;
-                Settled::default()
+                let mut settled = Settled::default();
+                settled.park(0, self.park(event, &failure).await)?;
+                Ok(settled)
             }
-            [_] => Settled {
+            [_] => Ok(Settled {
                 stuck: vec![0],
                 cause: chain(&failure),
                 ..Settled::default()
-            },
-            _ => self.settle_singly(&events, others_pass).await?,
-        };
-        for stuck in &mut settled.stuck {
-            *stuck = positions[*stuck];
+            }),
+            _ => self.settle_singly(events, others_pass).await,
         }
-        Ok(settled)
     }
 
     /// Settles the events of a batch one by one, so that only those are parked that fail.
@@ -155,7 +189,7 @@ impl Dispatcher {
                     return Err(DatabaseUnavailable(failure));
                 }
                 Err(failure) if settled.passed || failure.blames_event() => {
-                    self.park(event, &failure).await?;
+                    settled.park(i, self.park(event, &failure).await)?;
                 }
                 Err(failure) => {
                     settled.stuck.push(i);
@@ -171,7 +205,7 @@ impl Dispatcher {
                     Err(failure) if failure.recovery() == Recovery::Pause => {
                         return Err(DatabaseUnavailable(failure));
                     }
-                    Err(failure) => self.park(events[i], &failure).await?,
+                    Err(failure) => settled.park(i, self.park(events[i], &failure).await)?,
                 }
             }
         }
@@ -194,7 +228,7 @@ impl Dispatcher {
     }
 
     /// Parks an event whose handler failed.
-    async fn park(&self, event: &Event<'_>, failure: &Failure) -> Result<(), DatabaseUnavailable> {
+    async fn park(&self, event: &Event<'_>, failure: &Failure) -> Result<(), NotParked> {
         let disposition = Disposition::of(failure, Tries::FIRST);
         self.park_event(event, disposition).await
     }

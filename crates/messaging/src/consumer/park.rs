@@ -1,7 +1,7 @@
 //! Parks events that were not handled: each becomes a row with its reason.
 
 use super::{
-    DatabaseUnavailable,
+    DatabaseUnavailable, NotParked,
     dispatch::Dispatcher,
     handle::{Event, report_duplicate},
 };
@@ -31,7 +31,7 @@ impl Dispatcher {
         &self,
         event: &Event<'_>,
         disposition: Disposition,
-    ) -> Result<(), DatabaseUnavailable> {
+    ) -> Result<(), NotParked> {
         let meta = &event.envelope.meta;
         let parked = self.new_parked(&event.raw, meta, disposition);
         let stored = self.store(&parked, Some(meta)).await?;
@@ -68,7 +68,7 @@ impl Dispatcher {
         event_id: EventId,
         raw: &RawMessage<'_>,
         disposition: Disposition,
-    ) -> Result<(), DatabaseUnavailable> {
+    ) -> Result<(), NotParked> {
         let parked = NewParked {
             event_id,
             raw: *raw,
@@ -133,12 +133,12 @@ impl Dispatcher {
     }
 
     /// Stores a message; with `meta` the inbox records the event in the same transaction. A message that cannot be stored
-    /// is stored without its body: it must not hold up its queue.
+    /// is stored without its body, and otherwise refused: it must not hold up its queue.
     async fn store(
         &self,
         parked: &NewParked<'_>,
         meta: Option<&Meta>,
-    ) -> Result<Stored, DatabaseUnavailable> {
+    ) -> Result<Stored, NotParked> {
         let stored = match self.try_store(parked, meta).await {
             Err(failure) if failure.blames_event() => {
                 let mut without_body = parked.clone();
@@ -153,7 +153,18 @@ impl Dispatcher {
             }
             stored => stored,
         };
-        stored.map_err(DatabaseUnavailable)
+        stored.map_err(|failure| {
+            if !failure.blames_event() {
+                return DatabaseUnavailable(failure).into();
+            }
+            let (crashed, cause) = (self.queue.crashed, chain(&failure));
+            span::of_ids(parked.event_id, None, parked.raw.routing_key).in_scope(|| {
+                tracing::error!(
+                    "Event cannot be parked: {cause}; it is kept in {crashed}; try: ./medtrack doctor"
+                );
+            });
+            NotParked::Refused
+        })
     }
 
     async fn try_store(

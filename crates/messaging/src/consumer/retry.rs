@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Failure, Transaction,
-    failure::Recovery,
+    failure::{Recovery, chain},
     inbox,
     parked::{self, Disposition, Due},
     span,
@@ -95,8 +95,16 @@ impl Dispatcher {
             transaction.commit().await?;
             Ok(erased)
         });
-        if postponing.await.map_err(DatabaseUnavailable)? {
-            disposition = Disposition::erased();
+        match postponing.await {
+            Ok(true) => disposition = Disposition::erased(),
+            Ok(false) => {}
+            // Its claim ends by itself. The other events must not wait for it.
+            Err(failure) if failure.blames_event() => {
+                let cause = chain(&failure);
+                tracing::error!(event_id = %due.event_id, "A failed try cannot be recorded: {cause}");
+                return Ok(());
+            }
+            Err(failure) => return Err(DatabaseUnavailable(failure)),
         }
         // That an event still waits, or is still slow, was said when it was parked.
         if disposition.pause.is_none() || disposition.kind != due.kind {

@@ -19,7 +19,10 @@ use futures_util::{FutureExt, StreamExt};
 use lapin::{
     Channel, Connection,
     message::Delivery,
-    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
+    options::{
+        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions,
+        BasicRejectOptions,
+    },
     types::{AMQPValue, FieldTable},
 };
 use service_kit::{backoff::Backoff, metrics::finished};
@@ -210,7 +213,8 @@ impl Consumer {
         Ok(beside_others || held > self.limits.hold)
     }
 
-    /// Acknowledges the deliveries of a batch, except those that are stuck: these are held.
+    /// Acknowledges the deliveries of a batch, except those that are stuck, which are held, and those that the database
+    /// refuses to park.
     async fn finish(
         &self,
         channel: &Channel,
@@ -218,14 +222,14 @@ impl Consumer {
         settled: Settled,
         held: &mut Held,
     ) -> Result<(), BrokerError> {
-        if settled.stuck.is_empty() && held.is_empty() {
+        if settled.stuck.is_empty() && settled.refused.is_empty() && held.is_empty() {
             return acknowledge(channel, &deliveries).await;
         }
         for (position, delivery) in deliveries.into_iter().enumerate() {
             if settled.stuck.contains(&position) {
                 held.push(delivery);
             } else {
-                acknowledge_one(channel, &delivery).await?;
+                release(channel, &delivery, settled.refused.contains(&position)).await?;
             }
         }
         if !held.is_empty() && !settled.stuck.is_empty() {
@@ -274,10 +278,10 @@ impl Consumer {
             return Ok(());
         }
         for batch in deliveries.chunks(BATCH) {
-            self.settle(connection, batch, true, stop).await?;
-        }
-        for delivery in &deliveries {
-            acknowledge_one(channel, delivery).await?;
+            let settled = self.settle(connection, batch, true, stop).await?;
+            for (position, delivery) in batch.iter().enumerate() {
+                release(channel, delivery, settled.refused.contains(&position)).await?;
+            }
         }
         Ok(())
     }
@@ -292,9 +296,18 @@ async fn acknowledge(channel: &Channel, deliveries: &[Delivery]) -> Result<(), B
     within("acknowledging", CALL, ack).await
 }
 
-/// Acknowledges one delivery, while others before it are held.
-async fn acknowledge_one(channel: &Channel, delivery: &Delivery) -> Result<(), BrokerError> {
-    let ack = channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
+/// Acknowledges one delivery, while others before it are held; one that is refused goes to the crashed queue.
+async fn release(
+    channel: &Channel,
+    delivery: &Delivery,
+    is_refused: bool,
+) -> Result<(), BrokerError> {
+    let tag = delivery.delivery_tag;
+    if is_refused {
+        let reject = channel.basic_reject(tag, BasicRejectOptions::default());
+        return within("rejecting", CALL, reject).await;
+    }
+    let ack = channel.basic_ack(tag, BasicAckOptions::default());
     within("acknowledging", CALL, ack).await
 }
 

@@ -1,11 +1,12 @@
 //! Events that are not handled: each is parked with a reason, and stops no other.
 
 use crate::fixture::{Fixture, SOON, bare_envelope, user};
-use events::{Event as _, EventId, auth::UserCreated};
+use events::{Event as _, EventId, auth::UserCreated, topology::PROFILE};
 use messaging::{
     Limits,
     admin::{self, ParkedFilter},
 };
+use serde_json::json;
 use test_support::eventually;
 use uuid::Uuid;
 
@@ -138,6 +139,109 @@ async fn a_dead_event_can_be_replayed_and_keeps_its_id() {
             .unwrap()
             .is_empty()
     );
+}
+
+/// RabbitMQ takes messages of up to 128 MiB.
+#[tokio::test]
+async fn a_message_of_many_mebibytes_is_parked_in_part_and_does_not_hold_up_its_queue() {
+    const SIZE: usize = 16 << 20;
+
+    let fixture = Fixture::new().await;
+    fixture.start_consumer().await;
+    fixture
+        .vhost
+        .publish(UserCreated::KEY, "someone@example.com ".repeat(SIZE / 20))
+        .await;
+    fixture.proof_of_life().await;
+    fixture
+        .parked("state = 'dead' and length(body) = 65536 and reason like '%the first 65536 of 16777200 bytes are kept%'")
+        .await;
+    assert_eq!(fixture.effects().await, 1);
+    assert_eq!(fixture.database.count("parked_event").await, 1);
+}
+
+#[tokio::test]
+async fn a_message_whose_body_cannot_be_stored_is_parked_without_it() {
+    let fixture = Fixture::new().await;
+    fixture
+        .database
+        .run("alter table parked_event add check (position('unstorable'::bytea in body) = 0)")
+        .await;
+    fixture.start_consumer().await;
+    let (unreadable, rejected) = ("unstorable", user("reject"));
+    fixture.vhost.publish(UserCreated::KEY, unreadable).await;
+    let rejected = UserCreated {
+        first_name: "unstorable".into(),
+        ..rejected
+    };
+    fixture.send(&rejected).await;
+    fixture.proof_of_life().await;
+    for kind in ["not_json", "rejected"] {
+        fixture
+            .parked(&format!("state = 'dead' and kind = '{kind}' and body = '' and reason like '%cannot be stored%'"))
+            .await;
+    }
+    assert_eq!(fixture.effects().await, 1);
+    assert_eq!(fixture.database.count("parked_event").await, 2);
+    let left = fixture.vhost.depth(PROFILE.queue.name).await;
+    assert_eq!(left, Some(0));
+}
+
+/// It stays at the broker, beside the queue, until the database takes it.
+#[tokio::test]
+async fn a_message_that_cannot_be_parked_at_all_does_not_hold_up_its_queue() {
+    let fixture = Fixture::new().await;
+    let database = &fixture.database;
+    database
+        .run("alter table parked_event add constraint never check (false)")
+        .await;
+    fixture.start_consumer().await;
+    fixture.vhost.publish(UserCreated::KEY, "unreadable").await;
+    for email in ["reject", "needs the gate", "innocent"] {
+        fixture.send(&user(email)).await;
+    }
+    fixture.proof_of_life().await;
+    eventually(SOON, "three are set aside", async || {
+        fixture.vhost.depth(PROFILE.queue.crashed).await == Some(3)
+    })
+    .await;
+    assert_eq!(fixture.effects().await, 2);
+
+    database
+        .run("alter table parked_event drop constraint never")
+        .await;
+    fixture.start_consumer().await;
+    let dead = "parked_event where state = 'dead' and kind = 'crashed' and body <> ''";
+    eventually(SOON, "they are parked", async || {
+        database.count(dead).await == 3
+    })
+    .await;
+    fixture.proof_of_life().await;
+    assert_eq!(fixture.effects().await, 3);
+    assert_eq!(fixture.vhost.depth(PROFILE.queue.name).await, Some(0));
+}
+
+/// PostgreSQL stores no NUL in a text.
+#[tokio::test]
+async fn a_publisher_with_an_unstorable_name_does_not_hold_up_the_queue() {
+    let fixture = Fixture::new().await;
+    fixture.start_consumer().await;
+    let meta =
+        json!({"event_id": EventId::new(), "source": "core\0service", "aggregate_version": 1});
+    let unknown = json!({"payload": {}, "_meta": meta}).to_string();
+    fixture.vhost.publish("auth.user.promoted", unknown).await;
+    for email in ["reject", "needs the gate"] {
+        let meta =
+            json!({"event_id": EventId::new(), "source": "core\0service", "aggregate_version": 1});
+        let body = json!({"payload": user(email), "_meta": meta}).to_string();
+        fixture.vhost.publish(UserCreated::KEY, body).await;
+    }
+    fixture.proof_of_life().await;
+    let name = "source = 'core\u{fffd}service' and body <> ''";
+    for kind in ["unknown_key", "rejected", "waits"] {
+        fixture.parked(&format!("kind = '{kind}' and {name}")).await;
+    }
+    assert_eq!(fixture.effects().await, 1);
 }
 
 /// Two consumers have copies of one event. The first is in the middle of it while the second gives up its own try.
