@@ -2,6 +2,7 @@
 
 use crate::{SOON, json_of, medtrack, poison, said, text};
 use events::{Role, topology::SERVICES};
+use lapin::types::FieldTable;
 use serde_json::{Value, json};
 use test_support::{Stack, Unit, eventually, stack::Links};
 
@@ -127,6 +128,92 @@ async fn what_is_not_published_is_listed_and_the_doctor_says_why() {
     stack.set_broker(test_support::Mode::Pass);
     eventually(SOON, "all is published", async || {
         json_of(&stack, "outbox --json").await == json!([])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_another_system_has_left_on_the_broker_is_removed_as_the_doctor_advises() {
+    let mut stack = Stack::prepare(Links::Direct).await;
+    let channel = stack.vhost.channel().await;
+    let durable = lapin::options::QueueDeclareOptions {
+        durable: true,
+        ..Default::default()
+    };
+    let classic = channel.queue_declare("comm.events".into(), durable, FieldTable::default());
+    classic.await.unwrap();
+    channel
+        .basic_publish(
+            "".into(),
+            "comm.events".into(),
+            lapin::options::BasicPublishOptions::default(),
+            b"of the other system",
+            lapin::BasicProperties::default(),
+        )
+        .await
+        .unwrap();
+    let others = Unit::ALL.into_iter();
+    let others: Vec<_> = others.filter(|unit| *unit != Unit::CommConsumer).collect();
+    stack.start_units(&others).await;
+    stack.spawn(&[Unit::CommConsumer]);
+    finds(
+        &stack,
+        "the queue comm.events of another system stands in the way",
+        "./medtrack topology replace comm.events --discard-messages",
+    )
+    .await;
+    let refused = medtrack(&stack, "topology replace comm.events").await;
+    assert!(!refused.status.success());
+    let line = stack
+        .process(Unit::CommConsumer)
+        .line("topology replace")
+        .await;
+    assert!(
+        line.contains("try: ./medtrack topology replace comm.events"),
+        "{line}"
+    );
+
+    said(&stack, "topology replace comm.events --discard-messages").await;
+    stack.start_units(&[Unit::CommConsumer]).await;
+    let later = stack.client.register(Role::Student).await;
+    eventually(SOON, "a proof of life", async || {
+        stack.client.notifications(&later).await.len() == 1
+    })
+    .await;
+    eventually(SOON, "nothing stands in the way", async || {
+        let broken = broken(&stack).await;
+        !broken
+            .iter()
+            .any(|(what, _)| what.contains("stands in the way"))
+    })
+    .await;
+
+    let old = lapin::options::ExchangeDeclareOptions::default();
+    let kind = lapin::ExchangeKind::Topic;
+    channel
+        .exchange_declare("old".into(), kind, old, FieldTable::default())
+        .await
+        .unwrap();
+    channel
+        .queue_bind(
+            "profile.events".into(),
+            "old".into(),
+            "user.created".into(),
+            lapin::options::QueueBindOptions::default(),
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
+    let doctor = async || text(&medtrack(&stack, "doctor").await);
+    eventually(SOON, "the doctor finds the binding", async || {
+        doctor()
+            .await
+            .contains("try: ./medtrack topology unbind old")
+    })
+    .await;
+    said(&stack, "topology unbind old").await;
+    eventually(SOON, "the binding is gone", async || {
+        !doctor().await.contains("topology unbind")
     })
     .await;
 }

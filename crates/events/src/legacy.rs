@@ -17,6 +17,9 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
+/// The exchange of the Django services, where nobody has renamed it.
+pub const OLD_EXCHANGE: &str = "medtrack.events";
+
 /// The keys of some of our events in the Django services.
 const ALIASES: [(&str, &str); 3] = [
     ("user.created", "auth.user.created"),

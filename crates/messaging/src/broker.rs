@@ -161,6 +161,11 @@ pub enum BrokerError {
     /// The broker did not confirm a message.
     #[error("RabbitMQ did not confirm the event")]
     Nacked,
+    /// A queue of this name has other properties, such as that of a service that this system replaces.
+    #[error(
+        "the queue {0} of another system stands in the way: it has other properties; try: ./medtrack topology replace {0}"
+    )]
+    InTheWay(&'static str, #[source] lapin::Error),
     /// The subscription ended, as it does when its queue is deleted.
     #[error("the subscription to {0} has ended")]
     Ended(&'static str),
@@ -192,6 +197,16 @@ impl BrokerError {
         self.code() == Some(404)
     }
 
+    /// The same error, about a queue that was declared.
+    pub(crate) fn of_queue(self, name: &'static str) -> Self {
+        match self {
+            BrokerError::Amqp(error) if code(&error) == Some(406) => {
+                BrokerError::InTheWay(name, error)
+            }
+            error => error,
+        }
+    }
+
     /// Whether the broker refused an exchange or a queue, and closed the channel only: no permission (403), missing (404),
     /// in use by one connection (405), other properties (406).
     pub(crate) fn is_of_object(&self) -> bool {
@@ -205,15 +220,19 @@ impl BrokerError {
         matches!(self.code(), Some(403 | 406 | 311))
     }
 
-    /// The reply code with which the broker closed the channel (AMQP 0-9-1, constants).
     fn code(&self) -> Option<u16> {
         match self {
-            BrokerError::Amqp(error) => match error.kind() {
-                lapin::ErrorKind::ProtocolError(error) => Some(error.get_id()),
-                _ => None,
-            },
+            BrokerError::Amqp(error) | BrokerError::InTheWay(_, error) => code(error),
             _ => None,
         }
+    }
+}
+
+/// The reply code with which the broker closed the channel (AMQP 0-9-1, constants).
+fn code(error: &lapin::Error) -> Option<u16> {
+    match error.kind() {
+        lapin::ErrorKind::ProtocolError(error) => Some(error.get_id()),
+        _ => None,
     }
 }
 

@@ -22,7 +22,8 @@ pub struct BrokerConfig {
     pub amqp_url_file: Option<PathBuf>,
 
     /// Exchange of the Django services that this system replaces, such as `medtrack.events`. Their messages are
-    /// read too; nothing is sent there. When unset, no such message is read.
+    /// read too; nothing is sent there. When unset, no such message is read, and bindings to `medtrack.events` are
+    /// taken away.
     #[arg(long, env = "COMPAT_EXCHANGE", value_name = "NAME")]
     pub compat_exchange: Option<String>,
 }

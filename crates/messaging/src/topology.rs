@@ -11,12 +11,12 @@ pub use definitions::definitions;
 use crate::broker::{self, Broker, BrokerError, CALL, cause, within};
 use definitions::{arguments, crashed_arguments, table};
 use events::{
-    legacy,
+    legacy::{self, OLD_EXCHANGE},
     topology::{EXCHANGE, Queue, queues},
 };
 use lapin::{
     Channel, Connection, ExchangeKind,
-    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::FieldTable,
 };
 
@@ -62,8 +62,13 @@ pub(crate) async fn ensure(
                 return Err(error);
             }
             tracing::warn!("Cannot declare {}: {}", queue.name, cause(&error));
-        } else if is_own {
-            declarer.bind_old(queue, broker).await?;
+        } else if is_own && let Err(error) = declarer.bind_old(queue, broker).await {
+            let error = declarer.go_on(error).await?;
+            tracing::warn!(
+                "{} does not receive the messages of the replaced services: {}",
+                queue.name,
+                cause(&error)
+            );
         }
     }
     Ok(())
@@ -116,17 +121,64 @@ impl<'a> Declarer<'a> {
         bind_all(&self.channel, queue).await
     }
 
-    /// Binds a queue to the exchange of the services that this system replaces, when it is configured.
+    /// Binds a queue to the exchange of the services that this system replaces, when it is configured. Else it takes the
+    /// bindings away that an earlier configuration has left.
     async fn bind_old(&mut self, queue: &Queue, broker: &Broker) -> Result<(), BrokerError> {
-        let Some(old) = broker.compat_exchange() else {
+        let configured = broker.compat_exchange();
+        if configured != Some(OLD_EXCHANGE)
+            && let Err(error) = unbind_old(&self.channel, queue, OLD_EXCHANGE).await
+        {
+            // The exchange is missing, or the login may not.
+            self.go_on(error).await?;
+        }
+        let Some(old) = configured else {
             return Ok(());
         };
-        declare_exchange(&self.channel, old, false).await?;
+        if let Err(error) = declare_exchange(&self.channel, old, false).await {
+            let error = self.go_on(error).await?;
+            tracing::warn!("The exchange {old} is used as it is: {}", cause(&error));
+        }
         for key in legacy::keys(queue) {
             bind(&self.channel, queue, old, key).await?;
         }
         Ok(())
     }
+}
+
+/// Takes away the bindings of a queue to an exchange of the services that this system replaces. Those that do not exist
+/// do not matter.
+async fn unbind_old(channel: &Channel, queue: &Queue, exchange: &str) -> Result<(), BrokerError> {
+    for key in legacy::keys(queue) {
+        let arguments = FieldTable::default();
+        let unbind =
+            channel.queue_unbind(queue.name.into(), exchange.into(), key.into(), arguments);
+        within("unbinding a queue", CALL, unbind).await?;
+    }
+    Ok(())
+}
+
+/// Takes away the bindings of all queues to an exchange of the services that this system replaces.
+///
+/// # Errors
+/// Fails when the broker does not answer, when the login may not unbind, or when the exchange is missing.
+pub async fn unbind(broker: &Broker, exchange: &str) -> Result<(), BrokerError> {
+    let connection = broker.connect("topology").await?;
+    let channel = broker::channel(&connection).await?;
+    for queue in queues() {
+        unbind_old(&channel, queue, exchange).await?;
+    }
+    Ok(())
+}
+
+/// Deletes a queue with its messages.
+///
+/// # Errors
+/// Fails when the broker does not answer, or when the login may not delete it.
+pub async fn delete(broker: &Broker, queue: &str) -> Result<(), BrokerError> {
+    let connection = broker.connect("topology").await?;
+    let channel = broker::channel(&connection).await?;
+    let delete = channel.queue_delete(queue.into(), QueueDeleteOptions::default());
+    within("deleting a queue", CALL, delete).await.map(drop)
 }
 
 /// Binds a queue with all its patterns, also where it is bound already: the broker does not tell. Returns false when the
@@ -189,7 +241,7 @@ async fn declare_exchange(channel: &Channel, name: &str, passive: bool) -> Resul
 
 async fn declare_queue(
     channel: &Channel,
-    name: &str,
+    name: &'static str,
     arguments: FieldTable,
 ) -> Result<(), BrokerError> {
     let durable = QueueDeclareOptions {
@@ -197,7 +249,8 @@ async fn declare_queue(
         ..Default::default()
     };
     let declare = channel.queue_declare(name.into(), durable, arguments);
-    within("declaring a queue", CALL, declare).await.map(drop)
+    let declared = within("declaring a queue", CALL, declare).await;
+    declared.map(drop).map_err(|error| error.of_queue(name))
 }
 
 /// The state of a queue.

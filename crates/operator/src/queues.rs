@@ -6,10 +6,14 @@ use crate::{
     http,
 };
 use anyhow::Context as _;
-use events::topology;
+use events::{
+    legacy,
+    topology::{self, Queue},
+};
 use messaging::admin::{self, Depth};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// The state of a queue of the topology.
 #[derive(Serialize)]
@@ -21,6 +25,18 @@ pub(crate) struct QueueState {
     pub(crate) bindings: Vec<String>,
     /// Messages that ended their consumer again and again.
     pub(crate) crashed: u64,
+    pub(crate) in_the_way: Option<InTheWay>,
+    /// Exchanges of replaced services whose messages it receives.
+    pub(crate) old_exchanges: BTreeSet<String>,
+}
+
+/// A queue of another system: it has the name of one of ours and other properties, so RabbitMQ refuses to declare ours
+/// (406).
+#[derive(Serialize)]
+pub(crate) struct InTheWay {
+    pub(crate) name: &'static str,
+    pub(crate) messages: u64,
+    pub(crate) consumers: u64,
 }
 
 /// Returns the queues of the topology that exist on the broker.
@@ -52,6 +68,8 @@ pub(crate) async fn states(endpoints: &Endpoints) -> anyhow::Result<Vec<QueueSta
             consumers: consumers.into(),
             bindings: bindings_of(&bindings, queue.name),
             crashed: crashed.unwrap_or_default(),
+            in_the_way: in_the_way(&queues, queue),
+            old_exchanges: old_exchanges(&bindings, queue),
         })
     });
     Ok(states.collect())
@@ -66,12 +84,76 @@ fn unacknowledged(queues: &Value, name: &str) -> u64 {
 }
 
 fn bindings_of(bindings: &Value, name: &str) -> Vec<String> {
-    let bindings = bindings.as_array().into_iter().flatten();
-    // Every queue is also bound to the nameless exchange, under its own name.
-    bindings
-        .filter(|binding| binding["destination"] == name && binding["source"] != "")
-        .filter_map(|binding| binding["routing_key"].as_str().map(str::to_owned))
+    of_queue(bindings, name)
+        .filter(|(exchange, _)| *exchange == topology::EXCHANGE)
+        .map(|(_, key)| key.to_owned())
         .collect()
+}
+
+/// Other exchanges with which a queue is bound by the keys of the replaced services.
+fn old_exchanges(bindings: &Value, queue: &Queue) -> BTreeSet<String> {
+    of_queue(bindings, queue.name)
+        .filter(|(exchange, key)| {
+            // Every queue is also bound to the nameless exchange, under its own name.
+            let is_other = ![topology::EXCHANGE, ""].contains(exchange);
+            is_other && legacy::keys(queue).any(|old| old == *key)
+        })
+        .map(|(exchange, _)| exchange.to_owned())
+        .collect()
+}
+
+/// Exchange and key of each binding of a queue.
+fn of_queue<'a>(bindings: &'a Value, name: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let bindings = bindings.as_array().into_iter().flatten();
+    bindings
+        .filter(move |binding| binding["destination"] == name)
+        .filter_map(|binding| {
+            Some((
+                binding["source"].as_str()?,
+                binding["routing_key"].as_str()?,
+            ))
+        })
+}
+
+/// Looks for a queue of another system at the place of a queue or of its crashed queue.
+fn in_the_way(queues: &Value, queue: &Queue) -> Option<InTheWay> {
+    let definitions = messaging::topology::definitions("");
+    let named = |list: &Value, name: &str| {
+        let mut queues = list.as_array().into_iter().flatten();
+        queues.find(|queue| queue["name"] == name).cloned()
+    };
+    let names = [queue.name, queue.crashed];
+    names.into_iter().find_map(|name| {
+        let wanted = named(&definitions["queues"], name)?;
+        let existing = named(queues, name)?;
+        let count = |what: &str| existing[what].as_u64().unwrap_or_default();
+        (properties(&existing) != properties(&wanted)).then(|| InTheWay {
+            name,
+            messages: count("messages"),
+            consumers: count("consumers"),
+        })
+    })
+}
+
+/// The properties of a queue that a declaration compares. The type may stand among the arguments, or beside them.
+fn properties(queue: &Value) -> Value {
+    const TYPE: &str = "x-queue-type";
+    let mut arguments = queue["arguments"].clone();
+    let kind = match arguments
+        .as_object_mut()
+        .and_then(|arguments| arguments.remove(TYPE))
+    {
+        Some(kind) => kind,
+        None => queue["type"].clone(),
+    };
+    let flag = |name: &str| queue[name] == true;
+    json!([
+        kind,
+        arguments,
+        flag("durable"),
+        flag("auto_delete"),
+        flag("exclusive")
+    ])
 }
 
 /// Reads a document of RabbitMQ's management API.

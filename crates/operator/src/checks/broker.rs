@@ -2,8 +2,9 @@
 
 use super::{Finding, without_advice};
 use crate::{
+    broker,
     endpoints::{Endpoints, PATIENCE},
-    queues::{self, QueueState},
+    queues::{self, InTheWay, QueueState},
 };
 use events::topology::{SERVICES, Service};
 use serde_json::Value;
@@ -87,7 +88,11 @@ fn queue(endpoints: &Endpoints, service: &Service, state: &QueueState) -> Vec<Fi
         crashed,
         ..
     } = state;
-    let mut findings = Vec::new();
+    let mut findings = old(endpoints, state);
+    let in_the_way = state.in_the_way.as_ref();
+    if in_the_way.is_some_and(|other| other.name == service.queue.name) {
+        return findings;
+    }
     let patterns = service.queue.patterns.iter();
     let missing: Vec<_> = patterns
         .filter(|pattern| !state.bindings.iter().any(|bound| bound == *pattern))
@@ -124,6 +129,40 @@ fn queue(endpoints: &Endpoints, service: &Service, state: &QueueState) -> Vec<Fi
             ),
             line.restart(&consumer),
         ));
+    }
+    findings
+}
+
+/// What other systems have left at a queue.
+fn old(endpoints: &Endpoints, state: &QueueState) -> Vec<Finding> {
+    let line = &endpoints.command_line;
+    let mut findings = Vec::new();
+    if let Some(InTheWay { name, messages, .. }) = state.in_the_way {
+        let (holds, discard) = match messages {
+            0 => (String::new(), ""),
+            _ => (
+                format!(" and holds {messages} messages of that system"),
+                " --discard-messages",
+            ),
+        };
+        findings.push(Finding::broken(
+            format!(
+                "the queue {name} of another system stands in the way: it has other properties{holds}"
+            ),
+            line.operator(&format!("topology replace {name}{discard}")),
+        ));
+    }
+    let configured = broker::compat_exchange();
+    for exchange in &state.old_exchanges {
+        if configured.as_ref() != Some(exchange) {
+            findings.push(Finding::warning(
+                format!(
+                    "{} receives the messages of the exchange {exchange}, which COMPAT_EXCHANGE does not name",
+                    state.name
+                ),
+                line.operator(&format!("topology unbind {exchange}")),
+            ));
+        }
     }
     findings
 }
