@@ -79,7 +79,12 @@ pub fn start_relay(process: &Process, health: &Health, pool: PgPool, broker: Bro
     let (outbox, relay) = outbox(pool, broker);
     let status = relay.status();
     health.show("relay", move || ready(status.check()));
-    spawn(process, "relay", relay.run(process.stopping()));
+    // The requests and the batch that end last still commit events.
+    let relay = relay.run(process.finishing());
+    process.spawn_last("relay", async {
+        relay.await;
+        Ok(())
+    });
     spawn(
         process,
         "housekeeping",

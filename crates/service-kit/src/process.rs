@@ -1,5 +1,6 @@
 //! The start and the stop of every process. After the first signal the process takes nothing new and finishes the
-//! work in hand; ten seconds later, the tasks that still run are cancelled. A second signal ends it at once.
+//! work in hand, last of all the tasks that others hand work to; ten seconds after the signal, the tasks that still run
+//! are cancelled. A second signal ends it at once.
 
 use crate::{config::LogConfig, telemetry};
 use clap::{Subcommand, error::ErrorKind};
@@ -59,6 +60,8 @@ fn malformed(line: &str) -> String {
 pub struct Process {
     stopping: CancellationToken,
     tasks: TaskTracker,
+    finishing: CancellationToken,
+    last_tasks: TaskTracker,
     failed: Arc<AtomicBool>,
 }
 
@@ -68,6 +71,12 @@ impl Process {
         self.stopping.clone()
     }
 
+    /// Is cancelled when the process stops and all tasks but the last ones have ended: nobody hands work to the last ones
+    /// any more.
+    pub fn finishing(&self) -> CancellationToken {
+        self.finishing.clone()
+    }
+
     /// Runs a task for the life of the process. When the task ends before the process stops, the process stops
     /// and fails, because a restart brings the missing task back.
     pub fn spawn(
@@ -75,8 +84,27 @@ impl Process {
         name: &'static str,
         task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
     ) {
+        self.spawn_among(&self.tasks, name, task);
+    }
+
+    /// Runs a task as [`Process::spawn`] does, to which other tasks hand work until they end. It returns after
+    /// [`Process::finishing`].
+    pub fn spawn_last(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) {
+        self.spawn_among(&self.last_tasks, name, task);
+    }
+
+    fn spawn_among(
+        &self,
+        tasks: &TaskTracker,
+        name: &'static str,
+        task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) {
         let process = self.clone();
-        self.tasks.spawn(async move {
+        tasks.spawn(async move {
             let outcome = AssertUnwindSafe(task).catch_unwind().await;
             let cause = match outcome {
                 Ok(Ok(())) if process.stopping.is_cancelled() => return,
@@ -119,6 +147,8 @@ where
     let process = Process {
         stopping: CancellationToken::new(),
         tasks: TaskTracker::new(),
+        finishing: CancellationToken::new(),
+        last_tasks: TaskTracker::new(),
         failed: Arc::default(),
     };
     if let Err(error) = stop_on_signals(process.stopping.clone()) {
@@ -135,6 +165,9 @@ where
         process.stopping.cancel();
         process.tasks.close();
         process.tasks.wait().await;
+        process.finishing.cancel();
+        process.last_tasks.close();
+        process.last_tasks.wait().await;
         outcome
     };
     let outcome = tokio::select! {

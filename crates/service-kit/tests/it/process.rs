@@ -57,6 +57,21 @@ fn child() {
                     Ok(())
                 });
             }
+            "hands work over" => {
+                let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+                let (stopping, finishing) = (process.stopping(), process.finishing());
+                process.spawn("consumer", async move {
+                    stopping.cancelled().await;
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    sender.send("the last event").await?;
+                    Ok(())
+                });
+                process.spawn_last("relay", async move {
+                    finishing.cancelled().await;
+                    tracing::info!("published: {:?}", receiver.try_recv());
+                    Ok(())
+                });
+            }
             "never finishes" => process.spawn("relay", pending()),
             other => panic!("{other}"),
         }
@@ -103,6 +118,14 @@ async fn a_task_that_dies_stops_the_process_and_fails_it() {
             ))
             .await;
     }
+}
+
+#[tokio::test]
+async fn a_task_that_others_hand_work_to_is_told_to_finish_when_they_have_ended() {
+    let mut process = start("hands work over");
+    process.line("INFO running").await;
+    assert!(process.stop(SOON).await.success());
+    process.line("published: Ok(\"the last event\")").await;
 }
 
 #[tokio::test]
