@@ -114,6 +114,7 @@ enum Command {
 }
 
 /// Runs the command that the arguments of this process name.
+#[tokio::main(flavor = "current_thread")]
 pub async fn run() -> ExitCode {
     match Cli::parse().run().await {
         Ok(code) => code,

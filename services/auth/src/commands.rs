@@ -22,7 +22,7 @@ use uuid::Uuid;
 ///
 /// # Errors
 /// When the e-mail or the password is refused, or another user has the e-mail.
-pub async fn create_admin(
+pub(crate) async fn create_admin(
     config: CommandConfig<CreateAdmin>,
     process: Process,
 ) -> anyhow::Result<()> {
@@ -62,7 +62,7 @@ pub async fn create_admin(
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn rotate_keys(
+pub(crate) async fn rotate_keys(
     config: CommandConfig<NoArguments>,
     process: Process,
 ) -> anyhow::Result<()> {
@@ -81,7 +81,7 @@ pub async fn rotate_keys(
 ///
 /// # Errors
 /// Fails when a migration fails, or the database does not answer.
-pub async fn migrate(config: MigrateConfig, process: Process) -> anyhow::Result<()> {
+pub(crate) async fn migrate(config: MigrateConfig, process: Process) -> anyhow::Result<()> {
     SERVICE.migrate(config.clone(), process.clone()).await?;
     let pool = database::connect(&config.database, &process.stopping()).await?;
     let mut tx = pool.begin().await?;

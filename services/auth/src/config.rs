@@ -10,11 +10,11 @@ use service_kit::{
 use std::path::PathBuf;
 
 /// The roles of this binary.
-pub type Command = Roles<Serve, ConsumeConfig, OwnCommand>;
+pub(crate) type Command = Roles<Serve, ConsumeConfig, OwnCommand>;
 
 /// The commands that only this service has.
 #[derive(Debug, Subcommand)]
-pub enum OwnCommand {
+pub(crate) enum OwnCommand {
     /// Register an administrator; the password is read from standard input.
     #[command(
         after_help = "Example:\n  auth-service create-admin --email admin@example.com < password.txt"
@@ -27,7 +27,7 @@ pub enum OwnCommand {
 
 /// What can be done with the signing keys.
 #[derive(Debug, Subcommand)]
-pub enum KeysCommand {
+pub(crate) enum KeysCommand {
     /// Add a key and retire the others; every user stays logged in.
     Rotate(Box<CommandConfig<NoArguments>>),
 }
@@ -35,7 +35,7 @@ pub enum KeysCommand {
 /// Who may register.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Registration")]
-pub struct RegistrationConfig {
+pub(crate) struct RegistrationConfig {
     /// Roles that people may register with. Administrators are made by `create-admin` only.
     #[arg(long, env = "REGISTRATION_ROLES", default_value = "student,encadrant", value_delimiter = ',',
           value_name = "ROLE,…", value_parser = registration_role)]
@@ -54,8 +54,7 @@ fn registration_role(text: &str) -> Result<Role, String> {
 
 /// The sections of `serve` that only this service has.
 #[derive(Clone, Debug, Args)]
-#[expect(missing_docs, reason = "each section documents itself")]
-pub struct Serve {
+pub(crate) struct Serve {
     #[command(flatten)]
     pub broker: BrokerConfig,
     #[command(flatten)]
@@ -72,7 +71,7 @@ impl OwnConfig for Serve {
 
 /// Arguments of `create-admin`.
 #[derive(Clone, Debug, Args)]
-pub struct CreateAdmin {
+pub(crate) struct CreateAdmin {
     /// The administrator's e-mail.
     #[arg(long, value_name = "EMAIL")]
     pub email: String,

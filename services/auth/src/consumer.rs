@@ -5,10 +5,20 @@ use events::{
     Event, UserId,
     profile::{EncadrantCreated, EncadrantDeleted, StudentCreated, StudentDeleted},
 };
-use messaging::{Failure, Handlers, Message, Transaction};
+use messaging::{Consume, Failure, Handlers, Message, Transaction};
+
+/// Returns the queue of the service, with the handlers of its events.
+pub(crate) fn consume() -> Consume {
+    Consume {
+        service: &events::topology::AUTH,
+        handlers: handlers(),
+        announce: Some(|tx, users| Box::pin(actions::announce::announce(tx, users))),
+        migrators: &crate::MIGRATORS,
+    }
+}
 
 /// The handlers of auth-service.
-pub(crate) fn handlers() -> Handlers {
+fn handlers() -> Handlers {
     Handlers::new()
         .on(on_student_created)
         .on(on_student_deleted)

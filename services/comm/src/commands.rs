@@ -9,7 +9,7 @@ use std::io::Write as _;
 ///
 /// # Errors
 /// When there is nothing, or the database does not answer.
-pub async fn notifications(
+pub(crate) async fn notifications(
     config: CommandConfig<Notifications>,
     process: Process,
 ) -> anyhow::Result<()> {

@@ -8,11 +8,11 @@ use service_kit::{
 };
 
 /// The roles of this binary.
-pub type Command = Roles<VerifierConfig, ConsumeConfig, OwnCommand>;
+pub(crate) type Command = Roles<VerifierConfig, ConsumeConfig, OwnCommand>;
 
 /// The commands that only this service has.
 #[derive(Debug, Subcommand)]
-pub enum OwnCommand {
+pub(crate) enum OwnCommand {
     /// Show the latest notifications of students.
     #[command(after_help = "Example:\n  comm-service notifications --latest")]
     Notifications(Box<CommandConfig<Notifications>>),
@@ -20,7 +20,7 @@ pub enum OwnCommand {
 
 /// Arguments of `notifications`.
 #[derive(Clone, Debug, Args)]
-pub struct Notifications {
+pub(crate) struct Notifications {
     /// Only the newest; without it the newest twenty, the newest first.
     #[arg(long)]
     pub latest: bool,

@@ -17,10 +17,20 @@ use events::{
         StudentUpdated,
     },
 };
-use messaging::{Failure, Handlers, Message, Outcome, Transaction};
+use messaging::{Consume, Failure, Handlers, Message, Outcome, Transaction};
+
+/// Returns the queue of the service, with the handlers of its events.
+pub(crate) fn consume() -> Consume {
+    Consume {
+        service: &events::topology::COMM,
+        handlers: handlers(),
+        announce: None,
+        migrators: &crate::MIGRATORS,
+    }
+}
 
 /// The handlers of comm-service. It stores nothing about an encadrant that could change.
-pub(crate) fn handlers() -> Handlers {
+fn handlers() -> Handlers {
     Handlers::new()
         .on(on_student_created)
         .on(on_student_updated)

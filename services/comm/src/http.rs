@@ -15,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 ///
 /// # Errors
 /// Fails when no HTTP client can be made.
-pub async fn start(start: Start<VerifierConfig>) -> anyhow::Result<Router> {
+pub(crate) async fn start(start: Start<VerifierConfig>) -> anyhow::Result<Router> {
     let (router, document) = documented();
     Ok(router
         .with_state(Api::start(start)?)

@@ -12,7 +12,10 @@ use service_kit::{Process, config::CommandConfig, database};
     clippy::print_stdout,
     reason = "this is a command's response, not a log line"
 )]
-pub async fn student(config: CommandConfig<Student>, process: Process) -> anyhow::Result<()> {
+pub(crate) async fn student(
+    config: CommandConfig<Student>,
+    process: Process,
+) -> anyhow::Result<()> {
     let pool = database::connect(&config.database, &process.stopping()).await?;
     let student = students::by_email(&mut *pool.acquire().await?, &config.own.email).await?;
     let student = student.context(

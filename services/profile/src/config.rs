@@ -8,11 +8,11 @@ use service_kit::{
 };
 
 /// The roles of this binary.
-pub type Command = Roles<VerifierConfig, ConsumeConfig, OwnCommand>;
+pub(crate) type Command = Roles<VerifierConfig, ConsumeConfig, OwnCommand>;
 
 /// The commands that only this service has.
 #[derive(Debug, Subcommand)]
-pub enum OwnCommand {
+pub(crate) enum OwnCommand {
     /// Show a student's profile.
     #[command(after_help = "Example:\n  profile-service student --email test.user@example.com")]
     Student(Box<CommandConfig<Student>>),
@@ -20,7 +20,7 @@ pub enum OwnCommand {
 
 /// Arguments of `student`.
 #[derive(Clone, Debug, Args)]
-pub struct Student {
+pub(crate) struct Student {
     /// The student's e-mail.
     #[arg(long, value_name = "EMAIL")]
     pub email: String,

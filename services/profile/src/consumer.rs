@@ -8,10 +8,20 @@ use events::{
     WaitsFor,
     auth::{UserCreated, UserDeleted, UserUpdated},
 };
-use messaging::{Failure, Handlers, Message, Outcome, Transaction};
+use messaging::{Consume, Failure, Handlers, Message, Outcome, Transaction};
+
+/// Returns the queue of the service, with the handlers of its events.
+pub(crate) fn consume() -> Consume {
+    Consume {
+        service: &events::topology::PROFILE,
+        handlers: handlers(),
+        announce: Some(|tx, users| Box::pin(actions::announce_profiles(tx, users))),
+        migrators: &crate::MIGRATORS,
+    }
+}
 
 /// The handlers of profile-service.
-pub(crate) fn handlers() -> Handlers {
+fn handlers() -> Handlers {
     Handlers::new()
         .on(on_user_created)
         .on(on_user_updated)

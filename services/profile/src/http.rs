@@ -17,7 +17,7 @@ use uuid::Uuid;
 ///
 /// # Errors
 /// Fails when no HTTP client can be made.
-pub async fn start(start: Start<VerifierConfig>) -> anyhow::Result<Router> {
+pub(crate) async fn start(start: Start<VerifierConfig>) -> anyhow::Result<Router> {
     let (router, document) = documented();
     Ok(router
         .with_state(Api::start(start)?)

@@ -1,22 +1,7 @@
-//! The binary `profile-service`: one role for each subcommand.
+//! The binary `profile-service`.
 
-use profile_service::{
-    SERVICE,
-    commands::student,
-    config::{Command, OwnCommand},
-    consume, http,
-};
-use service_kit::{Roles, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match SERVICE.parse::<Command>() {
-        Roles::Shared(role) => {
-            let consume = |config, process| messaging::consume(consume(), config, process);
-            SERVICE.run(role, http::start, consume, http::openapi)
-        }
-        Roles::Own(OwnCommand::Student(config)) => {
-            run(&config.log.clone(), |process| student(*config, process))
-        }
-    }
+    profile_service::run()
 }
