@@ -34,6 +34,8 @@ struct State {
     era: u64,
     /// No memory is left: a connection that publishes is blocked.
     is_blocked: bool,
+    /// How often all subscriptions were cancelled.
+    cancelled: u64,
 }
 
 /// What went through the proxy.
@@ -41,6 +43,8 @@ struct State {
 pub struct Seen {
     /// How many connections were opened.
     pub connections: usize,
+    /// How many subscriptions were made.
+    pub subscriptions: usize,
     /// How many messages reached the broker.
     pub published: usize,
     /// How many connections were told that they are blocked.
@@ -104,6 +108,7 @@ impl BrokerProxy {
             rule: None,
             era: 0,
             is_blocked: false,
+            cancelled: 0,
         });
         let task = tokio::spawn(accept(listener, target, watching, shared.clone()));
         Self {
@@ -129,6 +134,11 @@ impl BrokerProxy {
     pub fn set_blocked(&self, is_blocked: bool) {
         self.state
             .send_modify(|state| state.is_blocked = is_blocked);
+    }
+
+    /// Cancels the subscriptions there are, and their clients do not learn of it.
+    pub fn cancel_subscriptions(&self) {
+        self.state.send_modify(|state| state.cancelled += 1);
     }
 
     /// What went through until now.

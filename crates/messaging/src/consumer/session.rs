@@ -44,7 +44,7 @@ impl Consumer {
         declare: bool,
         stop: &CancellationToken,
     ) -> Result<(), BrokerError> {
-        let (connection, channel, mut subscription) = tokio::select! {
+        let (connection, mut channel, mut subscription) = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             connected = self.connect(declare) => connected?,
         };
@@ -65,6 +65,12 @@ impl Consumer {
                 () = watchdog.tick() => {
                     self.check(&connection, &mut watchdog).await?;
                     finished("consumer");
+                    if watchdog.is_silent() && held.is_empty() {
+                        let prefetch = if wide { PREFETCH } else { 1 };
+                        let renewed = self.subscribe_anew(&connection, &channel, prefetch);
+                        (channel, subscription) = renewed.await?;
+                        watchdog.heard();
+                    }
                     continue;
                 }
                 () = held.due() => {
@@ -99,6 +105,7 @@ impl Consumer {
                 subscription = self.subscribe(&channel, PREFETCH).await?;
                 wide = true;
             }
+            watchdog.heard();
         }
         close(&connection).await;
         Ok(())
@@ -112,13 +119,36 @@ impl Consumer {
         if declare {
             topology::ensure(&connection, &self.broker, Some(self.dispatcher.queue)).await?;
         }
+        let (channel, subscription) = self.open(&connection, 1).await?;
+        Ok((connection, channel, subscription))
+    }
+
+    /// Subscribes over a channel of its own.
+    async fn open(
+        &self,
+        connection: &Connection,
+        prefetch: u16,
+    ) -> Result<(Channel, lapin::Consumer), BrokerError> {
         let subscribed = async {
-            let channel = broker::channel(&connection).await?;
-            let subscription = self.subscribe(&channel, 1).await?;
+            let channel = broker::channel(connection).await?;
+            let subscription = self.subscribe(&channel, prefetch).await?;
             Ok((channel, subscription))
         };
-        let (channel, subscription) = broker::while_open(&connection, subscribed).await?;
-        Ok((connection, channel, subscription))
+        broker::while_open(connection, subscribed).await
+    }
+
+    /// Replaces a subscription that has been silent. It cannot ask the broker about it: the broker counts the consumers
+    /// of a queue and does not name them, so another consumer hides that this one is not subscribed any more. What the
+    /// broker had given to the old subscription goes back to the queue with its channel.
+    async fn subscribe_anew(
+        &self,
+        connection: &Connection,
+        old: &Channel,
+        prefetch: u16,
+    ) -> Result<(Channel, lapin::Consumer), BrokerError> {
+        let renewed = self.open(connection, prefetch).await?;
+        within("closing a channel", CALL, old.close(200, "silent".into())).await?;
+        Ok(renewed)
     }
 
     /// Subscribes to the queue. A later change of the prefetch would have no effect on this subscription.

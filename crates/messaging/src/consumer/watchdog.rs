@@ -14,6 +14,9 @@ const QUEUE_CHECK: u32 = 10;
 /// For so many ticks the crashed queue is left alone after it could not be read, or could not be looked at.
 const CRASHED_PAUSE: u32 = 30;
 
+/// After so many ticks without a delivery the subscription is replaced.
+const SILENCE: u32 = 10;
+
 impl Consumer {
     /// Looks after the queue: moves crashed messages to the parked events, and from time to time binds the queue again
     /// and checks that the broker counts a consumer.
@@ -78,6 +81,7 @@ pub(super) struct Watchdog {
     interval: Interval,
     ticks: u32,
     paused_until: u32,
+    last_delivery: u32,
     /// The channel to look over; the broker closes it when there is nothing to see.
     channel: Option<Channel>,
     /// The login may not look at queues: RabbitMQ 4.2.6 and 4.3.0 let it look only at what it may configure.
@@ -94,6 +98,7 @@ impl Watchdog {
             interval,
             ticks: 0,
             paused_until: 0,
+            last_delivery: 0,
             channel: None,
             is_blind: false,
             may_bind: true,
@@ -122,6 +127,16 @@ impl Watchdog {
         self.is_blind = sight == Sight::Refused;
         self.channel = Some(channel);
         Ok(sight)
+    }
+
+    /// Notes that deliveries have come.
+    pub(super) fn heard(&mut self) {
+        self.last_delivery = self.ticks;
+    }
+
+    /// Whether no delivery has come for a while.
+    pub(super) fn is_silent(&self) -> bool {
+        self.ticks.wrapping_sub(self.last_delivery) >= SILENCE
     }
 
     /// Leaves the crashed queue alone for a while.

@@ -1,11 +1,15 @@
 //! The consumer while the database, the broker or the process fails.
 
-use crate::fixture::{Fixture, SOON, user};
+use crate::fixture::{Fixture, SOON, broker, user};
 use events::topology::PROFILE;
 use futures_util::future::join_all;
-use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeleteOptions};
+use lapin::{
+    options::{BasicGetOptions, BasicNackOptions, QueueDeclareOptions, QueueDeleteOptions},
+    types::FieldTable,
+};
+use serde_json::Value;
 use std::time::Duration;
-use test_support::{Mode, eventually, wire};
+use test_support::{BrokerProxy, Mode, eventually, servers, wire};
 
 #[tokio::test]
 async fn events_are_held_while_the_database_does_not_answer_and_none_is_parked() {
@@ -115,6 +119,44 @@ async fn a_crashed_message_that_the_client_library_cannot_read_is_parked_and_kee
     .await;
     fixture.proof_of_life().await;
     assert_eq!(fixture.effects().await, 1);
+}
+
+/// How many consumers the broker counts on the queue.
+async fn consumers(fixture: &Fixture) -> u32 {
+    let options = QueueDeclareOptions {
+        passive: true,
+        ..Default::default()
+    };
+    let channel = fixture.vhost.channel().await;
+    let queue = channel.queue_declare(PROFILE.queue.name.into(), options, FieldTable::default());
+    queue.await.unwrap().consumer_count()
+}
+
+#[tokio::test]
+async fn a_consumer_that_the_broker_has_forgotten_subscribes_again_though_another_one_is_there() {
+    let fixture = Fixture::new().await;
+    let replica = fixture.start_consumer().await;
+    let url = &fixture.vhost.amqp_url;
+    let proxy = BrokerProxy::to(servers::address_of(url), &Value::Null).await;
+    let through = broker(url, proxy.address);
+    fixture
+        .start_consumer_at(fixture.database.pool.clone(), through)
+        .await;
+    let count = async |what: &str, wanted: u32| {
+        eventually(SOON, what, async || consumers(&fixture).await == wanted).await;
+    };
+    count("both are subscribed", 2).await;
+    let before = proxy.seen().subscriptions;
+    proxy.cancel_subscriptions();
+    count("one of them is deaf", 1).await;
+    eventually(Duration::from_secs(20), "it subscribes again", async || {
+        proxy.seen().subscriptions > before
+    })
+    .await;
+    assert_eq!(proxy.seen().connections, 1, "over the same connection");
+    replica.abort();
+    count("the other one is gone", 1).await;
+    fixture.proof_of_life().await;
 }
 
 #[tokio::test]

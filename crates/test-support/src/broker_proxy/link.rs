@@ -2,8 +2,8 @@
 
 use super::{Shared, State};
 use crate::frames::{
-    BLOCKED, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, EXCHANGE_DECLARE, Frame, OPEN, PROTOCOL, PUBLISH,
-    QUEUE_DECLARE, START_OK, UNBLOCKED, short, split_long, split_short,
+    BLOCKED, CANCEL, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CONSUME_OK, EXCHANGE_DECLARE, Frame, OPEN,
+    PROTOCOL, PUBLISH, QUEUE_DECLARE, START_OK, UNBLOCKED, short, split_long, split_short,
 };
 use std::{collections::HashSet, io, sync::Arc, time::Duration};
 use tokio::{
@@ -38,6 +38,8 @@ pub(super) struct Link {
     reads_blocked: bool,
     /// What the client has sent since it is blocked.
     held: Option<Vec<Frame>>,
+    /// Channel and tag of each subscription.
+    subscriptions: Vec<(u16, Vec<u8>)>,
     /// Channels that the proxy has closed, and the side that has not confirmed it yet.
     closing: HashSet<(Side, u16)>,
 }
@@ -59,6 +61,7 @@ pub(super) async fn carry(
         login: String::new(),
         reads_blocked: false,
         held: None,
+        subscriptions: Vec::new(),
         closing: HashSet::new(),
     };
     let mut protocol = [0; PROTOCOL.len()];
@@ -91,7 +94,9 @@ async fn read(side: Side, from: impl AsyncRead + Unpin, sender: mpsc::UnboundedS
 
 impl Link {
     async fn run(&mut self, mut frames: mpsc::UnboundedReceiver<FromSide>) -> io::Result<()> {
-        let era = self.state.borrow_and_update().era;
+        let State {
+            era, mut cancelled, ..
+        } = *self.state.borrow_and_update();
         let mut heartbeat = interval(HEARTBEAT_EVERY);
         loop {
             tokio::select! {
@@ -107,6 +112,10 @@ impl Link {
                     }
                     if !state.is_blocked {
                         self.unblock().await?;
+                    }
+                    if state.cancelled != cancelled {
+                        cancelled = state.cancelled;
+                        self.cancel().await?;
                     }
                 }
                 _ = heartbeat.tick(), if self.held.is_some() => {
@@ -139,6 +148,10 @@ impl Link {
             let reason = Frame::method(0, BLOCKED, &short(b"low on memory"));
             reason.write(&mut self.to_client).await?;
         }
+        if frame.is(CHANNEL_CLOSE) {
+            let closed = frame.channel;
+            self.subscriptions.retain(|(channel, _)| *channel != closed);
+        }
         if let Some(held) = &mut self.held {
             held.push(frame);
             return Ok(());
@@ -162,7 +175,23 @@ impl Link {
             }
             return Ok(());
         }
+        if frame.is(CONSUME_OK)
+            && let Some((tag, _)) = split_short(frame.arguments())
+        {
+            self.shared.seen().subscriptions += 1;
+            self.subscriptions.push((frame.channel, tag.to_vec()));
+        }
         frame.write(&mut self.to_client).await
+    }
+
+    /// Cancels in the client's name, and asks for no reply that would tell the client.
+    async fn cancel(&mut self) -> io::Result<()> {
+        for (channel, tag) in self.subscriptions.drain(..) {
+            let no_wait = [&short(&tag)[..], &[1]].concat();
+            let cancel = Frame::method(channel, CANCEL, &no_wait);
+            cancel.write(&mut self.to_server).await?;
+        }
+        Ok(())
     }
 
     /// Closes the channel on both sides, as the broker does when it refuses a method.
