@@ -6,6 +6,7 @@ use crate::{
     outbox,
 };
 use events::topology::Service;
+use futures_util::future::BoxFuture;
 use service_kit::{
     Process,
     database::{self, Probe},
@@ -33,11 +34,16 @@ pub struct Consume {
 ///
 /// # Errors
 /// Fails when the configuration or the schema of the database does not allow the start.
-pub async fn consume(
+pub fn consume(
     consume: Consume,
     config: ConsumeConfig,
     process: Process,
-) -> anyhow::Result<()> {
+) -> BoxFuture<'static, anyhow::Result<()>> {
+    Box::pin(start(consume, config, process))
+}
+
+/// Boxed above, so that the compiler translates the consumer once, and not in each service.
+async fn start(consume: Consume, config: ConsumeConfig, process: Process) -> anyhow::Result<()> {
     let Consume {
         service,
         handlers,

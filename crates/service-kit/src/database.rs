@@ -1,7 +1,10 @@
 //! The service's own PostgreSQL database.
+//!
+//! The functions return boxed futures: the compiler translates an `async fn` again in each program that awaits it.
 
 use crate::{backoff::Backoff, config::DatabaseConfig};
 use anyhow::{Context as _, bail};
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use sqlx::{
     Connection as _, PgConnection, PgPool, Row as _,
     migrate::{Migrate as _, MigrateError, Migrator},
@@ -33,7 +36,14 @@ const CLEAN: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When the address is missing or malformed, or the process stopped while it waited.
-pub async fn connect(
+pub fn connect<'a>(
+    config: &'a DatabaseConfig,
+    stopping: &'a CancellationToken,
+) -> BoxFuture<'a, anyhow::Result<PgPool>> {
+    Box::pin(connect_pool(config, stopping))
+}
+
+async fn connect_pool(
     config: &DatabaseConfig,
     stopping: &CancellationToken,
 ) -> anyhow::Result<PgPool> {
@@ -102,7 +112,15 @@ async fn limited<T>(
 ///
 /// # Errors
 /// When a migration fails, or finds its tables in use for ten minutes; what was applied before it stays.
-pub async fn migrate(
+pub fn migrate<'a>(
+    config: &'a DatabaseConfig,
+    migrators: &'a [&'a Migrator],
+    stopping: &'a CancellationToken,
+) -> LocalBoxFuture<'a, anyhow::Result<()>> {
+    Box::pin(apply_patiently(config, migrators, stopping))
+}
+
+async fn apply_patiently(
     config: &DatabaseConfig,
     migrators: &[&Migrator],
     stopping: &CancellationToken,
@@ -165,7 +183,15 @@ fn is_in_the_way(error: &MigrateError) -> bool {
 ///
 /// # Errors
 /// When it does; the message says what to run.
-pub async fn ensure_current(
+pub fn ensure_current<'a>(
+    pool: &'a PgPool,
+    migrators: &'a [&'a Migrator],
+    binary: &'a str,
+) -> BoxFuture<'a, anyhow::Result<()>> {
+    Box::pin(compare_migrations(pool, migrators, binary))
+}
+
+async fn compare_migrations(
     pool: &PgPool,
     migrators: &[&Migrator],
     binary: &str,

@@ -104,7 +104,15 @@ impl Health {
 ///
 /// # Errors
 /// When the address is taken.
-pub async fn serve(
+pub fn serve(
+    config: InternalConfig,
+    health: Health,
+    stopping: CancellationToken,
+) -> BoxFuture<'static, anyhow::Result<()>> {
+    Box::pin(listen(config, health, stopping))
+}
+
+async fn listen(
     config: InternalConfig,
     health: Health,
     stopping: CancellationToken,

@@ -4,7 +4,10 @@
 
 use crate::{config::LogConfig, telemetry};
 use clap::{Subcommand, error::ErrorKind};
-use futures_util::FutureExt as _;
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, LocalBoxFuture},
+};
 use std::{
     future::Future,
     panic::AssertUnwindSafe,
@@ -84,7 +87,7 @@ impl Process {
         name: &'static str,
         task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
     ) {
-        self.spawn_among(&self.tasks, name, task);
+        self.spawn_among(&self.tasks, name, Box::pin(task));
     }
 
     /// Runs a task as [`Process::spawn`] does, to which other tasks hand work until they end. It returns after
@@ -94,14 +97,14 @@ impl Process {
         name: &'static str,
         task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
     ) {
-        self.spawn_among(&self.last_tasks, name, task);
+        self.spawn_among(&self.last_tasks, name, Box::pin(task));
     }
 
     fn spawn_among(
         &self,
         tasks: &TaskTracker,
         name: &'static str,
-        task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+        task: BoxFuture<'static, anyhow::Result<()>>,
     ) {
         let process = self.clone();
         tasks.spawn(async move {
@@ -120,11 +123,18 @@ impl Process {
 }
 
 /// Runs a role until it ends, or until SIGTERM or SIGINT. The exit code says whether it succeeded.
-pub fn run<F, R>(log: &LogConfig, role: F) -> ExitCode
+pub fn run<'a, F, R>(log: &LogConfig, role: F) -> ExitCode
 where
-    F: FnOnce(Process) -> R,
-    R: Future<Output = anyhow::Result<()>>,
+    F: FnOnce(Process) -> R + 'a,
+    R: Future<Output = anyhow::Result<()>> + 'a,
 {
+    run_boxed(log, Box::new(|process| role(process).boxed_local()))
+}
+
+type Role<'a> = Box<dyn FnOnce(Process) -> LocalBoxFuture<'a, anyhow::Result<()>> + 'a>;
+
+/// Boxed, so that the compiler translates it once, and not for each role of each program.
+fn run_boxed(log: &LogConfig, role: Role<'_>) -> ExitCode {
     let started = telemetry::init(log).and_then(|()| {
         Ok(tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -139,11 +149,7 @@ where
     code
 }
 
-async fn supervise<F, R>(role: F) -> ExitCode
-where
-    F: FnOnce(Process) -> R,
-    R: Future<Output = anyhow::Result<()>>,
-{
+async fn supervise(role: Role<'_>) -> ExitCode {
     let process = Process {
         stopping: CancellationToken::new(),
         tasks: TaskTracker::new(),

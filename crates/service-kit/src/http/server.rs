@@ -14,6 +14,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
+use futures_util::future::BoxFuture;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -195,8 +196,12 @@ async fn measure(request: Request, next: Next) -> Response {
 /// Serves until the process stops; then takes no more connections and lets requests end, for [`DRAIN`] at most.
 ///
 /// A trailing slash is optional, without a redirect.
-pub async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) {
-    serve_at_most(CONNECTIONS, listener, router, stopping).await;
+pub fn serve(
+    listener: TcpListener,
+    router: Router,
+    stopping: CancellationToken,
+) -> BoxFuture<'static, ()> {
+    Box::pin(serve_at_most(CONNECTIONS, listener, router, stopping))
 }
 
 async fn serve_at_most(
