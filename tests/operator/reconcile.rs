@@ -1,12 +1,12 @@
 //! What `reconcile` finds after a loss, and that the events that it asks for mend it.
 
-use crate::{SOON, medtrack, text};
+use crate::{SOON, medtrack, said, text};
 use events::{
     Role,
     topology::{COMM, PROFILE},
 };
 use serde_json::Value;
-use test_support::{Stack, Unit, User, eventually};
+use test_support::{Links, Stack, Unit, User, eventually};
 
 /// What `reconcile` finds: deviation → number of users.
 async fn findings(stack: &Stack, arguments: &str) -> Vec<(String, u64)> {
@@ -179,4 +179,36 @@ async fn an_owner_that_was_restored_takes_a_version_that_its_readers_accept() {
     .await;
     assert_eq!(findings(&stack, "").await, []);
     welcomed(&stack, &user).await;
+}
+
+#[tokio::test]
+async fn more_users_than_one_statement_names_are_all_announced() {
+    const USERS: u64 = 12_000;
+    let stack = Stack::prepare(Links::Direct).await;
+    said(&stack, "topology apply").await;
+    let users = format!("select gen_random_uuid() as id, i from generate_series(1, {USERS}) as i");
+    stack
+        .auth
+        .run(&format!(
+            "insert into users_user (id, email, password_hash, role, updated_at)
+             select id, i || '@example.com', 'none', 'student', now() - interval '1 hour' from ({users}) as new"
+        ))
+        .await;
+    stack
+        .profile
+        .run(&format!(
+            "with new as (
+                 insert into profiles_account (user_id, version, changed_at)
+                 select id, 1, now() - interval '1 hour' from ({users}) as new returning user_id)
+             insert into profiles_student (id, user_id, email) select gen_random_uuid(), user_id, '' from new"
+        ))
+        .await;
+    let missed = [
+        ("user_without_profile".to_owned(), USERS),
+        ("profile_without_user".to_owned(), USERS),
+    ];
+    assert_eq!(findings(&stack, "").await, missed);
+    let fixed = medtrack(&stack, "reconcile --fix").await;
+    assert!(!fixed.status.success(), "a person decides about the others");
+    assert_eq!(stack.auth.count("announcement").await, USERS as i64);
 }

@@ -1,10 +1,11 @@
 //! Compares what the three services have recorded about each user, and has the owner announce again what a reader
 //! has missed.
 //!
-//! The users of all services are read as three sorted streams, side by side, so that the memory does not grow with
-//! their number.
+//! The users of all services are read as three sorted streams, side by side, and mended in chunks, so that the memory does
+//! not grow with their number.
 
 mod compare;
+mod mending;
 
 pub(crate) use compare::{Deviation, Mend};
 
@@ -13,27 +14,19 @@ use crate::{
     topology::{self, MissingBindings},
     views::{self, KnownUser},
 };
-use anyhow::Context as _;
 use chrono::Utc;
 use compare::{Records, compare};
-use events::{
-    auth::UserDeleted,
-    topology::{AUTH, COMM, PROFILE, Service},
-};
+use events::topology::{AUTH, COMM, PROFILE};
 use futures_util::{
     StreamExt as _,
     stream::{BoxStream, Peekable},
 };
-use messaging::admin::{self, Request};
+use mending::Mending;
+use messaging::admin::Request;
 use serde::Serialize;
 use sqlx::PgConnection;
-use std::{collections::BTreeMap, pin::Pin};
+use std::pin::Pin;
 use uuid::Uuid;
-
-/// How many aggregates one statement names.
-const CHUNK: usize = 10_000;
-/// How many users are named as examples.
-const EXAMPLES: usize = 3;
 
 /// What a comparison has found.
 #[derive(Debug, Serialize)]
@@ -73,55 +66,18 @@ pub(crate) async fn reconcile(endpoints: &Endpoints, fix: bool) -> anyhow::Resul
     if fix && !missing_bindings.is_empty() {
         topology::apply(endpoints).await?;
     }
-    let (users, mut deviations) = compare_users(endpoints).await?;
-    prove_deletions(endpoints, &mut deviations).await?;
-    if fix {
-        for (deviation, requests) in &deviations {
-            let owner = match deviation.mend() {
-                Mend::Announce(owner) => owner,
-                Mend::Person => continue,
-            };
-            let mut connection = endpoints.database(owner).await?;
-            for requests in requests.chunks(CHUNK) {
-                let request = admin::announce(&mut connection, requests);
-                request.await.with_context(|| asking(owner))?;
-            }
-        }
-    }
-    let findings = deviations
-        .into_iter()
-        .map(|(deviation, requests)| Finding {
-            deviation,
-            users: requests.len(),
-            examples: ids(&requests).into_iter().take(EXAMPLES).collect(),
-        })
-        .collect();
+    let mut mending = Mending::new(endpoints, fix);
+    let users = compare_users(endpoints, &mut mending).await?;
     Ok(Reconciliation {
         users,
-        findings,
+        findings: mending.finish().await?,
         missing_bindings,
         fixed: fix,
     })
 }
 
-fn asking(owner: &Service) -> String {
-    format!(
-        "{} cannot be asked to announce; is its database at this version's schema?",
-        owner.name
-    )
-}
-
-fn ids(requests: &[Request]) -> Vec<Uuid> {
-    requests
-        .iter()
-        .map(|request| request.aggregate_id)
-        .collect()
-}
-
-type Deviations = BTreeMap<Deviation, Vec<Request>>;
-
 /// Compares all users, and returns how many they are.
-async fn compare_users(endpoints: &Endpoints) -> anyhow::Result<(u64, Deviations)> {
+async fn compare_users(endpoints: &Endpoints, mending: &mut Mending<'_>) -> anyhow::Result<u64> {
     // The readers first: a user whom a reader knows was at auth-service before.
     let mut comm = endpoints.database(&COMM).await?;
     let mut profile = endpoints.database(&PROFILE).await?;
@@ -132,7 +88,7 @@ async fn compare_users(endpoints: &Endpoints) -> anyhow::Result<(u64, Deviations
     profile.next_id().await?;
     let mut auth = Users::of(&mut auth);
     let now = Utc::now();
-    let (mut users, mut deviations) = (0, Deviations::new());
+    let mut users = 0;
     loop {
         let next = [
             auth.next_id().await?,
@@ -140,7 +96,7 @@ async fn compare_users(endpoints: &Endpoints) -> anyhow::Result<(u64, Deviations
             comm.next_id().await?,
         ];
         let Some(user_id) = next.into_iter().flatten().min() else {
-            return Ok((users, deviations));
+            return Ok(users);
         };
         users += 1;
         let records = Records {
@@ -153,7 +109,7 @@ async fn compare_users(endpoints: &Endpoints) -> anyhow::Result<(u64, Deviations
                 aggregate_id: user_id,
                 at_least,
             };
-            deviations.entry(deviation).or_default().push(request);
+            mending.add(deviation, request).await?;
         }
     }
 }
@@ -183,24 +139,4 @@ impl<'a> Users<'a> {
         }
         self.0.next().await.transpose()
     }
-}
-
-/// A user whom auth-service does not know was deleted when the outbox of auth-service says so.
-async fn prove_deletions(endpoints: &Endpoints, deviations: &mut Deviations) -> anyhow::Result<()> {
-    let Some(orphans) = deviations.remove(&Deviation::ProfileWithoutUser) else {
-        return Ok(());
-    };
-    let mut connection = endpoints.database(&AUTH).await?;
-    for chunk in orphans.chunks(CHUNK) {
-        let deleted = admin::announced::<UserDeleted>(&mut connection, &ids(chunk)).await?;
-        for request in chunk {
-            let deviation = if deleted.contains(&request.aggregate_id) {
-                Deviation::DeletionNotHonoured
-            } else {
-                Deviation::ProfileWithoutUser
-            };
-            deviations.entry(deviation).or_default().push(*request);
-        }
-    }
-    Ok(())
 }
