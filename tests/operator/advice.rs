@@ -8,12 +8,15 @@ use crate::{
 };
 use events::{Role, topology::COMM};
 use serde_json::Value;
-use std::cell::Cell;
+use std::{cell::Cell, time::Duration};
 use test_support::{Stack, Unit, eventually};
+
+/// How long the doctor may take: RabbitMQ's management tells of the last seconds, and each visit has many checks.
+const DOCTOR: Duration = Duration::from_secs(60);
 
 /// Waits until the doctor finds something, and returns what it says to try.
 async fn advice(stack: &Stack, finding: &str) -> String {
-    eventually(SOON, finding, async || {
+    eventually(DOCTOR, finding, async || {
         let output = medtrack(stack, "doctor --json").await;
         let findings: Value =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));

@@ -201,4 +201,6 @@ async fn a_replay_that_cannot_be_meant_is_refused_with_what_to_do() {
             && old.contains("./medtrack reconcile --fix"),
         "{old}"
     );
+    let kept = said(&stack, "events replay --since 3d --to comm").await;
+    assert!(!kept.contains("reconcile"), "{kept}");
 }

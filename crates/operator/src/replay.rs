@@ -65,7 +65,8 @@ impl Replay {
 
     /// Whether it asks for events that are too old to be kept.
     pub(crate) fn is_older_than_kept(&self) -> bool {
-        self.since < Utc::now() - TEXT_IS_KEPT
+        // A minute for the way from the command line to here.
+        self.since < Utc::now() - TEXT_IS_KEPT - TimeDelta::minutes(1)
     }
 }
 

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use messaging::admin;
 
 /// How many events of each producer are compared.
-const LAST: i64 = 50_000;
+const LAST: i64 = 20_000;
 /// Events of the last moments may be under way.
 const GRACE: TimeDelta = TimeDelta::seconds(30);
 /// When the oldest events that are kept were missed, older ones may have been missed, too.
