@@ -1,5 +1,7 @@
 //! The tools of the tests work: databases and virtual hosts are private, and the proxy breaks its connections.
 
+use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
+use serde_json::json;
 use sqlx::{
     AssertSqlSafe, SqlSafeStr,
     migrate::{Migration, MigrationType, Migrator},
@@ -9,7 +11,7 @@ use std::{
     net::SocketAddr,
     time::{Duration, Instant},
 };
-use test_support::{Database, Mode, Proxy, Vhost, eventually};
+use test_support::{BrokerProxy, Database, Mode, PassiveRule, Proxy, Vhost, eventually, servers};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -96,6 +98,52 @@ async fn a_key_that_is_not_utf8_can_be_sent() {
         .unwrap();
     test_support::wire::publish(&vhost.amqp_url, b"auth.user.\xff\xfe", b"{}").await;
     assert_eq!(vhost.depth("raw").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_look_without_a_permission_closes_its_channel_and_nothing_else() {
+    let vhost = Vhost::new().await;
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..Default::default()
+    };
+    for name in ["own", "other"] {
+        let options = QueueDeclareOptions::default();
+        let declare = vhost.channel().await;
+        let declare = declare.queue_declare(name.into(), options, FieldTable::default());
+        declare.await.unwrap();
+    }
+    let permissions =
+        json!([{"user": "admin", "configure": "^$", "write": "^events\\.topic$", "read": "^own$"}]);
+    let target = servers::address_of(&vhost.amqp_url);
+    let proxy = BrokerProxy::to(target, &permissions).await;
+    let url = servers::with_address(&vhost.amqp_url, proxy.address);
+    let connection = Connection::connect(&url, ConnectionProperties::default())
+        .await
+        .unwrap();
+    let may_look = async |name: &str| {
+        // Each channel takes the place of the one that was closed before.
+        let channel = connection.create_channel().await.unwrap();
+        let look = channel.queue_declare(name.into(), passive, FieldTable::default());
+        look.await.is_ok()
+    };
+    assert!(may_look("other").await, "without a rule");
+    proxy.hold_to(PassiveRule::Any);
+    for (name, may) in [
+        ("other", false),
+        ("own", true),
+        ("other", false),
+        ("own", true),
+    ] {
+        assert_eq!(may_look(name).await, may, "{name}");
+    }
+    proxy.hold_to(PassiveRule::Configure);
+    assert!(!may_look("own").await);
+    assert_eq!(
+        proxy.seen().refused,
+        ["admin other", "admin other", "admin own"]
+    );
+    assert_eq!(proxy.seen().connections, 1);
 }
 
 #[tokio::test]
