@@ -47,7 +47,7 @@ const UNNAMED: &[(&str, &str, &str)] = &[
 ];
 
 /// The most packages of others that the programs may be built from. A first `./medtrack up` has five minutes on two cores
-/// (docs/performance.md); a package costs about half a second of them.
+/// (docs/performance.md, "A first build").
 const MOST_PACKAGES: usize = 280;
 
 fn packages() -> &'static Vec<Value> {

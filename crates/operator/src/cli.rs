@@ -113,7 +113,8 @@ enum Command {
     Completions { shell: clap_complete::Shell },
 }
 
-/// Runs the command that the arguments of this process name.
+/// Runs the command that the arguments of this process name. The runtime is started here and not in the program, so that
+/// the compiler translates the commands once.
 #[tokio::main(flavor = "current_thread")]
 pub async fn run() -> ExitCode {
     match Cli::parse().run().await {
