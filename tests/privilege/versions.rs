@@ -2,7 +2,8 @@
 //! declared passively. The broker of the tests is older, so a proxy refuses as these versions do.
 
 use crate::production::Production;
-use events::Role;
+use events::{Role, topology::PROFILE};
+use lapin::{BasicProperties, options::BasicPublishOptions};
 use std::time::Duration;
 use test_support::{BrokerProxy, Links, PassiveRule, Stack, Unit, eventually, servers};
 
@@ -25,6 +26,20 @@ async fn proof_of_life(stack: &Stack) {
     .await;
 }
 
+/// Puts a message into the crashed queue of profile-service.
+async fn set_aside(stack: &Stack, body: &str) {
+    let channel = stack.vhost.channel().await;
+    let options = BasicPublishOptions::default();
+    let sent = channel.basic_publish(
+        "".into(),
+        PROFILE.queue.crashed.into(),
+        options,
+        body.as_bytes(),
+        BasicProperties::default(),
+    );
+    sent.await.expect("the queue is there");
+}
+
 #[tokio::test]
 async fn all_services_work_where_a_look_at_a_queue_needs_a_permission_on_it() {
     let mut stack = Stack::prepare(Links::Direct).await;
@@ -38,8 +53,15 @@ async fn all_services_work_where_a_look_at_a_queue_needs_a_permission_on_it() {
     for rule in [PassiveRule::Configure, PassiveRule::Any] {
         proxy.hold_to(rule);
         let before = proxy.seen().refused.len();
+        let body = format!("{rule:?}");
+        set_aside(&stack, &body).await;
         stack.start_units(&Unit::ALL).await;
         proof_of_life(&stack).await;
+        let parked = format!("parked_event where kind = 'crashed' and body = '{body}'");
+        eventually(SOON, "the crashed queue is read", async || {
+            stack.profile.count(&parked).await == 1
+        })
+        .await;
         proxy.cut();
         proof_of_life(&stack).await;
         for unit in Unit::ALL {
