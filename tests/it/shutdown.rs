@@ -17,7 +17,7 @@ async fn the_event_of_a_request_in_flight_at_sigterm_is_published_before_the_pro
     sqlx::raw_sql("lock table users_user in exclusive mode")
         .execute(&mut *holder)
         .await
-        .expect("nobody holds it");
+        .expect("no other session holds it");
     let request = stack.client.register(Role::Student);
     let stop = async {
         let waits = "exists (select from pg_stat_activity

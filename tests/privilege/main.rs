@@ -20,7 +20,7 @@ use production::Production;
 use test_support::Vhost;
 
 #[tokio::test]
-async fn nobody_publishes_anothers_events_reads_anothers_queue_or_changes_the_topology() {
+async fn no_service_publishes_anothers_events_reads_anothers_queue_or_changes_the_topology() {
     let vhost = Vhost::new().await;
     let production = Production::load(&vhost).await;
     for (service, key, may) in [

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
-/// The exchange of the Django services, where nobody has renamed it.
+/// The usual name of the exchange of the Django services.
 pub const OLD_EXCHANGE: &str = "medtrack.events";
 
 /// The keys of some of our events in the Django services.

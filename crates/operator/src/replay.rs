@@ -1,6 +1,6 @@
 //! Publishes again what a service has missed: compares the outboxes of all services with the inbox of one, page by page,
 //! and marks what is missing. The relay of the producer then publishes the marked events under their old ids, so that
-//! every other queue swallows its copy.
+//! every other queue drops its copy.
 
 use crate::{endpoints::Endpoints, topology};
 use anyhow::{Context as _, bail};

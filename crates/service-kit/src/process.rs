@@ -74,7 +74,7 @@ impl Process {
         self.stopping.clone()
     }
 
-    /// Is cancelled when the process stops and all tasks but the last ones have ended: nobody hands work to the last ones
+    /// Is cancelled when the process stops and all tasks but the last ones have ended: no task hands work to the last ones
     /// any more.
     pub fn finishing(&self) -> CancellationToken {
         self.finishing.clone()

@@ -47,7 +47,7 @@ pub struct Seen {
     pub subscriptions: usize,
     /// How many messages reached the broker.
     pub published: usize,
-    /// How many connections were told that they are blocked.
+    /// How many connections were notified that they are blocked.
     pub blocked: usize,
     /// What was refused, as login and object: `auth-service comm.events`.
     pub refused: Vec<String>,
@@ -129,7 +129,7 @@ impl BrokerProxy {
         self.state.send_modify(|state| state.era += 1);
     }
 
-    /// Behaves as a broker without memory, or as one that has memory again: a connection that publishes is told that it
+    /// Behaves as a broker without memory, or as one that has memory again: a connection that publishes is notified that it
     /// is blocked, and from its message on nothing of it reaches the broker until this ends.
     pub fn set_blocked(&self, is_blocked: bool) {
         self.state

@@ -106,7 +106,7 @@ impl Database {
             .rows_affected()
     }
 
-    /// Parks so many dead events whose bodies of 60 kB name a person, and as many that name nobody.
+    /// Parks so many dead events whose bodies of 60 kB name a person, and as many that name no person.
     ///
     /// # Panics
     /// When the database refuses.

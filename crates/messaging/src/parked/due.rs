@@ -44,8 +44,8 @@ impl Due {
 
 /// Claims events that are due: first those that were released, in the order of the events' own times; then those that
 /// have failed, and those that were parked just now, because their release may have been missed; then those that wait
-/// longer, which may be many and in vain. The claim counts as an attempt and is committed before the handler runs, so that an event that crashes the
-/// process does so a limited number of times.
+/// longer, which may be many and never succeed. The claim counts as an attempt and is committed before the handler runs,
+/// so that an event that crashes the process does so a limited number of times.
 pub(crate) async fn claim_due(
     connection: &mut PgConnection,
     queue: &str,

@@ -1,4 +1,4 @@
-//! Many events at once: parked ones that wait in vain, and a queue that holds several kinds.
+//! Many events at once: parked ones that wait without end, and a queue that holds several kinds.
 #![expect(
     clippy::disallowed_methods,
     reason = "a table of the test's own, unknown to the checked queries"
@@ -15,9 +15,9 @@ use messaging::{Consumer, Failure, Handlers, Limits, Message, Outbox, Transactio
 use serde_json::json;
 use test_support::eventually;
 
-/// Parks events that wait in vain, for so long that their next try is overdue by as much.
-async fn wait_in_vain(fixture: &Fixture, count: u32, time: &str) {
-    let (event, event_id) = (user("waits in vain"), EventId::new());
+/// Parks events that wait for something that never arrives, for so long that their next try is overdue by as much.
+async fn wait_without_end(fixture: &Fixture, count: u32, time: &str) {
+    let (event, event_id) = (user("waits without end"), EventId::new());
     let body = bare_envelope(&event, event_id);
     let (user_id, key, queue) = (event.user_id, UserCreated::KEY, PROFILE.queue.name);
     let insert = format!(
@@ -33,10 +33,10 @@ async fn wait_in_vain(fixture: &Fixture, count: u32, time: &str) {
 
 /// A publisher that knows users whom no other service knows must not hold up the others.
 #[tokio::test]
-async fn events_that_wait_in_vain_hold_up_neither_what_is_released_nor_a_second_try() {
+async fn events_that_wait_without_end_delay_neither_released_events_nor_a_second_try() {
     let fixture = Fixture::new().await;
-    wait_in_vain(&fixture, 20_000, "2 hours").await;
-    wait_in_vain(&fixture, 3, "15 days").await;
+    wait_without_end(&fixture, 20_000, "2 hours").await;
+    wait_without_end(&fixture, 3, "15 days").await;
     let pool = fixture.pool().await;
     fixture
         .start_limited_consumer(pool, Limits::default())

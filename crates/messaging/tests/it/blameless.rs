@@ -12,7 +12,7 @@ async fn a_long_lock_parks_no_event_and_all_are_handled_when_it_ends() {
     fixture.start_consumer().await;
     let holder = fixture.lock("effect").await;
     for _ in 0..5 {
-        fixture.send(&user("innocent")).await;
+        fixture.send(&user("sound")).await;
     }
     let tried_again = "exists (
         select from pg_stat_activity holder join pg_stat_activity waiting using (datname)

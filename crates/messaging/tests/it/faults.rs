@@ -148,7 +148,7 @@ async fn a_consumer_that_the_broker_has_forgotten_subscribes_again_though_anothe
     count("both are subscribed", 2).await;
     let before = proxy.seen().subscriptions;
     proxy.cancel_subscriptions();
-    count("one of them is deaf", 1).await;
+    count("one of them has no subscription", 1).await;
     eventually(Duration::from_secs(20), "it subscribes again", async || {
         proxy.seen().subscriptions > before
     })
@@ -160,7 +160,7 @@ async fn a_consumer_that_the_broker_has_forgotten_subscribes_again_though_anothe
 }
 
 #[tokio::test]
-async fn told_to_stop_a_consumer_ends_and_loses_nothing() {
+async fn a_consumer_that_stops_loses_no_message() {
     let fixture = Fixture::new().await;
     let consumer = fixture.start_consumer().await;
     for _ in 0..200 {

@@ -334,7 +334,7 @@ pub(crate) async fn on_user_created(
                     continue;
                 }
             }
-            "waits in vain" => {
+            "waits without end" => {
                 waiting.insert(event.meta.event_id, WaitsFor::user(user.user_id));
                 continue;
             }

@@ -70,7 +70,7 @@ async fn a_database_that_refuses_writes_makes_no_event_dead_and_costs_one_return
     refuse_writes(&fixture, true).await;
     // Settings of a database hold for new sessions.
     fixture.database.terminate_sessions().await;
-    let events: Vec<_> = (0..5).map(|_| user("innocent")).collect();
+    let events: Vec<_> = (0..5).map(|_| user("sound")).collect();
     for event in &events {
         fixture.send(event).await;
     }
@@ -149,7 +149,7 @@ async fn claims_that_an_outage_stopped_cost_no_attempt_and_are_due_at_once() {
     let fixture = Fixture::new().await;
     let (pool, to_database) = fixture.pool_through_proxy().await;
     let mut last = Vec::new();
-    for email in ["innocent", "innocent", "innocent", "panic", "panic"] {
+    for email in ["sound", "sound", "sound", "panic", "panic"] {
         last.push(fixture.park(&user(email)).await);
     }
     let holder = fixture.lock("effect").await;
@@ -174,7 +174,7 @@ async fn claims_that_an_outage_stopped_cost_no_attempt_and_are_due_at_once() {
     .await;
     holder.rollback().await.unwrap();
     to_database.set(Mode::Pass);
-    eventually(SOON, "the innocent are handled", async || {
+    eventually(SOON, "the others are handled", async || {
         fixture.effects().await == 3
     })
     .await;

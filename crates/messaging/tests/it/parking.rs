@@ -197,7 +197,7 @@ async fn a_message_that_cannot_be_parked_at_all_does_not_hold_up_its_queue() {
         .await;
     fixture.start_consumer().await;
     fixture.vhost.publish(UserCreated::KEY, "unreadable").await;
-    for email in ["reject", "needs the gate", "innocent"] {
+    for email in ["reject", "needs the gate", "sound"] {
         fixture.send(&user(email)).await;
     }
     fixture.proof_of_life().await;

@@ -22,7 +22,7 @@ async fn delete(fixture: &Fixture, queue: &str) {
 }
 
 #[tokio::test]
-async fn a_missing_queue_of_another_service_or_a_missing_crashed_queue_stops_nobody() {
+async fn a_missing_queue_of_another_service_or_a_missing_crashed_queue_stops_no_process() {
     let fixture = Fixture::new().await;
     messaging::topology::apply(&fixture.broker()).await.unwrap();
     for queue in [AUTH.queue.crashed, PROFILE.queue.crashed, COMM.queue.name] {
@@ -110,7 +110,7 @@ async fn bindings_to_the_old_exchange_go_when_it_is_not_configured_any_more() {
 }
 
 #[tokio::test]
-async fn an_old_exchange_of_another_type_is_read_as_it_is_and_stops_nobody() {
+async fn an_old_exchange_of_another_type_is_read_as_it_is_and_stops_no_process() {
     let fixture = Fixture::new().await;
     let channel = fixture.vhost.channel().await;
     let direct = channel.exchange_declare(

@@ -26,7 +26,7 @@ async fn an_event_waits_for_what_it_needs_and_goes_on_in_the_same_moment() {
 async fn an_event_may_wait_for_another_of_its_own_batch() {
     let fixture = Fixture::new().await;
     messaging::topology::apply(&fixture.broker()).await.unwrap();
-    fixture.send(&user("innocent")).await;
+    fixture.send(&user("sound")).await;
     for _ in 0..20 {
         fixture.send(&user("needs the gate")).await;
     }

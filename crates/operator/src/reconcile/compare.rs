@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn each_deviation_is_told_from_the_others() {
+    fn each_deviation_is_distinguished() {
         use Deviation as D;
         let incomplete = KnownUser {
             complete: false,

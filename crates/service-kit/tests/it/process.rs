@@ -121,7 +121,7 @@ async fn a_task_that_dies_stops_the_process_and_fails_it() {
 }
 
 #[tokio::test]
-async fn a_task_that_others_hand_work_to_is_told_to_finish_when_they_have_ended() {
+async fn a_task_that_takes_work_from_others_stops_after_they_have_ended() {
     let mut process = start("hands work over");
     process.line("INFO running").await;
     assert!(process.stop(SOON).await.success());
@@ -129,7 +129,7 @@ async fn a_task_that_others_hand_work_to_is_told_to_finish_when_they_have_ended(
 }
 
 #[tokio::test]
-async fn told_to_stop_a_process_finishes_what_is_in_hand() {
+async fn a_process_that_stops_finishes_the_work_in_hand() {
     for signal in [
         nix::sys::signal::Signal::SIGTERM,
         nix::sys::signal::Signal::SIGINT,

@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(
             report.to_string(),
             ": attempted 7, acknowledged 4, lost 3, duplicated 1, unexpected 2, recovered 1, parked 0",
-            "lost: no welcome, no user, half of an unacknowledged one; unexpected: a stranger and nobody's profile"
+            "lost: no welcome, no user, half of an unacknowledged one; unexpected: an unknown user and a profile without a user"
         );
         assert!(std::panic::catch_unwind(|| report.assert_clean()).is_err());
         assert!(

@@ -54,7 +54,7 @@ async fn failures_halve_every_fifteen_minutes_so_that_a_stranger_does_not_keep_a
 }
 
 #[tokio::test]
-async fn what_is_counted_names_nobody_and_goes_with_the_user() {
+async fn counted_failures_name_no_user_and_are_deleted_with_the_user() {
     let stack = auth().await;
     let user = stack.client.register(Role::Student).await;
     assert_eq!(log_in(&stack, &user.email, "a wrong password").await, 401);

@@ -27,7 +27,7 @@ fn student(user_id: UserId, student_id: StudentId) -> Value {
 }
 
 #[tokio::test]
-async fn a_publishers_retry_under_a_new_id_tells_nobody_twice() {
+async fn a_publishers_retry_under_a_new_id_notifies_once() {
     let stack = consumer().await;
     let (user_id, student_id) = (UserId::new(), StudentId::new());
     publish(&stack, "student.created", student(user_id, student_id), 0).await;
