@@ -7,8 +7,9 @@ use crate::{
 };
 use lapin::{Channel, Connection};
 use std::time::Duration;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+const TICK: Duration = Duration::from_secs(1);
 /// The queue is bound again, and its consumers are counted, at every so many ticks of the watchdog.
 const QUEUE_CHECK: u32 = 10;
 /// For so many ticks the crashed queue is left alone after it could not be read, or could not be looked at.
@@ -92,7 +93,8 @@ pub(super) struct Watchdog {
 
 impl Watchdog {
     pub(super) fn new() -> Self {
-        let mut interval = interval(Duration::from_secs(1));
+        // Not at once: a connection that ends at an unreadable message is followed by the next one without a pause.
+        let mut interval = interval_at(Instant::now() + TICK, TICK);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             interval,
