@@ -21,12 +21,12 @@ async fn advice(stack: &Stack, finding: &str) -> String {
         let findings: Value =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
         let mut findings = findings.as_array().into_iter().flatten();
-        let found = findings.find(|one| {
+        let finding = findings.find(|one| {
             one["what"]
                 .as_str()
                 .is_some_and(|what| what.contains(finding))
         })?;
-        Some(found["try"].as_str().unwrap_or_default().to_owned())
+        Some(finding["try"].as_str().unwrap_or_default().to_owned())
     })
     .await
 }

@@ -9,7 +9,7 @@ use test_support::{BrokerProxy, Links, PassiveRule, Stack, Unit, eventually, ser
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A user who registers now is welcomed: auth-service and profile-service publish, and all three services consume.
+/// A user who registers now is welcomed: auth-service and profile-service publish, and all services consume.
 async fn proof_of_life(stack: &Stack) {
     let user = stack.client.register(Role::Student).await;
     eventually(SOON, "the welcome", async || {

@@ -1,5 +1,5 @@
-//! Compares what the three services have recorded about each user, and has the owner announce again what a reader
-//! has missed.
+//! Compares what auth-service, profile-service and comm-service have recorded about each user, and has the owner announce
+//! again what a reader has missed.
 //!
 //! The users of all services are read as three sorted streams, side by side, and mended in chunks, so that the memory does
 //! not grow with their number.
