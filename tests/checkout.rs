@@ -168,23 +168,23 @@ async fn every_command_of_the_readme_exists() {
     let readme = fs::read_to_string(root().join("README.md")).expect("there is a README");
     let mut commands = 0;
     for command in readme.split("./medtrack ").skip(1) {
-        let word: String = command
-            .chars()
-            .take_while(char::is_ascii_alphabetic)
-            .collect();
-        let output = home.medtrack().args([&word, "--help"]).output().await;
-        let output = output.expect("there is a shell");
-        let help = text(&output);
-        assert!(output.status.success(), "{word}: {help}");
-        let options = command
+        let command = command
             .split(['`', '\n', '#', '|'])
             .next()
             .unwrap_or_default();
-        for option in options
-            .split_whitespace()
-            .filter(|option| option.starts_with("--"))
-        {
-            assert!(help.contains(option), "{word} {option}");
+        let words = command.split_whitespace();
+        let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_alphabetic());
+        let output = home
+            .medtrack()
+            .args(words.clone().take_while(is_word))
+            .arg("--help")
+            .output()
+            .await;
+        let output = output.expect("there is a shell");
+        let help = text(&output);
+        assert!(output.status.success(), "{command}: {help}");
+        for option in words.filter(|word| word.starts_with("--")) {
+            assert!(help.contains(option), "{command}: {option}");
         }
         commands += 1;
     }

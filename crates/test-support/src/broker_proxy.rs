@@ -4,7 +4,7 @@
 mod link;
 
 use crate::port;
-use regex::Regex;
+use regex_lite::Regex;
 use serde_json::Value;
 use std::{
     collections::HashMap,
