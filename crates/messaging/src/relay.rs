@@ -28,7 +28,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// The most events that are published before their confirms are awaited together.
-const BATCH: usize = 256;
+const BATCH: usize = 1024;
 /// How often a batch is tried again before it is left to the sweep.
 const RETRIES: u32 = 2;
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
