@@ -6,6 +6,7 @@ mod dead;
 mod doctor;
 mod events;
 mod foreign;
+mod hostile;
 mod look;
 mod reconcile;
 mod replay;
@@ -21,8 +22,14 @@ const SOON: Duration = Duration::from_secs(15);
 
 /// Runs `medtrack …` beside a stack; its addresses come from the environment, as in containers.
 pub(crate) async fn medtrack(stack: &Stack, arguments: &str) -> Output {
+    let output = command(stack, arguments).output().await;
+    output.expect("medtrack runs")
+}
+
+pub(crate) fn command(stack: &Stack, arguments: &str) -> Command {
     let management: reqwest::Url = servers::management_url().parse().expect("an address");
-    Command::new(servers::binary("medtrack"))
+    let mut command = Command::new(servers::binary("medtrack"));
+    command
         .args(arguments.split_whitespace())
         .env(
             "MEDTRACK_HOME",
@@ -33,10 +40,8 @@ pub(crate) async fn medtrack(stack: &Stack, arguments: &str) -> Output {
         .env(
             "RABBITMQ_MANAGEMENT_URL",
             management.as_str().trim_end_matches('/'),
-        )
-        .output()
-        .await
-        .expect("medtrack runs")
+        );
+    command
 }
 
 pub(crate) fn text(output: &Output) -> String {

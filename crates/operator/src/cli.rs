@@ -4,9 +4,16 @@
     reason = "a command line reports its errors to a person"
 )]
 
-/// Prints a line on standard output. When its reader has closed it, as in `medtrack events list | head`, the command
-/// ends.
+/// Prints lines on standard output, without control characters. When its reader has closed it, as in
+/// `medtrack events list | head`, the command ends.
 macro_rules! say {
+    ($($line:tt)*) => {
+        crate::cli::say_styled!("{}", crate::cli::text::block(&format!($($line)*)))
+    };
+}
+
+/// Prints a line with colours of our own: whatever came from outside has passed [`text::line`].
+macro_rules! say_styled {
     ($($line:tt)*) => {{
         use std::io::Write as _;
         if writeln!(std::io::stdout(), $($line)*).is_err() {
@@ -14,6 +21,7 @@ macro_rules! say {
         }
     }};
 }
+use say_styled;
 
 mod dead;
 mod demo;
@@ -24,6 +32,7 @@ mod queues;
 mod reconcile;
 mod secrets;
 mod table;
+pub(crate) mod text;
 mod topology;
 mod trace;
 mod watch;
@@ -120,7 +129,7 @@ pub async fn run() -> ExitCode {
     match Cli::parse().run().await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("medtrack: {error:#}");
+            eprintln!("medtrack: {}", text::block(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

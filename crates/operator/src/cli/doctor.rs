@@ -1,5 +1,6 @@
 //! `medtrack doctor`.
 
+use super::text;
 use crate::{
     checks::{self, Level},
     endpoints::Endpoints,
@@ -14,7 +15,7 @@ pub(super) async fn run(endpoints: &Endpoints, json: bool) -> anyhow::Result<Exi
         of_level.count()
     };
     if json {
-        say!("{}", serde_json::to_string_pretty(&findings)?);
+        say!("{}", text::json(&findings)?);
     } else {
         for finding in &findings {
             let mark = match finding.level {

@@ -1,5 +1,6 @@
 //! `medtrack reconcile`.
 
+use super::text;
 use crate::{
     endpoints::Endpoints,
     reconcile::{self, Deviation, Mend, Reconciliation},
@@ -21,7 +22,7 @@ impl Reconcile {
     pub(super) async fn run(self, endpoints: &Endpoints) -> anyhow::Result<ExitCode> {
         let result = reconcile::reconcile(endpoints, self.fix).await?;
         if self.json {
-            say!("{}", serde_json::to_string_pretty(&result)?);
+            say!("{}", text::json(&result)?);
         } else {
             print(&result, endpoints);
         }

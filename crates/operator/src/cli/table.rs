@@ -1,5 +1,6 @@
 //! Lists, as a table for people and as JSON for programs.
 
+use super::text;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ impl<T: Serialize> Columns<'_, T> {
     /// Prints the rows: as one JSON array, or as a table.
     pub(super) fn print(&self, rows: &[T], json: bool) -> anyhow::Result<()> {
         if json {
-            say!("{}", serde_json::to_string_pretty(rows)?);
+            say!("{}", text::json(&rows)?);
         } else if rows.is_empty() {
             say!("{}", self.none);
         } else {
@@ -23,7 +24,9 @@ impl<T: Serialize> Columns<'_, T> {
             table
                 .load_style(presets::NOTHING)
                 .set_header(self.names.to_vec());
-            table.add_rows(rows.iter().map(self.cells));
+            let safe = |cell: String| text::line(&cell).into_owned();
+            let cells = |row| (self.cells)(row).into_iter().map(safe);
+            table.add_rows(rows.iter().map(|row| cells(row).collect::<Vec<_>>()));
             say!("{}", table.trim_fmt());
         }
         Ok(())

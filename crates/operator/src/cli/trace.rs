@@ -1,6 +1,6 @@
 //! `medtrack trace`.
 
-use super::table::Columns;
+use super::{table::Columns, text};
 use crate::{
     endpoints::Endpoints,
     trace::{self, Chain, Hop},
@@ -18,7 +18,7 @@ pub(super) async fn run(endpoints: &Endpoints, subject: &str, json: bool) -> any
         );
     }
     if json {
-        say!("{}", serde_json::to_string_pretty(&chains)?);
+        say!("{}", text::json(&chains)?);
         return Ok(());
     }
     for chain in &chains {
@@ -58,7 +58,11 @@ pub(super) fn print(
         say!("complete in {} ms", last.unwrap_or_default());
     }
     for hop in stuck {
-        say!("stuck at {}-service: {}", hop.service, hop.what);
+        say!(
+            "stuck at {}-service: {}",
+            hop.service,
+            text::line(&hop.what)
+        );
         say!("    try: {}", hop.advice.as_deref().unwrap_or_default());
     }
     say!("");

@@ -1,5 +1,6 @@
 //! `medtrack watch`.
 
+use super::text;
 use crate::{endpoints::Endpoints, watch};
 use chrono::{DateTime, Local};
 use clap::Args;
@@ -30,8 +31,8 @@ impl Watch {
             say!("Listening to {}; Ctrl-C ends.", patterns.join(" "));
         }
         let listening = watch::listen(endpoints, &patterns, |routing_key, body| match self.json {
-            true => say!("{}", String::from_utf8_lossy(body).replace('\n', " ")),
-            false => say!("{}", line(routing_key, body, self.payload, colour)),
+            true => say!("{}", text::json_line(&String::from_utf8_lossy(body))),
+            false => say_styled!("{}", line(routing_key, body, self.payload, colour)),
         });
         tokio::select! {
             lost = listening => lost,
@@ -43,14 +44,15 @@ impl Watch {
 fn line(routing_key: &str, body: &[u8], payload: bool, colour: bool) -> String {
     let event: Value = serde_json::from_slice(body).unwrap_or_default();
     let meta = &event["_meta"];
-    let text = |name: &str| meta[name].as_str().unwrap_or("–");
+    let field = |name: &str| text::line(meta[name].as_str().unwrap_or("–"));
+    let routing_key = text::line(routing_key);
     let time =
-        DateTime::parse_from_rfc3339(text("timestamp")).map_or("        –   ".into(), |time| {
+        DateTime::parse_from_rfc3339(&field("timestamp")).map_or("        –   ".into(), |time| {
             let local = time.with_timezone(&Local);
             local.format("%H:%M:%S%.3f").to_string()
         });
     let key = match colour {
-        true => format!("\x1b[{}m{routing_key:<20}\x1b[0m", hue(routing_key)),
+        true => format!("\x1b[{}m{routing_key:<20}\x1b[0m", hue(&routing_key)),
         false => format!("{routing_key:<20}"),
     };
     let content = match (&event["payload"], payload) {
@@ -59,9 +61,10 @@ fn line(routing_key: &str, body: &[u8], payload: bool, colour: bool) -> String {
         (value, _) => value.to_string(),
     };
     format!(
-        "{time} {key} {:<16} {} {content}",
-        text("source"),
-        text("correlation_id")
+        "{time} {key} {:<16} {} {}",
+        field("source"),
+        field("correlation_id"),
+        text::line(&content)
     )
 }
 
@@ -86,6 +89,12 @@ mod tests {
             "{masked}"
         );
         assert!(line("auth.user.created", body, true, false).contains("a@b.org"));
+        let hostile = br#"{"payload": {"\u001b[31m": 1}, "_meta": {"source": "\u202e\n"}}"#;
+        let safe = line("a.\u{7}b", hostile, true, false);
+        assert!(
+            !safe.contains(['\x1b', '\x07', '\u{202e}', '\n']),
+            "{safe:?}"
+        );
         assert!(line("x.y", b"\xff", false, true).contains("1 bytes that are no event"));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     age::ago,
+    cli::text,
     dead::{self, Details, ParkedEvent},
     endpoints::Endpoints,
 };
@@ -24,13 +25,17 @@ pub(super) async fn run(
         );
     };
     for (name, value) in lines(&event, payload) {
-        say!("{name:<12} {value}");
+        say!("{name:<12} {}", text::line(&value));
     }
     let message = match payload {
         true => String::from_utf8_lossy(&body).into_owned(),
         false => dead::masked(&body),
     };
-    say!("\n{message}");
+    say!("");
+    // A line of the message must not pass for one of ours.
+    for line in message.lines() {
+        say!("  {line}");
+    }
     if event.parked.state == "dead" {
         let line = &endpoints.command_line;
         let (replay, discard) = (

@@ -1,6 +1,7 @@
 //! `medtrack events replay`.
 
 use crate::{
+    cli::text,
     endpoints::Endpoints,
     replay::{self, Producer, Replay, Request},
 };
@@ -60,7 +61,7 @@ impl Arguments {
         })
         .await?;
         if self.json {
-            say!("{}", serde_json::to_string_pretty(&result)?);
+            say!("{}", text::json(&result)?);
         } else {
             print(&result, endpoints);
         }
