@@ -179,7 +179,12 @@ fn write_text(
             None => format!(" {name}={value}"),
         };
     }
-    writeln!(writer, "{}", one_line(&line))
+    // A line break in a value, such as a routing key, must not begin a line that passes for one of ours.
+    writeln!(
+        writer,
+        "{}",
+        escaped(&line, |c| c.escape_default().to_string())
+    )
 }
 
 /// Writes the JSON form: one flat object with `timestamp`, `level`, `message` and the fields.
@@ -192,18 +197,25 @@ fn write_json(writer: &mut Writer<'_>, event: &Event<'_>, spans: Fields) -> fmt:
     event.record(&mut fields);
     fields.0.extend(spans.0);
     for (name, value, _) in fields.0 {
+        let json = value.to_string();
+        let value = escaped(&json, |c| format!("\\u{:04x}", u32::from(c)));
         write!(writer, ",{}:{value}", Value::from(name))?;
     }
     writeln!(writer, "}}")
 }
 
-/// A line break in a value, such as a routing key, must not begin a line that passes for one of ours.
-fn one_line(text: &str) -> Cow<'_, str> {
-    if text.contains(['\n', '\r']) {
-        text.replace('\n', "\\n").replace('\r', "\\r").into()
-    } else {
-        text.into()
+/// Escapes what a terminal acts on instead of showing it: control characters, and the marks that change the direction of
+/// text. A log is read on a terminal, too.
+fn escaped(text: &str, escape: fn(char) -> String) -> Cow<'_, str> {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(acts) {
+        return text.into();
     }
+    let shown = |c: char| if acts(c) { escape(c) } else { c.into() };
+    text.chars().map(shown).collect::<String>().into()
 }
 
 #[cfg(test)]
@@ -259,6 +271,29 @@ mod tests {
                 r"WARN No handler for routing key: y\nERROR forged key=x\r\n2026 INFO forged",
             ]
         );
+    }
+
+    #[test]
+    fn what_a_terminal_acts_on_is_escaped() {
+        let hostile = "a\x1b[31m\u{9b}1m\u{202e}\u{2066}é";
+        let lines = |format| {
+            written(format, || {
+                tracing::error_span!("event", routing_key = hostile)
+                    .in_scope(|| tracing::info!("No handler for {hostile}"));
+            })
+        };
+        let text = &lines(LogFormat::Text)[0];
+        assert!(
+            !text.contains(['\x1b', '\u{9b}', '\u{202e}', '\u{2066}']),
+            "{text:?}"
+        );
+        let json = &lines(LogFormat::Json)[0];
+        assert!(
+            !json.contains(['\x1b', '\u{9b}', '\u{202e}', '\u{2066}']),
+            "{json:?}"
+        );
+        let line: Value = serde_json::from_str(json).unwrap();
+        assert_eq!(line["routing_key"], hostile);
     }
 
     fn inside_spans() {
