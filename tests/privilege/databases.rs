@@ -118,7 +118,12 @@ async fn an_operator_reads_the_views_changes_messagings_tables_and_nothing_else(
     let databases = Databases::new().await;
     for service in SERVICES {
         let pool = databases.of(service);
-        for view in ["operator_subject", "operator_effect", "operator_user"] {
+        for view in [
+            "operator_subject",
+            "operator_effect",
+            "operator_user",
+            "operator_mention",
+        ] {
             allowed(pool, &format!("select * from {view}")).await;
             assert!(
                 is_refused(pool, &format!("delete from {view}")).await,

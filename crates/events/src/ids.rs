@@ -97,7 +97,7 @@ impl EventId {
 
     /// Returns the id of a foreign publisher's event: a publisher may use one id under two keys, such as the id of the
     /// request that caused both events.
-    pub(crate) fn under(self, routing_key: &str) -> Self {
+    pub fn under(self, routing_key: &str) -> Self {
         Self(Uuid::new_v5(&self.0, routing_key.as_bytes()))
     }
 }

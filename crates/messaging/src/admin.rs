@@ -8,15 +8,17 @@ mod bus;
 mod chains;
 mod outbox;
 mod parked;
+mod receptions;
 mod server;
 
 pub use crate::topology::Depth;
 pub use announcements::{Request, announce, announced};
 pub use bus::{depths, publish, watch};
-pub use chains::{Chain, ChainEvent, Handling, chains_of, events_of_chain, handling};
+pub use chains::{Chain, ChainEvent, chains_of, events_of_chain};
 pub use outbox::{
     Published, PublishedPage, Unpublished, missed, now, publish_again, published, published_before,
     unpublished,
 };
 pub use parked::{ParkedFilter, body, discard, parked, replay};
+pub use receptions::{InboxEntry, Named, ParkedState, parked_states, received};
 pub use server::{HeldLock, held_locks, server_version};

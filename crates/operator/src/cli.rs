@@ -12,7 +12,7 @@ macro_rules! say {
     };
 }
 
-/// Prints a line with colours of our own: whatever came from outside has passed [`text::line`].
+/// Prints a line with colours or tabs of our own: whatever came from outside has passed [`text::line`].
 macro_rules! say_styled {
     ($($line:tt)*) => {{
         use std::io::Write as _;
@@ -68,12 +68,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show where an event is: each hop over the databases of the services, and where it is stuck.
-    #[command(after_help = "Examples:\n  medtrack trace test.user@example.com\n  \
-                            medtrack trace 01a20942-4f9c-77ab-96e5-4bc61d4632b2")]
+    /// Show what became of the events of a person, and what the person was told; or where one event is.
+    #[command(
+        after_help = "Exit code 1: nothing was found.\nExamples:\n  medtrack trace test.user@example.com\n  \
+                            medtrack trace test user\n  medtrack trace 01a20942-4f9c-77ab-96e5-4bc61d4632b2"
+    )]
     Trace {
-        /// A user's e-mail or id, a correlation id, or an event's id.
-        subject: String,
+        /// An e-mail, a name or a part of either; or the id of a user, a student, an encadrant, an event, a request or
+        /// a notification.
+        #[arg(required = true)]
+        subject: Vec<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -155,8 +159,10 @@ impl Command {
     async fn run(self, endpoints: &Endpoints) -> anyhow::Result<ExitCode> {
         match self {
             Command::Doctor { json } => return doctor::run(endpoints, json).await,
+            Command::Trace { subject, json } => {
+                return trace::run(endpoints, &subject.join(" "), json).await;
+            }
             Command::Reconcile(command) => return command.run(endpoints).await,
-            Command::Trace { subject, json } => trace::run(endpoints, &subject, json).await?,
             Command::Dead(command) => command.run(endpoints).await?,
             Command::Outbox { json } => outbox::run(endpoints, json).await?,
             Command::Queues { json } => queues::run(endpoints, json).await?,
@@ -177,7 +183,7 @@ fn list_commands() {
         .filter(|command| !command.is_hide_set())
     {
         let about = command.get_about().map(ToString::to_string);
-        say!("{}\t{}", command.get_name(), about.unwrap_or_default());
+        say_styled!("{}\t{}", command.get_name(), about.unwrap_or_default());
     }
 }
 

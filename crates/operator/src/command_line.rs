@@ -57,6 +57,14 @@ impl CommandLine {
         )
     }
 
+    /// What shows the lines of the logs that contain an id.
+    pub(crate) fn logs_with(&self, id: &str) -> String {
+        if self.native {
+            return self.operator(&format!("logs --grep {id}"));
+        }
+        format!("{} logs --no-color | grep {id}", self.compose())
+    }
+
     /// What ends a session of a service's database.
     pub(crate) fn end_session(&self, service: &str, pid: i32) -> String {
         let end = format!("select pg_terminate_backend({pid})");

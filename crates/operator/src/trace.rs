@@ -1,25 +1,139 @@
-//! Where an event is: each hop of its chain over the databases of all services, and where it is stuck.
+//! Where events are, and what a person was told: the outboxes, the inboxes, the parked events, the queues and the
+//! notifications of all services, joined by event and by person, whoever published.
+//!
+//! - [`subject`]: finds out what an id, an address or a name is
+//! - [`near`]: addresses that differ from what was asked in a few letters
+//! - [`collect`]: gathers the events from all databases
+//! - [`fate`]: says what became of an event at each service, and what to do about it
+//! - [`order`]: puts a cause before its effects
+//! - [`waits`]: says for what an event waits, and recognises an id of another kind
 
-use crate::{endpoints::Endpoints, views};
+mod collect;
+mod fate;
+mod near;
+mod order;
+mod subject;
+mod waits;
+
+use crate::{
+    endpoints::Endpoints,
+    views::{self, Notification},
+};
 use chrono::{DateTime, Utc};
-use events::{key, topology::Service};
-use messaging::admin::{self, ChainEvent, Handling};
+use collect::Wanted;
+use events::topology::Service;
 use serde::Serialize;
 use sqlx::PgConnection;
-use std::collections::BTreeMap;
+use subject::Meaning;
 use uuid::Uuid;
 
-/// The newest chains of a user that are shown.
-const CHAINS: i64 = 20;
+/// The newest notifications of a person that are shown.
+pub(crate) const NOTIFICATIONS: i64 = 20;
 
-/// The events that one request started, and what became of them.
+/// The databases of all services, with their services.
+type Databases = Vec<(&'static Service, PgConnection)>;
+
+/// What was found. The names of its fields are stable: programs read them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Trace {
+    /// What was asked.
+    pub(crate) subject: String,
+    /// What the subject is.
+    pub(crate) kind: SubjectKind,
+    /// The person whom the subject names.
+    pub(crate) person: Option<Person>,
+    /// The events, the oldest chain first.
+    pub(crate) chains: Vec<Chain>,
+    /// What the person was told, the newest first; or the notification that the subject names.
+    pub(crate) notifications: Vec<Notification>,
+    /// The persons of whom one may be meant.
+    pub(crate) choices: Vec<Choice>,
+    /// Addresses that differ from the subject in a few letters.
+    pub(crate) near: Vec<String>,
+}
+
+/// What a subject is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SubjectKind {
+    Email,
+    /// A part of one name or address.
+    Name,
+    UserId,
+    StudentId,
+    EncadrantId,
+    NotificationId,
+    EventId,
+    /// A correlation id, which is the request id of what began the chain.
+    CorrelationId,
+    /// An id that events are about, or that stands in parked events.
+    NamedId,
+    /// A part of several names or addresses: see the choices.
+    Several,
+    Nothing,
+}
+
+/// A person, without a name or an address: only what was asked with names the person.
+#[derive(Debug, Serialize)]
+pub(crate) struct Person {
+    pub(crate) user_id: Uuid,
+    pub(crate) role: Option<String>,
+    pub(crate) student_id: Option<Uuid>,
+    pub(crate) encadrant_id: Option<Uuid>,
+    /// What each service has recorded.
+    pub(crate) services: Vec<Record>,
+    #[serde(skip)]
+    emails: Vec<String>,
+}
+
+/// Whether a service knows a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Record {
+    /// The short name of the service.
+    pub(crate) service: &'static str,
+    pub(crate) record: Knows,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Knows {
+    Known,
+    Erased,
+    Unknown,
+}
+
+/// A person who may be meant.
+#[derive(Debug, Serialize)]
+pub(crate) struct Choice {
+    pub(crate) user_id: Uuid,
+    pub(crate) email: Option<String>,
+    pub(crate) name: Option<String>,
+}
+
+/// The events that one request started, a cause before its effects.
 #[derive(Debug, Serialize)]
 pub(crate) struct Chain {
-    pub(crate) correlation_id: Uuid,
+    /// Not known of a foreign publisher's event that was handled.
+    pub(crate) correlation_id: Option<Uuid>,
+    pub(crate) began_at: Option<DateTime<Utc>>,
+    /// Nothing is left to happen.
+    pub(crate) complete: bool,
+    /// From its beginning to the last thing that happened.
+    pub(crate) milliseconds: Option<i64>,
+    pub(crate) events: Vec<EventTrace>,
+}
+
+/// An event, and what became of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct EventTrace {
+    pub(crate) event_id: Uuid,
+    pub(crate) routing_key: String,
+    /// The service that published it; not known of a foreign publisher's event that was handled.
+    pub(crate) publisher: Option<String>,
     pub(crate) hops: Vec<Hop>,
 }
 
-/// One thing that happened, or has not happened yet.
+/// One thing that happened to an event, or has not happened yet.
 #[derive(Debug, Serialize)]
 pub(crate) struct Hop {
     /// Since the chain began.
@@ -27,181 +141,145 @@ pub(crate) struct Hop {
     pub(crate) at: Option<DateTime<Utc>>,
     /// The short name of the service.
     pub(crate) service: &'static str,
+    pub(crate) state: State,
+    /// The state in a few words.
     pub(crate) what: String,
-    pub(crate) event_id: Uuid,
-    /// What to do about a hop that has not happened.
+    /// Why it is not done, in a sentence.
+    pub(crate) why: Option<String>,
+    /// A command for what is not done.
     #[serde(rename = "try", skip_serializing_if = "Option::is_none")]
     pub(crate) advice: Option<String>,
 }
 
-/// Returns the chains of a user (by e-mail or id), of an event or of a correlation id, the oldest first.
-pub(crate) async fn find(endpoints: &Endpoints, subject: &str) -> anyhow::Result<Vec<Chain>> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    Committed,
+    Published,
+    /// It is committed, and will be published.
+    Unpublished,
+    Unroutable,
+    Refused,
+    Handled,
+    /// A notification was written.
+    Notified,
+    Waiting,
+    Dead,
+    /// The queue of the service holds events.
+    Queued,
+    /// It was published a moment ago.
+    UnderWay,
+    /// It was published, and is neither in the inbox, nor parked, nor in the queue.
+    Missing,
+    /// It did not arrive and need not: a later event says the same, or what it is about was erased.
+    Obsolete,
+    /// The broker does not answer, so the queue is not known.
+    Unknown,
+}
+
+impl Hop {
+    pub(crate) fn is_done(&self) -> bool {
+        self.advice.is_none()
+    }
+}
+
+/// Searches for what the subject names: an e-mail or a part of it, a part of a name, or an id.
+pub(crate) async fn find(endpoints: &Endpoints, subject: &str) -> anyhow::Result<Trace> {
+    let mut databases = endpoints.databases().await?;
+    let databases = &mut databases;
     let mut trace = Trace {
-        endpoints,
-        databases: endpoints.databases().await?,
+        subject: subject.trim().to_owned(),
+        kind: SubjectKind::Nothing,
+        person: None,
+        chains: Vec::new(),
+        notifications: Vec::new(),
+        choices: Vec::new(),
+        near: Vec::new(),
     };
-    let Some(id) = trace.id_of(subject).await? else {
-        return Ok(Vec::new());
-    };
-    let mut chains = Vec::new();
-    for correlation_id in trace.chains_of(id).await? {
-        chains.push(Chain {
-            correlation_id,
-            hops: trace.hops(correlation_id).await?,
-        });
+    match subject::resolve(endpoints, databases, &trace.subject).await? {
+        Meaning::Person { kind, user_id } => {
+            trace.kind = kind;
+            trace.of_person(endpoints, databases, user_id).await?;
+        }
+        Meaning::Id(id) => trace.of_id(endpoints, databases, id).await?,
+        Meaning::Several(users) => {
+            trace.kind = SubjectKind::Several;
+            for user_id in users {
+                let choice = subject::choice(databases, user_id).await?;
+                trace.choices.push(choice);
+            }
+        }
+        Meaning::Nothing => trace.near = near::addresses(databases, &trace.subject).await?,
     }
-    Ok(chains)
+    Ok(trace)
 }
 
-struct Trace<'a> {
-    endpoints: &'a Endpoints,
-    databases: Vec<(&'static Service, PgConnection)>,
-}
-
-impl Trace<'_> {
-    async fn id_of(&mut self, subject: &str) -> anyhow::Result<Option<Uuid>> {
-        if let Ok(id) = subject.parse() {
-            return Ok(Some(id));
+impl Trace {
+    async fn of_person(
+        &mut self,
+        endpoints: &Endpoints,
+        databases: &mut Databases,
+        user_id: Uuid,
+    ) -> anyhow::Result<()> {
+        let person = subject::person(databases, user_id).await?;
+        for (_, connection) in databases.iter_mut() {
+            let notifications = views::notifications_of(connection, user_id, NOTIFICATIONS).await?;
+            self.notifications.extend(notifications);
         }
-        for (_, connection) in &mut self.databases {
-            let user = views::user_of_email(connection, subject.trim()).await?;
-            if user.is_some() {
-                return Ok(user);
-            }
-        }
-        Ok(None)
-    }
-
-    async fn chains_of(&mut self, id: Uuid) -> anyhow::Result<Vec<Uuid>> {
-        let mut began: BTreeMap<Uuid, DateTime<Utc>> = BTreeMap::new();
-        for (_, connection) in &mut self.databases {
-            for chain in admin::chains_of(connection, id, CHAINS).await? {
-                let earliest = began.entry(chain.correlation_id).or_insert(chain.began_at);
-                *earliest = chain.began_at.min(*earliest);
-            }
-        }
-        let mut chains: Vec<_> = began.into_iter().collect();
-        chains.sort_by_key(|(correlation_id, began_at)| (*began_at, *correlation_id));
-        Ok(chains.into_iter().map(|(id, _)| id).collect())
-    }
-
-    /// Returns the hops of a chain in the order of their times; those that have not happened come last.
-    async fn hops(&mut self, correlation_id: Uuid) -> anyhow::Result<Vec<Hop>> {
-        let mut hops = Vec::new();
-        for producer in 0..self.databases.len() {
-            let (service, connection) = &mut self.databases[producer];
-            let service = *service;
-            for event in admin::events_of_chain(connection, correlation_id).await? {
-                hops.extend(self.published(service, &event));
-                if event.published_at.is_some() {
-                    hops.extend(self.consumed(&event).await?);
-                }
-            }
-        }
-        let began = hops.iter().filter_map(|hop| hop.at).min();
-        for hop in &mut hops {
-            let since = hop.at.zip(began);
-            hop.milliseconds = since.map(|(at, began)| (at - began).num_milliseconds());
-        }
-        hops.sort_by_key(|hop| (hop.at.is_none(), hop.at));
-        Ok(hops)
-    }
-
-    /// The hops of an event at its producer.
-    fn published(&self, service: &'static Service, event: &ChainEvent) -> [Hop; 2] {
-        let line = &self.endpoints.command_line;
-        let key = &event.routing_key;
-        let second = match (event.published_at, event.unroutable_at) {
-            (Some(at), _) => event.done(service, at, format!("{key} published")),
-            (None, Some(_)) => event.stuck(
-                service,
-                format!("no queue receives {key}"),
-                line.operator("topology apply"),
-            ),
-            (None, None) => event.stuck(
-                service,
-                format!("{key} is not published yet"),
-                line.operator("doctor"),
-            ),
+        let ids = [Some(user_id), person.student_id, person.encadrant_id];
+        let wanted = Wanted {
+            ids: ids.into_iter().flatten().collect(),
+            emails: person.emails.clone(),
+            event_ids: Vec::new(),
+            notifications: self.notifications.clone(),
         };
-        let committed = format!("{key} committed");
-        [event.done(service, event.created_at, committed), second]
+        self.person = Some(person);
+        self.chains = fate::chains(endpoints, databases, &wanted).await?;
+        Ok(())
     }
 
-    /// The hops of an event at every service whose queue receives it.
-    async fn consumed(&mut self, event: &ChainEvent) -> anyhow::Result<Vec<Hop>> {
-        let line = &self.endpoints.command_line;
-        let (id, key) = (event.event_id, &event.routing_key);
-        let mut hops = Vec::new();
-        for (service, connection) in &mut self.databases {
-            let mut patterns = service.queue.patterns.iter();
-            if !patterns.any(|pattern| key::matches(pattern, key)) {
-                continue;
-            }
-            match admin::handling(connection, id).await? {
-                Handling::Parked {
-                    state,
-                    kind,
-                    waits_for,
-                } => {
-                    let why = waits_for.map_or(kind, |what| format!("waits for {what}"));
-                    let show = line.operator(&format!("dead show {id}"));
-                    let advice = match state.as_str() {
-                        "dead" => show,
-                        _ => format!("wait: it is tried again by itself; or look: {show}"),
-                    };
-                    let what = format!("{key} is parked, {state}: {why}");
-                    hops.push(event.stuck(service, what, advice));
-                }
-                Handling::NotReceived => hops.push(event.stuck(
-                    service,
-                    format!(
-                        "{key} has not been handled; it is in the queue {}",
-                        service.queue.name
-                    ),
-                    line.restart(&format!("{}-consumer", service.short)),
-                )),
-                Handling::Handled { at } => {
-                    hops.push(event.done(service, at, format!("{key} handled")));
-                    let effects = views::effects(connection, id).await?.into_iter();
-                    hops.extend(
-                        effects.map(|effect| {
-                            event.done(service, effect.happened_at, effect.description)
-                        }),
-                    );
-                }
-            }
+    async fn of_id(
+        &mut self,
+        endpoints: &Endpoints,
+        databases: &mut Databases,
+        id: Uuid,
+    ) -> anyhow::Result<()> {
+        let filter = views::NotificationFilter {
+            notification_ids: vec![id],
+            ..Default::default()
+        };
+        for (_, connection) in databases.iter_mut() {
+            let notifications = views::notifications(connection, &filter).await?;
+            self.notifications.extend(notifications);
         }
-        Ok(hops)
-    }
-}
-
-/// Makes hops of an event.
-trait Hops {
-    fn done(&self, service: &Service, at: DateTime<Utc>, what: String) -> Hop;
-    fn stuck(&self, service: &Service, what: String, advice: String) -> Hop;
-}
-
-impl Hops for ChainEvent {
-    fn done(&self, service: &Service, at: DateTime<Utc>, what: String) -> Hop {
-        Hop {
-            milliseconds: None,
-            at: Some(at),
-            service: service.short,
-            what,
-            event_id: self.event_id,
-            advice: None,
+        let mut wanted = Wanted::default();
+        if let Some(notification) = self.notifications.first() {
+            self.kind = SubjectKind::NotificationId;
+            wanted.ids.push(notification.source_event);
+            wanted.event_ids.push(notification.source_event);
+        } else {
+            wanted.ids.push(id);
+            wanted.event_ids = subject::event_ids(id);
         }
+        self.chains = fate::chains(endpoints, databases, &wanted).await?;
+        if self.kind == SubjectKind::Nothing && !self.chains.is_empty() {
+            self.kind = self.kind_of(id, &wanted.event_ids);
+        }
+        Ok(())
     }
 
-    fn stuck(&self, service: &Service, what: String, advice: String) -> Hop {
-        Hop {
-            milliseconds: None,
-            at: None,
-            service: service.short,
-            what,
-            event_id: self.event_id,
-            advice: Some(advice),
+    fn kind_of(&self, id: Uuid, event_ids: &[Uuid]) -> SubjectKind {
+        let mut events = self.chains.iter().flat_map(|chain| &chain.events);
+        if events.any(|event| event_ids.contains(&event.event_id)) {
+            SubjectKind::EventId
+        } else if self
+            .chains
+            .iter()
+            .any(|chain| chain.correlation_id == Some(id))
+        {
+            SubjectKind::CorrelationId
+        } else {
+            SubjectKind::NamedId
         }
     }
 }

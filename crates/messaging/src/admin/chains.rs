@@ -57,12 +57,20 @@ pub struct ChainEvent {
     pub event_id: Uuid,
     /// Its routing key.
     pub routing_key: String,
+    /// The event that caused it; `None` at the root of a chain, and when its text is gone.
+    pub causation_id: Option<Uuid>,
     /// When the change was committed.
     pub created_at: DateTime<Utc>,
     /// When the broker confirmed it.
     pub published_at: Option<DateTime<Utc>>,
     /// When the broker last had no queue for it.
     pub unroutable_at: Option<DateTime<Utc>>,
+    /// When the broker last refused it.
+    pub refused_at: Option<DateTime<Utc>>,
+    /// Whether its text is kept: it can be published again.
+    pub has_text: bool,
+    /// Whether it has no text and needs none: what it is about was erased, or a later event says the same.
+    pub is_obsolete: bool,
 }
 
 /// Returns the events of a chain that this service produced.
@@ -72,63 +80,22 @@ pub async fn events_of_chain(
 ) -> sqlx::Result<Vec<ChainEvent>> {
     sqlx::query_as!(
         ChainEvent,
-        // An event that is published again was committed before its `created_at`, at the time in its text.
+        // One part for each index. An event that is published again was committed before its `created_at`, at the time
+        // in its text.
         r#"select event_id as "event_id!", routing_key as "routing_key!",
+                  (envelope -> '_meta' ->> 'causation_id')::uuid as causation_id,
                   least(created_at, (envelope -> '_meta' ->> 'timestamp')::timestamptz) as "created_at!",
-                  published_at, unroutable_at
-           from outbox where published_at is not null and correlation_id = $1
-           union all
-           select event_id, routing_key, least(created_at, (envelope -> '_meta' ->> 'timestamp')::timestamptz),
-                  published_at, unroutable_at
-           from outbox where published_at is null and correlation_id = $1"#,
+                  published_at, unroutable_at, refused_at, envelope is not null as "has_text!",
+                  envelope is null and (erased_at is not null or exists (
+                      select from outbox as later
+                      where later.published_at is not null and later.envelope is not null
+                        and later.aggregate_id = event.aggregate_id and later.routing_key = event.routing_key
+                        and later.aggregate_version >= event.aggregate_version)) as "is_obsolete!"
+           from (select * from outbox where published_at is not null and correlation_id = $1
+                 union all
+                 select * from outbox where published_at is null and correlation_id = $1) as event"#,
         correlation_id
     )
     .fetch_all(connection)
     .await
-}
-
-/// What a consumer did with an event.
-#[derive(Clone, Debug)]
-pub enum Handling {
-    /// The event is not in this database.
-    NotReceived,
-    /// The event was handled.
-    Handled {
-        /// When the consumer stored its id.
-        at: DateTime<Utc>,
-    },
-    /// The event is parked.
-    Parked {
-        /// `waiting` or `dead`.
-        state: String,
-        /// The cause in one word.
-        kind: String,
-        /// What must arrive first.
-        waits_for: Option<String>,
-    },
-}
-
-/// Returns what this service's consumer did with an event.
-pub async fn handling(connection: &mut PgConnection, event_id: Uuid) -> sqlx::Result<Handling> {
-    let parked = sqlx::query!(
-        "select state, kind, waits_for from parked_event where event_id = $1",
-        event_id
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    // A parked event may be in the inbox too: its row there says only that no other copy is handled.
-    if let Some(row) = parked {
-        return Ok(Handling::Parked {
-            state: row.state,
-            kind: row.kind,
-            waits_for: row.waits_for,
-        });
-    }
-    let received_at = sqlx::query_scalar!(
-        "select received_at from inbox where event_id = $1",
-        event_id
-    )
-    .fetch_optional(connection)
-    .await?;
-    Ok(received_at.map_or(Handling::NotReceived, |at| Handling::Handled { at }))
 }

@@ -1,7 +1,7 @@
 //! The trace of an event, beside many others.
 
 use crate::fixture::Fixture;
-use messaging::admin;
+use messaging::admin::{self, Named};
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
@@ -57,7 +57,22 @@ async fn a_chain_is_found_by_every_id_without_reading_a_whole_table() {
         assert_eq!(chains.len(), 1, "{id}");
         let events = admin::events_of_chain(&mut transaction, chains[0].correlation_id);
         events.await.unwrap();
-        admin::handling(&mut transaction, id).await.unwrap();
+        admin::received(&mut transaction, &[id]).await.unwrap();
+        for named in [
+            Named {
+                event_ids: vec![id],
+                ..Named::default()
+            },
+            Named {
+                ids: vec![id],
+                emails: vec!["a@example.com".into()],
+                ..Named::default()
+            },
+        ] {
+            admin::parked_states(&mut transaction, &named, 20)
+                .await
+                .unwrap();
+        }
     }
     assert_eq!(scans(&mut transaction).await, before, "sequential scans");
 }
@@ -65,7 +80,7 @@ async fn a_chain_is_found_by_every_id_without_reading_a_whole_table() {
 /// How often this session has read the whole of a table.
 async fn scans(connection: &mut PgConnection) -> String {
     let query = "select coalesce(sum(seq_scan), 0)::text as scans from pg_stat_xact_user_tables
-                 where relname in ('outbox', 'parked_event')";
+                 where relname in ('outbox', 'inbox', 'parked_event', 'parked_person')";
     let row = sqlx::raw_sql(query).fetch_one(connection).await.unwrap();
     row.get("scans")
 }

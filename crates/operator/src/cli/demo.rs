@@ -21,8 +21,8 @@ pub(super) async fn run(endpoints: &Endpoints) -> anyhow::Result<()> {
         );
         let inbox = demo::inbox(endpoints, &user.access_token).await?;
         // The times of the trace are those of the databases: when each row was written.
-        for chain in crate::trace::find(endpoints, &user.user_id).await? {
-            trace::print(&chain)?;
+        for chain in crate::trace::find(endpoints, &user.user_id).await?.chains {
+            trace::print_chain(&chain);
         }
         for notification in inbox {
             say!("  {}: {}", notification.title, notification.content);

@@ -35,6 +35,31 @@ pub(crate) fn json_line(text: &str) -> String {
     escaped(&text, is_control, in_json).into_owned()
 }
 
+/// Breaks a text into lines of at most `width` characters, where it has spaces. A longer word has a line of its own.
+pub(crate) fn wrap(text: &str, width: usize) -> String {
+    hanging("", text, width)
+}
+
+/// Writes a text behind `head`, broken like [`wrap`]; the further lines begin below the text.
+pub(crate) fn hanging(head: &str, text: &str, width: usize) -> String {
+    let indent = head.chars().count();
+    let (mut lines, mut column) = (head.to_owned(), indent);
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > indent && column + 1 + length > width {
+            lines.push('\n');
+            lines.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if column > indent {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += length;
+    }
+    lines
+}
+
 /// As a person reads it: `\n`, `\x1b`, `\u{202e}`.
 fn shown(c: char, into: &mut String) {
     match c {
@@ -91,6 +116,14 @@ mod tests {
         let safe = block(HOSTILE);
         assert_eq!(safe.lines().count(), 2);
         assert!(!safe.replace('\n', "").contains(is_control), "{safe:?}");
+    }
+
+    #[test]
+    fn a_text_is_broken_at_spaces_and_hangs_below_its_first_word() {
+        assert_eq!(wrap("one two  three", 8), "one two\nthree");
+        assert_eq!(hanging("  1 s  ", "one two", 12), "  1 s  one\n       two");
+        assert_eq!(wrap("unbreakable x", 4), "unbreakable\nx");
+        assert_eq!(wrap("", 4), "");
     }
 
     #[test]

@@ -1,70 +1,206 @@
 //! `medtrack trace`.
 
-use super::{table::Columns, text};
+mod chain;
+
+use super::text;
 use crate::{
     endpoints::Endpoints,
-    trace::{self, Chain, Hop},
+    trace::{self, Choice, Knows, NOTIFICATIONS, Person, SubjectKind, Trace},
+    views::Notification,
 };
-use anyhow::bail;
+pub(super) use chain::print as print_chain;
+use chrono::{DateTime, Local, Utc};
+use std::process::ExitCode;
 
-pub(super) async fn run(endpoints: &Endpoints, subject: &str, json: bool) -> anyhow::Result<()> {
-    let chains = trace::find(endpoints, subject).await?;
-    if chains.is_empty() {
-        bail!(
-            "no event of {subject} is stored: it is neither a user's e-mail or id, nor a correlation or event id of \
-             the last days; {}, {}",
-            endpoints.advice("outbox"),
-            endpoints.command_line.operator("dead list")
-        );
-    }
+/// More chains than this are shown in short, when nothing is left to happen.
+const IN_FULL: usize = 3;
+/// The width that every line keeps to.
+const WIDTH: usize = 80;
+
+/// Prints what the subject names. The exit code is 1 when that is nothing.
+pub(super) async fn run(
+    endpoints: &Endpoints,
+    subject: &str,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let trace = trace::find(endpoints, subject).await?;
+    let code = match trace.kind {
+        SubjectKind::Nothing => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    };
     if json {
-        say!("{}", text::json(&chains)?);
-        return Ok(());
+        say!("{}", text::json(&trace)?);
+    } else {
+        match trace.kind {
+            SubjectKind::Nothing => say_nothing(endpoints, &trace),
+            SubjectKind::Several => say_choices(endpoints, &trace),
+            _ => say_found(endpoints, &trace),
+        }
     }
-    for chain in &chains {
-        print(chain)?;
-    }
-    Ok(())
+    Ok(code)
 }
 
-/// Prints a chain as a table, then where it is stuck.
-pub(super) fn print(
-    Chain {
-        correlation_id,
-        hops,
-    }: &Chain,
-) -> anyhow::Result<()> {
-    let began = hops.iter().find_map(|hop| hop.at);
-    say!(
-        "{}  correlation id {correlation_id}",
-        began.map(|at| at.to_string()).unwrap_or_default()
-    );
-    let columns = Columns {
-        names: &["MS", "SERVICE", "WHAT", "EVENT"],
-        none: "",
-        cells: |hop: &Hop| {
-            vec![
-                hop.milliseconds.map_or("–".into(), |ms| ms.to_string()),
-                hop.service.into(),
-                hop.what.clone(),
-                hop.event_id.to_string(),
-            ]
-        },
-    };
-    columns.print(hops, false)?;
-    let mut stuck = hops.iter().filter(|hop| hop.advice.is_some()).peekable();
-    if stuck.peek().is_none() {
-        let last = hops.iter().filter_map(|hop| hop.milliseconds).max();
-        say!("complete in {} ms", last.unwrap_or_default());
+fn say_found(endpoints: &Endpoints, trace: &Trace) {
+    if let Some(person) = &trace.person {
+        say_person(endpoints, person);
+    } else if let Some(notification) = trace.notifications.first() {
+        say!("notification of user {}", notification.user_id);
+        say!("{}\n", in_a_line(notification));
+    } else {
+        let kind = match trace.kind {
+            SubjectKind::CorrelationId => {
+                "correlation id, which is also the request id of what began the chain"
+            }
+            SubjectKind::NamedId => "id that the events below are about or name",
+            _ => "event id",
+        };
+        say!("{kind}\n");
     }
-    for hop in stuck {
-        say!(
-            "stuck at {}-service: {}",
-            hop.service,
-            text::line(&hop.what)
-        );
-        say!("    try: {}", hop.advice.as_deref().unwrap_or_default());
+    let (short, full): (Vec<_>, Vec<_>) = trace
+        .chains
+        .iter()
+        .partition(|chain| chain.complete && trace.chains.len() > IN_FULL);
+    if !short.is_empty() {
+        say!("complete; for the hops of one, trace its event id:");
+        for chain in short {
+            say!("  {}", chain::in_short(chain));
+        }
+        say!("");
+    }
+    for chain in full {
+        print_chain(chain);
+    }
+    if trace.chains.is_empty() {
+        say!("no event of the last days, and none is parked\n");
+    }
+    if trace.person.is_some() {
+        say_notifications(&trace.notifications);
+    }
+}
+
+fn say_person(endpoints: &Endpoints, person: &Person) {
+    let role = person.role.as_deref().unwrap_or("role unknown");
+    say!("user {}, {}", person.user_id, text::line(role));
+    for (name, id) in [
+        ("student id", person.student_id),
+        ("encadrant id", person.encadrant_id),
+    ] {
+        if let Some(id) = id {
+            say!("{name} {id}");
+        }
+    }
+    let services = |wanted: Knows| {
+        let records = person
+            .services
+            .iter()
+            .filter(|record| record.record == wanted);
+        let names: Vec<String> = records
+            .map(|record| format!("{}-service", record.service))
+            .collect();
+        names.join(", ")
+    };
+    for (knows, label) in [
+        (Knows::Known, "known to"),
+        (Knows::Erased, "erased at"),
+        (Knows::Unknown, "unknown to"),
+    ] {
+        let services = services(knows);
+        if !services.is_empty() {
+            say!("{label} {services}");
+        }
+    }
+    let has = |wanted: Knows| person.services.iter().any(|record| record.record == wanted);
+    let differs = has(Knows::Known) && (has(Knows::Unknown) || has(Knows::Erased));
+    if differs && person.role.as_deref() != Some("admin") {
+        say!("    if it stays so, {}", endpoints.advice("reconcile"));
     }
     say!("");
-    Ok(())
+}
+
+fn say_notifications(notifications: &[Notification]) {
+    if notifications.is_empty() {
+        say!("told nothing");
+        return;
+    }
+    let unread = notifications
+        .iter()
+        .filter(|notification| notification.read_at.is_none());
+    let newest = match notifications.len() as i64 {
+        NOTIFICATIONS => format!(", the newest {NOTIFICATIONS}"),
+        _ => String::new(),
+    };
+    say!("told{newest} ({} unread):", unread.count());
+    for notification in notifications {
+        say!("{}", in_a_line(notification));
+    }
+}
+
+/// A notification in a line: when, whether it was read, its title.
+fn in_a_line(notification: &Notification) -> String {
+    let read = match notification.read_at {
+        Some(_) => "read",
+        None => "unread",
+    };
+    let (at, title) = (
+        time(notification.occurred_at),
+        text::line(&notification.title),
+    );
+    format!("  {at}  {read:<6}  {title}")
+}
+
+fn say_choices(endpoints: &Endpoints, trace: &Trace) {
+    let subject = text::line(&trace.subject);
+    say!(
+        "{} persons have {subject} in their name or address:\n",
+        trace.choices.len()
+    );
+    for Choice {
+        user_id,
+        email,
+        name,
+    } in &trace.choices
+    {
+        let or_none =
+            |text: &Option<String>| text::line(text.as_deref().unwrap_or("–")).into_owned();
+        say!("{}", or_none(email));
+        say!("  {user_id}  {}", or_none(name));
+    }
+    let user_id = trace.choices.first().map(|choice| choice.user_id);
+    let trace = format!("trace {}", user_id.unwrap_or_default());
+    say!("\n{}", endpoints.advice(&trace));
+}
+
+fn say_nothing(endpoints: &Endpoints, trace: &Trace) {
+    let subject = text::line(&trace.subject);
+    say!("nothing is stored about {subject}");
+    let line = &endpoints.command_line;
+    if !trace.near.is_empty() {
+        say!("\nnear it are:");
+        for address in &trace.near {
+            say!("  {}", text::line(address));
+        }
+        let first = text::line(&trace.near[0]).into_owned();
+        say!("{}", endpoints.advice(&format!("trace {first}")));
+    }
+    say!(
+        "\n{}",
+        text::wrap(
+            "trace finds a person by e-mail, name, a part of either, user id, student id or encadrant id; an event by its \
+             event id, correlation id or the id of what it is about; a notification by its id; and a request that changed \
+             something by its request id. Published events are kept for 3 days, what an inbox has received for 90 days; \
+             of a handled event of another publisher the correlation id is not kept.",
+            WIDTH
+        )
+    );
+    if trace.subject.parse::<uuid::Uuid>().is_ok() {
+        say!("\na request that changed nothing stands in the logs only:");
+        say!("    {}", line.logs_with(&subject));
+    }
+}
+
+/// A time of this machine's zone: `26 Nov 2026 14:03:12`.
+fn time(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Local)
+        .format("%e %b %Y %H:%M:%S")
+        .to_string()
 }
