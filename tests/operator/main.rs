@@ -7,6 +7,7 @@ mod doctor;
 mod events;
 mod foreign;
 mod hostile;
+mod indexes;
 mod look;
 mod reconcile;
 mod replay;

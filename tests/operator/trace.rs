@@ -271,6 +271,16 @@ async fn an_event_that_nobody_has_is_missing_and_the_advice_brings_it_back() {
         "{answer}"
     );
     stack.start_units(&[Unit::CommConsumer]).await;
+    student(&stack).await;
+    // The queue holds an event, but not this one: a later one has passed it.
+    stack.stop(Unit::CommConsumer, SOON).await;
+    register(&stack, Role::Student).await;
+    let passed = traced(&stack, &event_id).await;
+    assert!(
+        words(&passed).contains("later events have passed it in its queue"),
+        "{passed}"
+    );
+    stack.start_units(&[Unit::CommConsumer]).await;
     let (state, advice) = fate(&trace_json(&stack, &event_id).await, &event_id, "comm");
     assert_eq!(state, "missing");
     assert!(

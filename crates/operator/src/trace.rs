@@ -6,6 +6,7 @@
 //! - [`collect`]: gathers the events from all databases
 //! - [`fate`]: says what became of an event at each service, and what to do about it
 //! - [`order`]: puts a cause before its effects
+//! - [`unreceived`]: says where an event is that a service has not received
 //! - [`waits`]: says for what an event waits, and recognises an id of another kind
 
 mod collect;
@@ -13,6 +14,7 @@ mod fate;
 mod near;
 mod order;
 mod subject;
+mod unreceived;
 mod waits;
 
 use crate::{
@@ -48,6 +50,8 @@ pub(crate) struct Trace {
     pub(crate) notifications: Vec<Notification>,
     /// The persons of whom one may be meant.
     pub(crate) choices: Vec<Choice>,
+    /// There are more persons than choices.
+    pub(crate) more: bool,
     /// Addresses that differ from the subject in a few letters.
     pub(crate) near: Vec<String>,
 }
@@ -194,6 +198,7 @@ pub(crate) async fn find(endpoints: &Endpoints, subject: &str) -> anyhow::Result
         chains: Vec::new(),
         notifications: Vec::new(),
         choices: Vec::new(),
+        more: false,
         near: Vec::new(),
     };
     match subject::resolve(endpoints, databases, &trace.subject).await? {
@@ -202,7 +207,9 @@ pub(crate) async fn find(endpoints: &Endpoints, subject: &str) -> anyhow::Result
             trace.of_person(endpoints, databases, user_id).await?;
         }
         Meaning::Id(id) => trace.of_id(endpoints, databases, id).await?,
-        Meaning::Several(users) => {
+        Meaning::Several(mut users) => {
+            trace.more = users.len() > subject::CHOICES;
+            users.truncate(subject::CHOICES);
             trace.kind = SubjectKind::Several;
             for user_id in users {
                 let choice = subject::choice(databases, user_id).await?;

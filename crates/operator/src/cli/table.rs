@@ -4,6 +4,9 @@ use super::text;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
+/// The width that lines keep to where they can.
+const WIDTH: usize = 80;
+
 /// How a list of rows is printed.
 pub(super) struct Columns<'a, T> {
     pub(super) names: &'a [&'a str],
@@ -20,15 +23,66 @@ impl<T: Serialize> Columns<'_, T> {
         } else if rows.is_empty() {
             say!("{}", self.none);
         } else {
-            let mut table = Table::new();
-            table
-                .load_style(presets::NOTHING)
-                .set_header(self.names.to_vec());
             let safe = |cell: String| text::line(&cell).into_owned();
-            let cells = |row| (self.cells)(row).into_iter().map(safe);
-            table.add_rows(rows.iter().map(|row| cells(row).collect::<Vec<_>>()));
-            say!("{}", table.trim_fmt());
+            let cells = |row: &T| (self.cells)(row).into_iter().map(safe).collect();
+            say!("{}", rendered(self.names, rows.iter().map(cells).collect()));
         }
         Ok(())
+    }
+}
+
+/// Writes a table. Where it is wider than a terminal, the last column stands below the others, in a line of its own.
+fn rendered(names: &[&str], mut rows: Vec<Vec<String>>) -> String {
+    let whole = plain(names, &rows);
+    let fits = whole.lines().all(|line| line.chars().count() <= WIDTH);
+    let [first @ .., last] = names else {
+        return whole;
+    };
+    if fits {
+        return whole;
+    }
+    let lasts: Vec<String> = rows.iter_mut().filter_map(Vec::pop).collect();
+    let below = std::iter::once(*last).chain(lasts.iter().map(String::as_str));
+    let mut lines = Vec::new();
+    for (line, below) in plain(first, &rows).lines().zip(below) {
+        lines.push(line.to_owned());
+        if !below.is_empty() {
+            lines.push(text::hanging("    ", below, WIDTH));
+        }
+    }
+    lines.join("\n")
+}
+
+fn plain(names: &[&str], rows: &[Vec<String>]) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_header(names.to_vec());
+    table.add_rows(rows);
+    table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wide_table_has_its_last_column_below_the_others() {
+        let row = |last: &str| vec!["a".to_owned(), "b".to_owned(), last.to_owned()];
+        let narrow = rendered(&["ONE", "TWO", "THREE"], vec![row("c")]);
+        assert_eq!(narrow, " ONE  TWO  THREE\n a    b    c");
+        let wide = rendered(
+            &["ONE", "TWO", "THREE"],
+            vec![row(&"word ".repeat(20)), row("")],
+        );
+        assert!(
+            wide.lines().all(|line| line.chars().count() <= WIDTH),
+            "{wide}"
+        );
+        assert!(
+            wide.starts_with(" ONE  TWO\n    THREE\n a    b\n    word word"),
+            "{wide}"
+        );
+        assert!(wide.ends_with("\n a    b"), "{wide}");
     }
 }

@@ -150,10 +150,11 @@ fn in_a_line(notification: &Notification) -> String {
 
 fn say_choices(endpoints: &Endpoints, trace: &Trace) {
     let subject = text::line(&trace.subject);
-    say!(
-        "{} persons have {subject} in their name or address:\n",
-        trace.choices.len()
-    );
+    let count = match trace.more {
+        true => format!("more than {}", trace.choices.len()),
+        false => trace.choices.len().to_string(),
+    };
+    say!("{count} persons have {subject} in their name or address:\n");
     for Choice {
         user_id,
         email,

@@ -4,24 +4,16 @@ use super::{
     Chain, Databases, EventTrace, Hop, State,
     collect::{self, Event, Events, Wanted},
     order,
+    unreceived::Unreceived,
     waits::{self, Wait},
 };
-use crate::{
-    age::{counted, span},
-    endpoints::Endpoints,
-    queues::{self, QueueState},
-    views::Notification,
-};
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use crate::{age::span, endpoints::Endpoints, queues, views::Notification};
+use chrono::{DateTime, TimeDelta, Utc};
 use events::topology::{SERVICES, Service};
 use messaging::admin::{ChainEvent, ParkedState};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Younger events may be on their way: the number of messages that a consumer has in hand is some seconds old.
-const GRACE: TimeDelta = TimeDelta::seconds(30);
-/// A consumer is on its queue again so soon after RabbitMQ has come back.
-const BACK: TimeDelta = TimeDelta::seconds(10);
 /// An event that a service handled so much earlier than it was published was published twice.
 const AGAIN: TimeDelta = TimeDelta::seconds(1);
 
@@ -35,7 +27,7 @@ pub(super) async fn chains(
     let mut fates = Fates {
         endpoints,
         now: Utc::now(),
-        queues: None,
+        unreceived: Unreceived::new(&endpoints.command_line),
         waits: HashMap::new(),
     };
     let is_unreceived = |event: &Event| {
@@ -44,9 +36,10 @@ pub(super) async fn chains(
             .any(|service| event.unreceived(service).is_some())
     };
     if events.values().any(is_unreceived) {
-        fates.queues = queues::states(endpoints).await.ok();
+        fates.unreceived.queues = queues::states(endpoints).await.ok();
         // Once more: what has left its queue before the look is in an inbox now.
         events = collect::events(databases, wanted).await?;
+        fates.unreceived.compare(databases, &events).await?;
     }
     for (id, event) in &events {
         for (service, parked) in &event.parked {
@@ -84,7 +77,7 @@ impl Event {
     }
 
     /// When it was published, where the service has neither handled nor parked it, and receives such events.
-    fn unreceived(&self, service: &Service) -> Option<(&ChainEvent, DateTime<Utc>)> {
+    pub(super) fn unreceived(&self, service: &Service) -> Option<(&ChainEvent, DateTime<Utc>)> {
         let (_, sent) = self.outbox.as_ref()?;
         let known = self.parked_by(service).is_some()
             || self.received_by(service).is_some()
@@ -97,8 +90,7 @@ impl Event {
 struct Fates<'a> {
     endpoints: &'a Endpoints,
     now: DateTime<Utc>,
-    /// `None`: the broker does not answer, or nothing depends on it.
-    queues: Option<Vec<QueueState>>,
+    unreceived: Unreceived<'a>,
     /// Why events wait, by event and service.
     waits: HashMap<(Uuid, &'static str), Wait>,
 }
@@ -209,7 +201,7 @@ impl Fates<'_> {
         } else if let Some(at) = event.received_by(service) {
             hops.push(done(service, State::Handled, at, "handled"));
         } else if let Some((sent, published_at)) = event.unreceived(service) {
-            hops.push(self.unreceived(service, sent, published_at));
+            hops.push(self.unreceived.hop(service, sent, published_at));
         }
         hops.extend(event.notified_by(service).map(|notification| {
             let read = if notification.read_at.is_some() {
@@ -252,82 +244,9 @@ impl Fates<'_> {
             ..open(service, State::Dead, (&what, why), show)
         }
     }
-
-    /// An event that was published, and that the service has neither handled nor parked.
-    fn unreceived(
-        &self,
-        service: &'static Service,
-        sent: &ChainEvent,
-        published_at: DateTime<Utc>,
-    ) -> Hop {
-        let line = &self.endpoints.command_line;
-        let (queue, consumer) = (service.queue.name, format!("{}-consumer", service.short));
-        let (age, doctor) = (self.now - published_at, line.operator("doctor"));
-        let ago = span(age);
-        let Some(states) = &self.queues else {
-            let why = format!(
-                "it was published {ago} ago and has not been handled; RabbitMQ does not answer, so it is not known \
-                 whether it is in the queue {queue}"
-            );
-            return open(service, State::Unknown, ("not handled", why), doctor);
-        };
-        let state = states.iter().find(|state| state.name == queue);
-        let held = state.map_or(0, |state| {
-            state.ready + state.unacknowledged + state.crashed
-        });
-        let consumers = state.map_or(0, |state| state.consumers);
-        if held > 0 {
-            let why = format!(
-                "it was published {ago} ago; the queue {queue} holds {}",
-                counted(held, "event")
-            );
-            let (why, advice) = match consumers {
-                0 if age < BACK => (format!("{why}, and no consumer reads it now"), doctor),
-                0 => (
-                    format!("{why}, and no consumer reads it"),
-                    line.restart(&consumer),
-                ),
-                _ if age < GRACE => (format!("{why} and is being read"), doctor),
-                _ => (
-                    format!("{why}, and its consumer is behind, slow or frozen"),
-                    doctor,
-                ),
-            };
-            return open(service, State::Queued, ("in the queue", why), advice);
-        }
-        if age < GRACE {
-            let why = format!("it was published {ago} ago, and is handled in a moment");
-            return open(service, State::UnderWay, ("on its way", why), doctor);
-        }
-        if sent.is_obsolete {
-            let what = "did not arrive, and need not: replaced by a later event";
-            return Hop {
-                at: None,
-                ..done(service, State::Obsolete, published_at, what)
-            };
-        }
-        let is_bound =
-            |pattern: &&str| state.is_some_and(|state| state.bindings.iter().any(|b| b == pattern));
-        let why = format!(
-            "it was published {ago} ago, and is neither in the inbox of {}, nor parked, nor in its queue, which is empty",
-            service.name
-        );
-        let advice = if !service.queue.patterns.iter().all(is_bound) {
-            line.operator("topology apply")
-        } else if sent.has_text {
-            let since = published_at.to_rfc3339_opts(SecondsFormat::Secs, true);
-            line.operator(&format!(
-                "events replay --since {since} --to {}",
-                service.short
-            ))
-        } else {
-            line.operator("reconcile --fix")
-        };
-        open(service, State::Missing, ("missing", why), advice)
-    }
 }
 
-fn done(service: &'static Service, state: State, at: DateTime<Utc>, what: &str) -> Hop {
+pub(super) fn done(service: &'static Service, state: State, at: DateTime<Utc>, what: &str) -> Hop {
     Hop {
         milliseconds: None,
         at: Some(at),
@@ -340,7 +259,7 @@ fn done(service: &'static Service, state: State, at: DateTime<Utc>, what: &str) 
 }
 
 /// A hop that has not happened: what it is in a few words and in a sentence, and what to do.
-fn open(
+pub(super) fn open(
     service: &'static Service,
     state: State,
     (what, why): (&str, String),

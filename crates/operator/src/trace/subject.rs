@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 /// How many persons are offered to choose from.
-pub(crate) const CHOICES: i64 = 20;
+pub(super) const CHOICES: usize = 20;
 /// A part of a name or of an address that is shorter names too many.
 const SHORTEST: usize = 2;
 
@@ -65,7 +65,7 @@ async fn users_like(databases: &mut Databases, subject: &str) -> sqlx::Result<BT
     let words: Vec<&str> = subject.split_whitespace().collect();
     let mut users = BTreeSet::new();
     for (_, connection) in databases {
-        users.extend(views::users_like(connection, &words, CHOICES + 1).await?);
+        users.extend(views::users_like(connection, &words, CHOICES as i64 + 1).await?);
     }
     Ok(users)
 }

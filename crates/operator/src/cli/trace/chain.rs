@@ -19,7 +19,12 @@ pub(crate) fn print(chain: &Chain) {
         say!("correlation id {correlation_id}");
     }
     for event in &chain.events {
-        say!("  {}  {}", text::line(&event.routing_key), event.event_id);
+        let head = format!("  {}  ", text::line(&event.routing_key));
+        let id = event.event_id.to_string();
+        match head.chars().count() + id.len() > WIDTH {
+            true => say!("{head}\n    {id}"),
+            false => say!("{head}{id}"),
+        }
         let publisher = event.publisher.as_deref().unwrap_or_default();
         if SERVICES.iter().all(|service| service.name != publisher) && !publisher.is_empty() {
             say!("    published by {}", text::line(publisher));
