@@ -190,6 +190,10 @@ async fn hostile_text_stays_text_in_every_output() {
             assert!(parsed.is_ok(), "{command}: {parsed:?}");
         }
     }
+    // An event of another publisher that was handled is found as the cause of one of ours.
+    let output = medtrack(&stack, "trace second@example.com").await;
+    let trace = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(trace.contains("  auth.user.created  "), "{trace}");
     let unread = medtrack(&stack, "dead list").await;
     let shown = String::from_utf8_lossy(&unread.stdout).into_owned();
     assert!(shown.contains("student.\\x1b[31mred"), "{shown}");

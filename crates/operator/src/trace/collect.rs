@@ -73,9 +73,29 @@ pub(super) async fn events(databases: &mut Databases, wanted: &Wanted) -> sqlx::
         .iter()
         .map(|written| written.source_event);
     let others = wanted.event_ids.iter().copied().chain(sources);
-    let ids: BTreeSet<Uuid> = events.keys().copied().chain(others).collect();
+    let causes = causes(&events);
+    let ids: BTreeSet<Uuid> = events
+        .keys()
+        .chain(causes.keys())
+        .copied()
+        .chain(others)
+        .collect();
     complete(databases, &mut events, ids.into_iter().collect()).await?;
+    for (cause, correlation_id) in causes {
+        if let Some(event) = events.get_mut(&cause) {
+            event.correlation_id.get_or_insert(correlation_id);
+        }
+    }
     Ok(events)
+}
+
+/// What caused the events, with the chains: an event of another publisher stands in no outbox.
+fn causes(events: &Events) -> BTreeMap<Uuid, Uuid> {
+    let caused = events.values().filter_map(|event| {
+        let (_, sent) = event.outbox.as_ref()?;
+        Some((sent.causation_id?, event.correlation_id?))
+    });
+    caused.collect()
 }
 
 /// The newest chains of these ids.

@@ -22,7 +22,7 @@ pub(crate) fn print(chain: &Chain) {
         let head = format!("  {}  ", text::line(&event.routing_key));
         let id = event.event_id.to_string();
         match head.chars().count() + id.len() > WIDTH {
-            true => say!("{head}\n    {id}"),
+            true => say!("{}\n    {id}", head.trim_end()),
             false => say!("{head}{id}"),
         }
         let publisher = event.publisher.as_deref().unwrap_or_default();
