@@ -133,10 +133,31 @@ pub async fn run() -> ExitCode {
     match Cli::parse().run().await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("medtrack: {}", text::block(&format!("{error:#}")));
+            eprintln!("medtrack: {}", text::block(&in_words(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes an error with its causes, and what to do about it last.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut advice = None;
+    for cause in error.chain().map(ToString::to_string) {
+        let cause = match cause.split_once("; try: ") {
+            Some((cause, try_this)) => {
+                advice.get_or_insert(try_this.to_owned());
+                cause.to_owned()
+            }
+            None => cause,
+        };
+        // Some errors quote their causes.
+        if words.iter().all(|before| !before.contains(&cause)) {
+            words.push(cause);
+        }
+    }
+    let words = words.join(": ");
+    advice.map_or(words.clone(), |advice| format!("{words}; try: {advice}"))
 }
 
 impl Cli {
@@ -190,6 +211,22 @@ fn list_commands() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_ends_in_what_to_do() {
+        let refused = anyhow::anyhow!("refused (os error 111)");
+        let error = refused
+            .context("cannot connect: refused (os error 111)")
+            .context("the database does not answer; try: medtrack doctor");
+        assert_eq!(
+            in_words(&error),
+            "the database does not answer: cannot connect: refused (os error 111); try: medtrack doctor"
+        );
+        assert_eq!(
+            in_words(&anyhow::anyhow!("no; try: a, or b")),
+            "no; try: a, or b"
+        );
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -90,6 +90,15 @@ pub(crate) struct Person {
     emails: Vec<String>,
 }
 
+impl Person {
+    /// Whether some services know the person and others do not. An administrator is known to auth-service only.
+    pub(crate) fn differs(&self) -> bool {
+        let has = |wanted: Knows| self.services.iter().any(|record| record.record == wanted);
+        let is_admin = self.role.as_deref() == Some("admin");
+        !is_admin && has(Knows::Known) && (has(Knows::Unknown) || has(Knows::Erased))
+    }
+}
+
 /// Whether a service knows a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Record {

@@ -42,7 +42,13 @@ pub(super) async fn run(
 
 fn say_found(endpoints: &Endpoints, trace: &Trace) {
     if let Some(person) = &trace.person {
-        say_person(endpoints, person);
+        // What is stuck says why a service does not know the person yet.
+        let is_settled = trace.chains.iter().all(|chain| chain.complete);
+        say_person(person);
+        if is_settled && person.differs() {
+            say!("    try: {}", endpoints.command_line.operator("reconcile"));
+        }
+        say!("");
     } else if let Some(notification) = trace.notifications.first() {
         say!("notification of user {}", notification.user_id);
         say!("{}\n", in_a_line(notification));
@@ -78,7 +84,7 @@ fn say_found(endpoints: &Endpoints, trace: &Trace) {
     }
 }
 
-fn say_person(endpoints: &Endpoints, person: &Person) {
+fn say_person(person: &Person) {
     let role = person.role.as_deref().unwrap_or("role unknown");
     say!("user {}, {}", person.user_id, text::line(role));
     for (name, id) in [
@@ -109,12 +115,6 @@ fn say_person(endpoints: &Endpoints, person: &Person) {
             say!("{label} {services}");
         }
     }
-    let has = |wanted: Knows| person.services.iter().any(|record| record.record == wanted);
-    let differs = has(Knows::Known) && (has(Knows::Unknown) || has(Knows::Erased));
-    if differs && person.role.as_deref() != Some("admin") {
-        say!("    if it stays so, {}", endpoints.advice("reconcile"));
-    }
-    say!("");
 }
 
 fn say_notifications(notifications: &[Notification]) {

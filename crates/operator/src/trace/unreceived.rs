@@ -133,7 +133,8 @@ impl<'a> Unreceived<'a> {
             return open(service, State::Queued, ("in the queue", why), advice);
         }
         if age < GRACE {
-            let why = format!("{published}, and is handled in a moment");
+            let why =
+                format!("{published}, and should be handled in a moment; trace again after 30 s");
             return open(service, State::UnderWay, ("on its way", why), doctor);
         }
         if sent.is_obsolete {
