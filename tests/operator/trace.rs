@@ -105,9 +105,41 @@ async fn a_trace_shows_each_hop_and_where_it_is_stuck() {
     let hops = chain["events"].as_array().into_iter().flatten();
     let hops = hops.flat_map(|event| event["hops"].as_array().into_iter().flatten());
     assert!(hops.clone().count() >= 7 && hops.into_iter().all(|hop| hop["milliseconds"].is_i64()));
+    assert_fields_are_stable(&trace);
     let correlation = chain["correlation_id"].as_str().unwrap();
     let by_correlation = traced(&stack, correlation).await;
     assert!(by_correlation.contains("complete in") && by_correlation.contains("request id"));
+}
+
+/// Programs read them.
+fn assert_fields_are_stable(trace: &Value) {
+    let event = &trace["chains"][0]["events"][0];
+    for (value, fields) in [
+        (
+            trace,
+            "chains choices kind more near notifications person subject",
+        ),
+        (
+            &trace["person"],
+            "encadrant_id role services student_id user_id",
+        ),
+        (&trace["person"]["services"][0], "record service"),
+        (
+            &trace["chains"][0],
+            "began_at complete correlation_id events milliseconds",
+        ),
+        (event, "event_id hops publisher routing_key"),
+        (&event["hops"][0], "at milliseconds service state what why"),
+        (
+            &trace["notifications"][0],
+            "kind notification_id occurred_at read_at source_event title user_id written_at",
+        ),
+    ] {
+        let object = value.as_object().unwrap_or_else(|| panic!("{trace:#}"));
+        let mut names: Vec<&str> = object.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names.join(" "), fields);
+    }
 }
 
 #[tokio::test]
