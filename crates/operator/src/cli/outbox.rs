@@ -26,7 +26,7 @@ pub(super) async fn run(endpoints: &Endpoints, json: bool) -> anyhow::Result<()>
     columns.print(&events, json)?;
     if !events.is_empty() && !json {
         say!(
-            "\nThey are published by themselves as soon as RabbitMQ takes them; {}",
+            "\nThey are published by themselves as soon as RabbitMQ takes them.\n    {}",
             endpoints.advice("doctor")
         );
     }
