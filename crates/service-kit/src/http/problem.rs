@@ -299,13 +299,16 @@ impl Problem {
         self.errors
     }
 
-    /// The whole response. Logs the cause, which the response does not contain.
+    /// The whole response. Logs the cause, which the response does not contain; else that the request was refused, so
+    /// that its id finds a line for every problem. The detail stays out of the log, because it may quote the request.
     pub(crate) fn render(self, request_id: RequestId) -> Response {
-        if let Some(cause) = self.cause {
-            tracing::error!("A request failed: {cause}");
+        let (status, code) = (self.status.as_u16(), self.code);
+        match self.cause {
+            Some(cause) => tracing::error!("A request failed: {cause}"),
+            None => tracing::info!(status, code, "A request was refused"),
         }
         let body = Body {
-            r#type: format!("urn:medtrack:problem:{}", self.code.to_lowercase()),
+            r#type: type_of(self.code),
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: self.detail,
