@@ -176,6 +176,7 @@ fn lists_of_services_name_each_service() {
         .expect("there is a gateway");
     let gateway = gateway.split("\n\n").next().unwrap_or_default();
     let routes = read("deploy/routes.caddy");
+    let page = read("web/start/index.html");
     let mut broken = Vec::new();
     for Service { short, name, .. } in SERVICES {
         let places = [
@@ -196,6 +197,16 @@ fn lists_of_services_name_each_service() {
                     line.contains("the services are at") && line.contains(&format!("/{short}"))
                 }),
                 "routes.caddy: the sentence of the answer 404",
+            ),
+            (
+                routes.lines().any(|line| {
+                    line.contains("request>uri") && line.contains(&format!("/{short}|"))
+                }),
+                "routes.caddy: the paths in the log",
+            ),
+            (
+                page.contains(&format!("<tr data-service=\"{short}\">")),
+                "web/start/index.html: the table",
             ),
         ];
         let absent = places.iter().filter(|(is_there, _)| !is_there);
@@ -229,7 +240,8 @@ fn what_is_watched_and_routed_is_known() {
         }
     }
     for line in read("deploy/routes.caddy").lines() {
-        if let Some((matcher, _)) = line.strip_prefix('@').and_then(|line| line.split_once(' '))
+        if let Some((matcher, path)) = line.strip_prefix('@').and_then(|line| line.split_once(' '))
+            && path.starts_with("path ")
             && !SERVICES.iter().any(|service| service.short == matcher)
         {
             broken.push(format!("routes.caddy: @{matcher}"));

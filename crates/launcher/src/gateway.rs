@@ -9,6 +9,7 @@ pub(crate) fn program(workspace: &Workspace, ports: &Ports) -> CommandSpec {
         .arg(workspace.repository.join("deploy/Caddyfile"))
         .env("GATEWAY_PORT", ports["gateway"].to_string())
         .env("GATEWAY_BIND", "127.0.0.1")
+        .env("GATEWAY_WEB", workspace.repository.join("web"))
         // Without these, Caddy writes into the home directory of the user.
         .env("HOME", workspace.path("caddy"))
         .env("XDG_DATA_HOME", workspace.path("caddy"))

@@ -222,6 +222,10 @@ pub(crate) struct Body {
     errors: FieldErrors,
 }
 
+fn type_of(code: &str) -> String {
+    format!("urn:medtrack:problem:{}", code.to_lowercase())
+}
+
 impl<E: ErrorCode> From<E> for Problem {
     fn from(error: E) -> Self {
         let kind = error.kind();
