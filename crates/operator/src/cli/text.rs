@@ -1,6 +1,6 @@
 //! What came from outside, as text: an event, an id or a name must not move the cursor, set the title of the terminal or
 //! reverse the reading direction of a line. Every line that the command prints passes [`block`], through `say!`; a value
-//! that stands in a line of its own or in a cell of a table passes [`line`] before, so that it cannot begin a line.
+//! that stands in a line of its own or in a cell of a table passes [`line()`] before, so that it cannot begin a line.
 
 use serde::Serialize;
 use std::{borrow::Cow, fmt::Write as _};
