@@ -15,6 +15,7 @@ mod postgres;
 mod prepare;
 mod processes;
 mod rabbitmq;
+mod settings;
 mod supervisor;
 mod tests_and_bench;
 mod units;

@@ -6,6 +6,7 @@ use crate::{
     ports::Ports,
     postgres::{self, Postgres},
     rabbitmq::RabbitMq,
+    settings,
     workspace::Workspace,
 };
 use events::topology::{AUTH, SERVICES, Service};
@@ -145,6 +146,11 @@ impl System<'_> {
             .env("HTTP_ADDR", address(self.ports[service.name]))
             .env("INTERNAL_ADDR", address(internal))
             .env("JWKS_URL", keys);
+        let origins = settings::value(self.workspace, settings::CORS_ORIGINS);
+        let program = match origins {
+            Some(origins) => program.env(settings::CORS_ORIGINS, origins),
+            None => program,
+        };
         Ok(Unit {
             name,
             program,

@@ -85,6 +85,10 @@ impl EnvironmentConfig {
     }
 }
 
+/// The development servers of the usual front ends: React, Angular, Vite and Expo.
+const DEVELOPMENT_ORIGINS: &str =
+    "http://localhost:3000,http://localhost:4200,http://localhost:5173,http://localhost:8081";
+
 /// How users reach the process.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "HTTP")]
@@ -102,7 +106,7 @@ pub struct HttpConfig {
     #[arg(
         long,
         env = "CORS_ORIGINS",
-        default_value = "http://localhost:3000",
+        default_value = DEVELOPMENT_ORIGINS,
         value_delimiter = ',',
         value_name = "ORIGIN,…",
         value_parser = origin

@@ -7,6 +7,7 @@ use crate::{
     ports::{self, Ports},
     postgres::{OPERATOR, Postgres},
     rabbitmq::{RabbitMq, RabbitPorts},
+    settings,
     supervisor::{Supervisor, end_leftovers},
     units::{self, System},
     workspace::{Workspace, binaries, write_private},
@@ -30,7 +31,11 @@ pub(super) async fn start(
     let began = Instant::now();
     end_leftovers(workspace).await;
     let scale = processes_of_consumers(&options.scale)?;
-    let wanted = units::wanted_ports(&scale);
+    let mut wanted = units::wanted_ports(&scale);
+    if let Some(port) = settings::gateway_port(workspace)? {
+        let gateway = wanted.iter_mut().find(|(name, _)| name == "gateway");
+        gateway.expect("a stack has a gateway").1 = Some(port);
+    }
     let wanted: Vec<(&str, Option<u16>)> = wanted
         .iter()
         .map(|(name, usual)| (name.as_str(), *usual))

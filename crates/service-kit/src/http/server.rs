@@ -77,6 +77,7 @@ pub fn layers(router: Router, config: &HttpConfig) -> anyhow::Result<Router> {
         .expose_headers([
             REQUEST_ID.clone(),
             header::LINK,
+            header::RETRY_AFTER,
             HeaderName::from_static("x-total-count"),
         ])
         .max_age(Duration::from_secs(600));

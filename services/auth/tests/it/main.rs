@@ -6,6 +6,7 @@ mod logs;
 mod me;
 mod openapi;
 mod operators;
+mod origins;
 mod passwords;
 mod registration;
 mod throttle;
