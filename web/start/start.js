@@ -27,7 +27,7 @@ async function look() {
   );
   const silent = rows.filter((_, i) => !results[i]).map((row) => `${row.dataset.service}-service`);
   const state = document.getElementById("state");
-  if (silent.length === 0) say(state, true, "All three services answer.");
+  if (silent.length === 0) say(state, true, "All services answer.");
   else if (silent.length === rows.length) say(state, false, "No service answers at the moment.");
   else say(state, false, `${silent.join(" and ")} ${silent.length === 1 ? "does" : "do"} not answer at the moment.`);
 }

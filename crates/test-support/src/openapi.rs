@@ -1,5 +1,7 @@
 //! Holds a service to its OpenAPI document.
 
+mod examples;
+
 use crate::{Client, User};
 use events::topology::SERVICES;
 use reqwest::{Method, header};
@@ -27,6 +29,8 @@ pub async fn assert_described(client: &Client, user: &User, dir: &str, document:
     assert_page(&client.url(&format!("/{dir}/api/docs"))).await;
 
     assert_refers(document, document);
+    assert_eq!(document["servers"][0]["url"], "/");
+    examples::assert_examples(client, user, document).await;
     let mut operations = 0;
     for (path, methods) in document["paths"].as_object().expect("paths") {
         let path = path.replace("{id}", &uuid::Uuid::nil().to_string());
@@ -58,6 +62,7 @@ pub async fn assert_described(client: &Client, user: &User, dir: &str, document:
                 };
                 route.assert_body(schema).await;
                 route.assert_limits_of_body(schema).await;
+                route.assert_values_of_body(schema).await;
             }
             let parameters = operation["parameters"].as_array();
             for parameter in parameters.into_iter().flatten() {
@@ -149,6 +154,24 @@ impl Route<'_> {
                     self.method,
                     self.path
                 );
+            }
+        }
+    }
+}
+
+impl Route<'_> {
+    /// Sends each value of a field that has a list of them, and one that is not in the list.
+    async fn assert_values_of_body(&self, schema: &Value) {
+        for (name, property) in schema["properties"].as_object().expect("properties") {
+            let Some(values) = property["enum"].as_array() else {
+                continue;
+            };
+            let no_value = Value::from("no-such-value");
+            for value in values.iter().chain([&no_value]) {
+                let mut body = body_of(schema, |property| property["examples"][0].clone());
+                body.insert(name.clone(), value.clone());
+                let is_refused = self.refused(body).await.contains(name);
+                assert_eq!(is_refused, *value == no_value, "{name}: {value}");
             }
         }
     }
@@ -289,6 +312,10 @@ async fn assert_page(url: &str) {
     assert!(policy.contains("script-src 'self';"), "{policy}");
     let url = page.url().clone();
     let page = page.text().await.expect("a text");
+    assert!(
+        page.contains("<title>MedTrack "),
+        "the title names the service"
+    );
     let script = "swagger-initializer.js";
     assert!(page.contains(script), "{page}");
     let script = reqwest::get(url.join(script).expect("an address"))

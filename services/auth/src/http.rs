@@ -108,7 +108,16 @@ fn documented() -> (Router<App>, Value) {
     get,
     path = "/auth/.well-known/jwks.json",
     tag = "tokens",
-    responses((status = OK, description = "The public keys.", body = Object))
+    responses((
+        status = OK,
+        description = "The public keys.",
+        body = Object,
+        example = json!({"keys": [{
+            "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig",
+            "kid": "0197f3a2-6c1e-7c4a-9f0e-5d2f8a1b6c3d",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        }]}),
+    ))
 )]
 async fn jwks(State(app): State<App>) -> Json<JwkSet> {
     Json(app.signer.public_keys())

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use events::Role;
 use serde::Serialize;
 use serde_json::Value;
-use service_kit::http::{Api, Common, CurrentUser, Problem, docs};
+use service_kit::http::{Api, Common, CurrentUser, Problem, body::one_of, docs};
 use service_kit::{Start, config::VerifierConfig};
 use sqlx::PgPool;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::Object as Schema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
@@ -39,19 +39,28 @@ fn documented() -> (Router<Api>, Value) {
 struct Profile {
     id: Uuid,
     user_id: Uuid,
-    /// `student` or `encadrant`.
-    #[schema(value_type = String)]
+    /// What the user is.
+    #[schema(schema_with = role_schema)]
     role: Role,
+    #[schema(examples("john.doe@example.com"))]
     email: String,
+    #[schema(examples("John"))]
     first_name: String,
+    #[schema(examples("Doe"))]
     last_name: String,
+    #[schema(examples("+33123456789"))]
     phone: Option<String>,
     /// Of encadrants only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, examples("Cardiology"))]
     speciality: Option<Option<String>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+}
+
+fn role_schema() -> Schema {
+    let schema = one_of([Role::Encadrant, Role::Student].map(Role::as_str));
+    schema.description(Some("What the user is.")).build()
 }
 
 /// One's own profile.

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{JwksConfig, TokenConfig},
-    http::{Common, Problem},
+    http::{Common, Problem, body::one_of},
 };
 use anyhow::Context as _;
 use axum::{
@@ -20,20 +20,25 @@ use std::{
 };
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
+use utoipa::{ToSchema, openapi::Object as Schema};
 use uuid::Uuid;
 
 /// The claims of an access token.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Claims {
     /// Who issued it.
+    #[schema(examples("auth-service"))]
     pub iss: String,
     /// Whom it is for.
+    #[schema(examples("medtrack"))]
     pub aud: String,
     /// The user.
+    #[schema(value_type = Uuid)]
     pub sub: UserId,
     /// The user's e-mail at the time.
     pub email: String,
     /// The user's role at the time.
+    #[schema(schema_with = role_schema)]
     pub role: Role,
     /// The user's profile, when it was known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,6 +49,7 @@ pub struct Claims {
     pub sid: Uuid,
     /// `access`; a token of any other type is refused.
     #[serde(rename = "type")]
+    #[schema(examples("access"))]
     pub kind: String,
     /// Issued, in seconds since 1970.
     pub iat: i64,
@@ -51,6 +57,12 @@ pub struct Claims {
     pub nbf: i64,
     /// Not valid from then on, in seconds since 1970.
     pub exp: i64,
+}
+
+/// The names of all roles.
+pub fn role_schema() -> Schema {
+    let roles = one_of(Role::ALL.map(Role::as_str));
+    roles.description(Some("What the user is.")).build()
 }
 
 /// The user who sent the request.

@@ -72,8 +72,17 @@ pub fn text_schema() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
+/// The schema of a text that is one of these.
+pub fn one_of<const N: usize>(values: [&str; N]) -> ObjectBuilder {
+    text_schema().enum_values(Some(values))
+}
+
 fn nullable(schema: ObjectBuilder) -> ObjectBuilder {
-    schema.schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+    let mut schema = schema.build();
+    if let Some(values) = &mut schema.enum_values {
+        values.push(Value::Null);
+    }
+    ObjectBuilder::from(schema).schema_type(SchemaType::from_iter([Type::String, Type::Null]))
 }
 
 impl Text for String {

@@ -1,16 +1,20 @@
 //! A service's OpenAPI document: made from its routes, so that none is missing, and served with a page.
 
-use crate::http::{Common, ErrorCode, Problem, problem::Body};
+mod examples;
+mod problems;
+
+pub use problems::problems;
+
+use crate::http::{Claims, Problem, problem::Body};
 use axum::{
     Json, Router,
     extract::Path,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
 use serde_json::{Map, Value, json};
 use std::{
-    collections::{BTreeMap, BTreeSet},
     io::{self, Write as _},
     process::ExitCode,
     sync::Arc,
@@ -23,19 +27,8 @@ use utoipa_swagger_ui::Config;
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                            img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
 
-/// Where a route names its own problems, until [`documented`] turns them into responses.
-const PROBLEMS: &str = "x-problems";
-
-/// The problems of a route beside those that follow from its parameters, for `extensions(("x-problems" = …))`.
-pub fn problems(errors: &[&dyn ErrorCode]) -> Value {
-    let kinds = errors.iter().map(|error| error.kind());
-    kinds
-        .map(|kind| json!({"status": kind.status.as_u16(), "code": kind.code}))
-        .collect()
-}
-
 /// Splits routes into a router and the document that describes them. Adds what every API has in common: the
-/// access token, problems as responses, and bodies that must not hold unknown fields.
+/// access token, problems as responses, headers, examples, and bodies that must not hold unknown fields.
 pub fn documented<S>(service: &str, about: &str, routes: OpenApiRouter<S>) -> (Router<S>, Value)
 where
     S: Clone + Send + Sync + 'static,
@@ -44,19 +37,20 @@ where
     let mut document = json!(described);
     document["info"] = json!({
         "title": format!("MedTrack {service}"),
-        "description": about,
+        "description": format!("{about}\n\n[All services](/)"),
         "version": env!("CARGO_PKG_VERSION"),
     });
-    document["components"]["securitySchemes"]["access_token"] =
-        json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
-    document["components"]["schemas"]["Problem"] = json!(Body::schema());
-    document["components"]["responses"]["Problem"] = json!({
-        "description": "Why it was not done: RFC 9457, with a code for programs.",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    });
+    document["servers"] = json!([
+        {"url": "/", "description": "The gateway that this document comes from."},
+        {"url": "http://localhost:8080", "description": "The gateway of `./medtrack up`."},
+        {"url": "http://localhost", "description": "The gateway of `docker-compose up`."},
+    ]);
+    add_components(&mut document["components"]);
+    let schemas = document.clone();
     let mut bodies = Vec::new();
     for operation in operations(&mut document) {
-        describe_problems(operation);
+        problems::describe(operation, &schemas);
+        add_request_id(operation);
         bodies.extend(
             operation
                 .pointer("/requestBody/content/application~1json/schema/$ref")
@@ -71,75 +65,59 @@ where
             schema["additionalProperties"] = false.into();
         }
     }
+    examples::add(&mut document);
     (router, document)
 }
 
-/// Adds a response for each status of a problem, with the codes that it may have.
-fn describe_problems(operation: &mut Value) {
-    let mut codes: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
-    let own = operation
-        .as_object_mut()
-        .and_then(|operation| operation.remove(PROBLEMS));
-    let common = common_problems(operation);
-    for problem in [own.unwrap_or_default(), problems(&common)]
-        .iter()
-        .filter_map(Value::as_array)
-        .flatten()
-    {
-        if let (Some(status), Some(code)) = (problem["status"].as_u64(), problem["code"].as_str()) {
-            codes.entry(status).or_default().insert(code.to_owned());
-        }
+/// What the routes of all services refer to.
+fn add_components(components: &mut Value) {
+    components["securitySchemes"]["access_token"] = json!({
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The `access_token` of the answer to a registration or to a log-in: a JWT with the claims of \
+                        the schema `AccessTokenClaims`, signed with EdDSA (Ed25519). The public keys are at \
+                        `/auth/.well-known/jwks.json`.",
+    });
+    components["schemas"]["AccessTokenClaims"] = json!(Claims::schema());
+    components["schemas"]["Problem"] = json!(Body::schema());
+    components["responses"]["Problem"] = json!({
+        "description": "Why it was not done: RFC 9457, with a code for programs.",
+        "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    });
+    let headers = [
+        (
+            "X-Request-Id",
+            json!({"type": "string", "format": "uuid"}),
+            "The id of the request: the one that the client sent, when it is a UUID, else a new one. It finds the \
+             request in the logs, and is the correlation id of its events.",
+        ),
+        (
+            "Retry-After",
+            json!({"type": "integer", "minimum": 1}),
+            "The seconds after which another try may work.",
+        ),
+        (
+            "WWW-Authenticate",
+            json!({"type": "string", "enum": ["Bearer"]}),
+            "The kind of token that is needed.",
+        ),
+    ];
+    for (name, schema, description) in headers {
+        components["headers"][name] = json!({"description": description, "schema": schema});
     }
-    for (status, codes) in codes {
-        let title = u16::try_from(status)
-            .ok()
-            .and_then(|status| StatusCode::from_u16(status).ok())
-            .and_then(|status| status.canonical_reason());
-        operation["responses"][status.to_string()] = json!({
-            "description": title,
-            "content": {"application/problem+json": {"schema": {"allOf": [
-                {"$ref": "#/components/schemas/Problem"},
-                {"type": "object", "properties": {"code": {"type": "string", "enum": codes}}},
-            ]}}},
-        });
-    }
-    operation["responses"]["default"] = json!({"$ref": "#/components/responses/Problem"});
 }
 
-/// The problems that follow from the parameters of a route.
-fn common_problems(operation: &Value) -> Vec<&'static dyn ErrorCode> {
-    let mut errors: Vec<&dyn ErrorCode> = vec![&Common::Internal, &Common::Timeout];
-    let has = |place: &str| {
-        let parameters = operation["parameters"].as_array();
-        parameters.is_some_and(|parameters| parameters.iter().any(|p| p["in"] == place))
-    };
-    if operation["security"].is_array() {
-        errors.extend([
-            &Common::NoToken as &dyn ErrorCode,
-            &Common::InvalidToken,
-            &Common::TokenExpired,
-            &Common::KeysAway,
-        ]);
+/// Every response has the id of its request.
+fn add_request_id(operation: &mut Value) {
+    let responses = operation["responses"].as_object_mut();
+    for response in responses.into_iter().flat_map(Map::values_mut) {
+        if response["$ref"].is_null() {
+            response["headers"]["X-Request-Id"] =
+                json!({"$ref": "#/components/headers/X-Request-Id"});
+        }
     }
-    if operation["requestBody"].is_object() {
-        errors.extend([
-            &Common::BadBody as &dyn ErrorCode,
-            &Common::BadJson,
-            &Common::Validation,
-            &Common::TooLarge,
-            &Common::NotJson,
-        ]);
-    }
-    if operation["security"].is_array() || operation["requestBody"].is_object() {
-        errors.extend([&Common::DatabaseAway as &dyn ErrorCode, &Common::Stopping]);
-    }
-    if has("path") {
-        errors.extend([&Common::BadRequest as &dyn ErrorCode, &Common::NotFound]);
-    }
-    if has("query") {
-        errors.extend([&Common::BadRequest as &dyn ErrorCode, &Common::Validation]);
-    }
-    errors
 }
 
 fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
@@ -155,6 +133,10 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
 /// Serves the document at `openapi.json` below this path, and a page that shows it and tries it out.
 pub fn page(path: &str, document: Value) -> Router {
     let index = format!("{path}/index.html");
+    let title: Arc<str> = document["info"]["title"]
+        .as_str()
+        .unwrap_or_default()
+        .into();
     let config = Arc::new(Config::new(["openapi.json"]).use_base_layout());
     Router::new()
         .route(path, get(async move || Redirect::temporary(&index)))
@@ -164,11 +146,11 @@ pub fn page(path: &str, document: Value) -> Router {
         )
         .route(
             &format!("{path}/{{file}}"),
-            get(async move |Path(name): Path<String>| file(&name, config)),
+            get(async move |Path(name): Path<String>| file(&name, config, &title)),
         )
 }
 
-fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, Problem> {
+fn file(name: &str, config: Arc<Config<'static>>, title: &str) -> Result<Response, Problem> {
     let file = utoipa_swagger_ui::serve(name, config).map_err(Problem::internal)?;
     let file = file.ok_or_else(|| Problem::not_found("There is no such file."))?;
     let headers = [
@@ -181,7 +163,18 @@ fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, Problem> {
             HeaderValue::from_static(PAGE_POLICY),
         ),
     ];
-    let mut response = (headers, file.bytes.into_owned()).into_response();
+    let mut bytes = file.bytes.into_owned();
+    if name == "index.html" {
+        // So that the pages of the services differ among the tabs of a browser.
+        let page = String::from_utf8_lossy(&bytes);
+        bytes = page
+            .replace(
+                "<title>Swagger UI</title>",
+                &format!("<title>{title}</title>"),
+            )
+            .into();
+    }
+    let mut response = (headers, bytes).into_response();
     if file.gzpipped {
         response
             .headers_mut()

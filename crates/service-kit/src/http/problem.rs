@@ -12,7 +12,7 @@ use axum::{
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
-use uuid::Uuid;
+use uuid::{Uuid, uuid};
 
 /// Field → messages.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
@@ -206,6 +206,7 @@ pub(crate) struct Body {
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// For people: one line that reads well alone.
+    #[schema(examples("email: This field is required."))]
     detail: String,
     /// For programs.
     #[schema(examples("VALIDATION"))]
@@ -220,6 +221,20 @@ pub(crate) struct Body {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(inline)]
     errors: FieldErrors,
+}
+
+/// A problem of this kind, as it is written without anything that only a request knows.
+pub(crate) fn example(kind: Kind) -> Body {
+    Body {
+        r#type: type_of(kind.code),
+        title: kind.status.canonical_reason().unwrap_or("Error"),
+        status: kind.status.as_u16(),
+        detail: kind.detail.to_owned(),
+        code: kind.code,
+        request_id: uuid!("0197f3a2-6c1e-7c4a-9f0e-5d2f8a1b6c3d"),
+        hint: kind.hint,
+        errors: FieldErrors::new(),
+    }
 }
 
 fn type_of(code: &str) -> String {

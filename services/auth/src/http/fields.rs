@@ -6,7 +6,7 @@ use crate::domain::{
     password::{MAX_LENGTH, MIN_LENGTH, WeakPassword},
 };
 use events::Role;
-use service_kit::http::body::{Field, Object, Text, text_schema};
+use service_kit::http::body::{Field, Object, Text, one_of, text_schema};
 use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat};
 
 /// A password that the user has; only its length is limited.
@@ -61,8 +61,7 @@ impl Text for Locale {
     }
 
     fn schema() -> ObjectBuilder {
-        let codes = Self::ALL.map(Self::as_str).join("|");
-        text_schema().pattern(Some(format!("^({codes})$")))
+        one_of(Self::ALL.map(Self::as_str))
     }
 }
 
@@ -87,7 +86,7 @@ impl Text for RoleName {
     }
 
     fn schema() -> ObjectBuilder {
-        text_schema().pattern(Some("^(student|encadrant)$"))
+        one_of(["student", "encadrant"])
     }
 }
 

@@ -35,7 +35,7 @@ body! {
         first_name: Option<PersonName> = "John",
         last_name: Option<PersonName> = "Doe",
         phone: Option<OptionalPhone> = "+33123456789",
-        /// `student` or `encadrant`; `student` when absent.
+        /// What the user is; `student` when absent.
         role: Option<RoleName> = "student",
         /// Language of texts for this user.
         locale: Option<Locale> = "fr",

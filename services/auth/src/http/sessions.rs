@@ -38,13 +38,16 @@ body! {
 /// The answer to a registration and to a log-in.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LoggedIn {
-    /// A JWT, to be sent as a bearer token.
+    /// A JWT, to be sent as a bearer token; its claims are those of `AccessTokenClaims`.
+    #[schema(examples("eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTk3ZjNhMiJ9.c2lnbmF0dXJl"))]
     access_token: String,
     /// Opaque.
+    #[schema(examples("3q2-7w0fXk9hJ5v1bR8sTnYcLzQe6uAiGdMoPxWtVBE"))]
     refresh_token: String,
     #[schema(examples("Bearer"))]
     token_type: &'static str,
     /// Life of the access token, in seconds.
+    #[schema(examples(900))]
     expires_in: i64,
     user: User,
 }

@@ -18,10 +18,14 @@ use serde::Serialize;
 use service_kit::{
     body,
     http::{
-        Body, ClientAddress, Common, CurrentUser, Problem, body::Patch, detached, docs::problems,
+        Body, ClientAddress, Common, CurrentUser, Problem,
+        auth::role_schema,
+        body::{Patch, Text},
+        detached,
+        docs::problems,
     },
 };
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::Object as Schema};
 use uuid::Uuid;
 
 /// A user, as the user sees it.
@@ -30,18 +34,24 @@ pub(super) struct User {
     /// The id of the user.
     id: Uuid,
     /// In lower case.
+    #[schema(examples("test.student@example.com"))]
     email: String,
     /// Empty when not given.
+    #[schema(examples("John"))]
     first_name: String,
     /// Empty when not given.
+    #[schema(examples("Doe"))]
     last_name: String,
     /// As the user wrote it.
+    #[schema(examples("+33123456789"))]
     phone: Option<String>,
-    /// `student`, `encadrant` or `admin`.
+    /// What the user is.
+    #[schema(schema_with = role_schema)]
     role: String,
     /// False: cannot log in.
     is_active: bool,
     /// Language of texts for this user.
+    #[schema(schema_with = locale_schema)]
     locale: String,
     /// The profile at profile-service, once it is known.
     profile_id: Option<Uuid>,
@@ -67,6 +77,12 @@ impl From<store::users::User> for User {
             updated_at: user.updated_at,
         }
     }
+}
+
+fn locale_schema() -> Schema {
+    let locales = <Locale as Text>::schema();
+    let about = "Language of texts for this user.";
+    locales.description(Some(about)).build()
 }
 
 body! {

@@ -8,18 +8,42 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use chrono::{DateTime, Utc};
+use events::{Event as _, profile::StudentCreated};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use service_kit::http::{CurrentUser, Problem, detached, problem::FieldErrors};
 use sqlx::PgPool;
 use std::collections::HashMap;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{Object as Schema, ObjectBuilder, Type},
+};
 use uuid::Uuid;
 
 /// How many notifications a page has at most, and how many the bare list has.
 const PAGE: i64 = 100;
 /// The highest number of a page.
 const MAX_PAGE: i64 = 1_000_000;
+
+/// How a notification reaches its user; `system` is the inbox.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "describes the values of a text")]
+enum Channel {
+    System,
+    Email,
+    Push,
+}
+
+/// Whether a notification has reached its channel.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "describes the values of a text")]
+enum Status {
+    Sent,
+    Pending,
+    Failed,
+}
 
 /// A notification, as stored and as its user sees it.
 #[derive(Serialize, ToSchema)]
@@ -28,14 +52,17 @@ pub(super) struct Notification {
     id: Uuid,
     /// The user whose inbox holds it.
     user_id: Uuid,
-    /// Channel: `email`, `push` or `system` (the inbox).
     #[serde(rename = "type")]
+    #[schema(inline, value_type = Channel)]
     channel: String,
     /// One line.
+    #[schema(examples("Welcome to MedTrack!"))]
     title: String,
     /// The text.
+    #[schema(examples("Hello John Doe! Your student profile has been created successfully."))]
     content: String,
     /// What it is about, such as `student`.
+    #[schema(examples("student"))]
     related_object_type: Option<String>,
     /// The id of what it is about.
     related_object_id: Option<Uuid>,
@@ -43,17 +70,24 @@ pub(super) struct Notification {
     created_at: DateTime<Utc>,
     /// When it reached its channel.
     sent_at: Option<DateTime<Utc>>,
-    /// `pending`, `sent` or `failed`.
+    #[schema(inline, value_type = Status)]
     status: String,
     /// Failed deliveries over its channel.
+    #[schema(examples(0))]
     attempts: i32,
     /// The last failed delivery's cause.
     last_error: Option<String>,
-    /// For programs.
-    #[schema(value_type = Object)]
+    #[schema(schema_with = metadata_schema)]
     metadata: Value,
     /// When the user had read it.
     read_at: Option<DateTime<Utc>>,
+}
+
+fn metadata_schema() -> Schema {
+    let about = "For programs: the routing key of the event, and the ids that it names.";
+    let object = ObjectBuilder::new().schema_type(Type::Object);
+    let example = json!({"event": StudentCreated::KEY, "student_id": Uuid::nil()});
+    object.description(Some(about)).examples([example]).build()
 }
 
 impl From<notifications::Notification> for Notification {
@@ -86,6 +120,7 @@ pub(super) struct Page {
     /// This page's number, from 1.
     page: i64,
     /// How many a page has.
+    #[schema(examples(20))]
     per_page: i64,
     /// How many pages there are.
     total_pages: i64,
@@ -118,12 +153,21 @@ pub(super) struct Unread {
     security(("access_token" = [])),
     params(
         ("page" = Option<i64>, Query, description = "From 1.", minimum = 1, maximum = 1_000_000),
-        ("limit" = Option<i64>, Query, description = "How many a page has.", minimum = 1, maximum = 100),
+        ("limit" = Option<i64>, Query, description = "How many a page has; 20 when only `page` is given.", minimum = 1, maximum = 100),
         ("unread" = Option<bool>, Query, description = "Only those that were not read, or only those that were."),
-        ("type" = Option<String>, Query, description = "Only those of this channel.", example = "system"),
-        ("status" = Option<String>, Query, description = "Only those with this status.", example = "sent"),
+        ("type" = inline(Option<Channel>), Query, description = "Only those of this channel.", example = "system"),
+        ("status" = inline(Option<Status>), Query, description = "Only those with this status.", example = "sent"),
     ),
-    responses((status = OK, description = "The notifications.", body = Notifications))
+    responses((
+        status = OK,
+        description = "The notifications.",
+        body = Notifications,
+        headers(
+            ("X-Total-Count" = i64, description = "How many there are. Only without `page` and `limit`."),
+            ("Link" = String, description = "The next page (`rel=\"next\"`), where there is one; its shape is `Page`. \
+                                             Only without `page` and `limit`."),
+        ),
+    ))
 )]
 pub(super) async fn list(
     user: CurrentUser,
