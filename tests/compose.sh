@@ -136,6 +136,10 @@ docker exec profile-service profile-service student --email test.user@example.co
 docker exec comm-service comm-service notifications --latest | has 'Notification: Welcome to MedTrack!' || fail "the look-up of the notification"
 ok "the seed's two look-ups print what its shell printed"
 eventually 10 "the routes are described" described
+page() { curl -sf -H 'Accept: text/html' "$gateway/" | has 'data-service="comm"' && curl -sf "$gateway/start/start.js" | has fetch; }
+eventually 10 "the gateway shows browsers its page" page
+nothing() { curl -s -H "X-Request-Id: $1" "$gateway/nothing" | has "\"request_id\":\"$1\"" && logged gateway "$1"; }
+eventually 10 "the gateway's own answers have a request id, which is in its log" nothing "$(cat /proc/sys/kernel/random/uuid)"
 eventually 10 "the management UI lets admin/password in" curl -sf -u admin:password http://localhost:15672/api/queues/%2f/comm.events
 
 # --- the README's table, but for its last line

@@ -36,6 +36,7 @@ impl Home {
             .current_dir(&self.dir)
             .env("MEDTRACK_HOME", self.dir.join(".medtrack"))
             .env("MEDTRACK_ROOT", root())
+            .env("CORS_ORIGINS", "http://localhost:9876")
             .env(
                 "MEDTRACK_BIN_DIR",
                 servers::binary("launcher")

@@ -61,6 +61,8 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
     // The walk, and the greps.
     let blocks = readme_blocks();
     home.shell(&blocks[1]).await;
+    // A second time: it is another user.
+    home.shell(&blocks[1]).await;
     eventually(Duration::from_secs(5), "the welcome", async || {
         home.inbox().await.contains("Welcome to MedTrack!")
     })
@@ -106,6 +108,19 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
         .shell(". .medtrack/env; curl -s $GATEWAY_URL/nothing")
         .await;
     assert!(nothing.contains("NOT_FOUND"), "{nothing}");
+    let allowed = |origin: &str| {
+        format!(
+            ". .medtrack/env; curl -si -H 'Origin: {origin}' $GATEWAY_URL/auth/.well-known/jwks.json"
+        )
+    };
+    for (origin, is_allowed) in [
+        ("http://localhost:9876", true),
+        ("http://localhost:3000", false),
+    ] {
+        let response = home.shell(&allowed(origin)).await.to_lowercase();
+        let header = format!("access-control-allow-origin: {origin}");
+        assert_eq!(response.contains(&header), is_allowed, "{response}");
+    }
 
     let demo = home.medtrack("demo").await;
     assert_eq!(demo.matches("complete in ").count(), 2, "{demo}");
@@ -140,10 +155,11 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
     // Registration does not need the broker.
     home.medtrack("stop rabbitmq").await;
     assert_eq!(unit(&home, "rabbitmq").state, UnitState::Stopped);
-    let registered = blocks[1]
-        .replace("test.user@", "no.broker@")
-        .replace("-s -X POST", "-sf --max-time 2 -X POST");
-    home.shell(&registered).await;
+    let (registration, _) = blocks[1]
+        .split_once("sleep ")
+        .expect("the walk waits for the events");
+    let registration = registration.replace("-X POST", "--max-time 2 -X POST");
+    home.shell(&registration).await;
     assert_eq!(home.inbox().await.trim(), "[]");
     home.medtrack("restart rabbitmq").await;
     let rabbitmq = unit(&home, "rabbitmq");
