@@ -112,6 +112,10 @@ pub struct Unit {
     pub restarts: u32,
     /// When it was started again, oldest first; at most the last [`Unit::RESTARTS`] times.
     pub restarted_at: Vec<DateTime<Utc>>,
+    /// The ends that no person asked for since a person last started it, oldest first; at most the last
+    /// [`Unit::RESTARTS`].
+    #[serde(default)]
+    pub crashes: Vec<Crash>,
     /// Where it listens, as host and port.
     pub address: String,
     /// Where a service's process answers about its health and its metrics, as host and port.
@@ -119,8 +123,17 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// How many times of restarts are kept.
+    /// How many times of restarts, and how many crashes, are kept.
     pub const RESTARTS: usize = 20;
+}
+
+/// The end of a process that no person asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crash {
+    /// When it ended.
+    pub at: DateTime<Utc>,
+    /// How it ended, in words: `killed (signal 9)`, `exited with code 1`.
+    pub how: String,
 }
 
 /// Whether a unit runs.

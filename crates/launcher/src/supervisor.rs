@@ -1,5 +1,6 @@
 //! Keeps the units running: starts them, notices their ends, starts them again, and stops them in order.
 
+mod crashes;
 mod report;
 
 use crate::{
@@ -47,6 +48,7 @@ struct Supervised {
     wanted: bool,
     ends: VecDeque<Instant>,
     restarted_at: VecDeque<DateTime<Utc>>,
+    crashes: VecDeque<topology::Crash>,
     start_at: Option<Instant>,
 }
 
@@ -86,6 +88,7 @@ impl Supervisor {
             wanted: true,
             ends: VecDeque::new(),
             restarted_at: VecDeque::new(),
+            crashes: VecDeque::new(),
             start_at: None,
         };
         self.units.push(supervised);
@@ -180,6 +183,7 @@ impl Supervisor {
         }
         this.pid = None;
         if this.wanted {
+            crashes::note(&mut this.crashes, ended.status);
             self.plan_start(ended);
         }
         self.write_report();
@@ -281,6 +285,7 @@ impl Supervisor {
             // A name that is given twice starts its unit once.
             if !self.units[index].wanted {
                 self.units[index].wanted = true;
+                self.units[index].crashes.clear();
                 self.start(index)?;
                 let unit = &self.units[index].unit;
                 started.push(Started {

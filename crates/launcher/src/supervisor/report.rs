@@ -61,6 +61,7 @@ impl Supervised {
             state: self.state(),
             restarts: self.restarts(),
             restarted_at: self.restarted_at.iter().copied().collect(),
+            crashes: self.crashes.iter().cloned().collect(),
             address: address(self.unit.port),
             internal_address,
         }
