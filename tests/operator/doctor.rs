@@ -1,99 +1,68 @@
-//! What the doctor finds, and what it advises; the outbox, which it explains.
+//! What the doctor finds beside a stack whose processes are not the launcher's, as in containers; the outbox, which it
+//! explains.
 
-use crate::{SOON, json_of, medtrack, poison, said, text};
+use crate::{
+    SOON,
+    findings::{causes_are, commands, findings, only, well},
+    json_of, medtrack, poison, said, text,
+};
 use events::{Role, topology::SERVICES};
 use lapin::types::FieldTable;
-use serde_json::{Value, json};
+use serde_json::json;
 use test_support::{Stack, Unit, eventually, stack::Links};
-
-/// What `doctor` calls broken, and what it says to try.
-async fn broken(stack: &Stack) -> Vec<(String, String)> {
-    let output = medtrack(stack, "doctor --json").await;
-    let findings: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
-    let broken: Vec<_> = findings
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|finding| finding["level"] == "broken")
-        .map(|finding| (finding["what"].to_string(), finding["try"].to_string()))
-        .collect();
-    assert_eq!(
-        output.status.success(),
-        broken.is_empty(),
-        "the exit code tells"
-    );
-    broken
-}
-
-async fn finds(stack: &Stack, what: &str, advice: &str) {
-    eventually(SOON, what, async || {
-        let findings = broken(stack).await;
-        findings
-            .iter()
-            .any(|(findings, try_)| findings.contains(what) && try_.contains(advice))
-    })
-    .await;
-}
 
 #[tokio::test]
 async fn the_doctor_finds_what_is_broken_and_says_what_to_try() {
     let mut stack = Stack::start().await;
-    eventually(SOON, "all is well", async || {
-        broken(&stack).await.is_empty()
-    })
-    .await;
+    well(&stack).await;
+    let quiet = medtrack(&stack, "doctor --quiet").await;
+    assert_eq!((quiet.status.code(), text(&quiet).as_str()), (Some(0), ""));
+    let all = text(&medtrack(&stack, "doctor").await);
+    assert!(all.contains(" checks, 0 broken, 0 warnings"), "{all}");
+    assert!(
+        all.contains("auth-service has published all its events"),
+        "{all}"
+    );
+    let found = findings(&stack).await;
+    let start = found.get("restarts").expect("it says what it cannot see");
+    assert!(start["what"].to_string().contains("docker ps"), "{start}");
+    assert!(start["figures"]["last_start_seconds"].is_u64(), "{start}");
 
     stack.stop(Unit::CommConsumer, SOON).await;
-    finds(
-        &stack,
-        "no process consumes comm.events",
-        "docker-compose restart comm-service-consumer",
-    )
-    .await;
+    let stopped = only(&stack, "process_down").await;
+    assert_eq!(
+        commands(&stopped),
+        ["docker-compose restart comm-service-consumer"]
+    );
+    let followers = findings(&stack).await;
+    assert_eq!(followers.followers(), ["queue_without_consumer"]);
     stack.start_units(&[Unit::CommConsumer]).await;
 
     poison(&stack, "a@example.com").await;
-    finds(
-        &stack,
-        "1 events cannot be handled by profile-service",
-        "./medtrack dead list --service profile",
-    )
-    .await;
+    let dead = only(&stack, "events_dead").await;
+    assert_eq!(commands(&dead), ["./medtrack dead list --service profile"]);
+    assert_eq!(dead["figures"]["events"], 1);
+    assert!(dead["what"].to_string().contains("cannot handle 1 event:"));
+    let quiet = medtrack(&stack, "doctor --quiet").await;
+    let first = text(&quiet);
+    assert!(first.starts_with("✗ profile-service cannot"), "{first}");
+    assert!(
+        !first.contains('✓') && quiet.status.code() == Some(1),
+        "{first}"
+    );
     said(&stack, "dead discard --all").await;
-
-    let mut holder = stack.comm.pool.begin().await.unwrap();
-    sqlx::raw_sql("lock table communications_notification")
-        .execute(&mut *holder)
-        .await
-        .unwrap();
-    finds(
-        &stack,
-        "holds communications_notification of comm-service locked",
-        "pg_terminate_backend",
-    )
-    .await;
-    holder.rollback().await.unwrap();
+    well(&stack).await;
 
     let channel = stack.vhost.channel().await;
     let options = lapin::options::QueueDeleteOptions::default();
     stack.stop(Unit::AuthConsumer, SOON).await;
-    channel
-        .queue_delete("auth.events".into(), options)
-        .await
-        .unwrap();
-    finds(
-        &stack,
-        "the queue auth.events is missing",
-        "./medtrack topology apply",
-    )
-    .await;
+    let deleted = channel.queue_delete("auth.events".into(), options).await;
+    deleted.expect("the queue exists");
+    let found = causes_are(&stack, &["queue_missing", "process_down"]).await;
+    assert_eq!(commands(found.causes()[0]), ["./medtrack topology apply"]);
     assert!(said(&stack, "topology apply").await.contains("auth.events"));
     stack.start_units(&[Unit::AuthConsumer]).await;
-    eventually(SOON, "all is well again", async || {
-        broken(&stack).await.is_empty()
-    })
-    .await;
+    well(&stack).await;
 
     let queues = json_of(&stack, "queues --json").await;
     assert_eq!(queues.as_array().map(Vec::len), Some(SERVICES.len()));
@@ -107,7 +76,7 @@ async fn the_doctor_finds_what_is_broken_and_says_what_to_try() {
 #[tokio::test]
 async fn what_is_not_published_is_listed_and_the_doctor_says_why() {
     let mut stack = Stack::prepare(Links::Proxied).await;
-    stack.start_units(&[Unit::Auth]).await;
+    stack.start_units(&Unit::ALL).await;
     stack.set_broker(test_support::Mode::Refuse);
     stack.client.register(Role::Student).await;
     let outbox = json_of(&stack, "outbox --json").await;
@@ -115,21 +84,28 @@ async fn what_is_not_published_is_listed_and_the_doctor_says_why() {
         (&outbox[0]["service"], &outbox[0]["routing_key"]),
         (&json!("auth"), &json!("auth.user.created"))
     );
+    let young = findings(&stack).await;
+    let young = young.get("outbox").expect("the grace time has a figure");
+    assert!(
+        young["figures"]["oldest_seconds"].as_u64() < Some(10),
+        "{young}"
+    );
     stack
         .auth
         .run("update outbox set created_at = now() - interval '1 minute'")
         .await;
-    finds(
-        &stack,
-        "events of auth-service wait to be published",
-        "restart rabbitmq",
-    )
-    .await;
+    // The broker answers the doctor, and not the services: their own reasons say so.
+    let found = findings(&stack).await;
+    let relay = found.get("relay_failing").expect("the relay says why");
+    let reason = "cannot publish events: cannot reach RabbitMQ";
+    assert!(relay["what"].to_string().contains(reason), "{relay}");
+    assert!(found.followers().contains(&"events_unpublished"));
     stack.set_broker(test_support::Mode::Pass);
     eventually(SOON, "all is published", async || {
         json_of(&stack, "outbox --json").await == json!([])
     })
     .await;
+    well(&stack).await;
 }
 
 #[tokio::test]
@@ -156,12 +132,14 @@ async fn what_another_system_has_left_on_the_broker_is_removed_as_the_doctor_adv
     let others: Vec<_> = others.filter(|unit| *unit != Unit::CommConsumer).collect();
     stack.start_units(&others).await;
     stack.spawn(&[Unit::CommConsumer]);
-    finds(
-        &stack,
-        "the queue comm.events of another system stands in the way",
-        "./medtrack topology replace comm.events --discard-messages",
-    )
+    let foreign = eventually(SOON, "the queue of the other system", async || {
+        findings(&stack).await.get("queue_foreign").cloned()
+    })
     .await;
+    assert_eq!(
+        commands(&foreign),
+        ["./medtrack topology replace comm.events --discard-messages"]
+    );
     let refused = medtrack(&stack, "topology replace comm.events").await;
     assert!(!refused.status.success());
     let line = stack
@@ -180,13 +158,7 @@ async fn what_another_system_has_left_on_the_broker_is_removed_as_the_doctor_adv
         stack.client.notifications(&later).await.len() == 1
     })
     .await;
-    eventually(SOON, "nothing stands in the way", async || {
-        let broken = broken(&stack).await;
-        !broken
-            .iter()
-            .any(|(what, _)| what.contains("stands in the way"))
-    })
-    .await;
+    well(&stack).await;
 
     let old = lapin::options::ExchangeDeclareOptions::default();
     let kind = lapin::ExchangeKind::Topic;
@@ -204,16 +176,9 @@ async fn what_another_system_has_left_on_the_broker_is_removed_as_the_doctor_adv
         )
         .await
         .unwrap();
-    let doctor = async || text(&medtrack(&stack, "doctor").await);
-    eventually(SOON, "the doctor finds the binding", async || {
-        doctor()
-            .await
-            .contains("try: ./medtrack topology unbind old")
-    })
-    .await;
+    let unbind = only(&stack, "exchange_foreign").await;
+    assert_eq!(commands(&unbind), ["./medtrack topology unbind old"]);
+    assert_eq!(findings(&stack).await.status, Some(2), "a warning");
     said(&stack, "topology unbind old").await;
-    eventually(SOON, "the binding is gone", async || {
-        !doctor().await.contains("topology unbind")
-    })
-    .await;
+    well(&stack).await;
 }

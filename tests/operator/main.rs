@@ -5,6 +5,7 @@ mod advice;
 mod dead;
 mod doctor;
 mod events;
+mod findings;
 mod foreign;
 mod hostile;
 mod indexes;
@@ -15,7 +16,7 @@ mod trace;
 
 use serde_json::{Value, json};
 use std::{process::Output, time::Duration};
-use test_support::{Stack, servers};
+use test_support::{Stack, Unit, servers};
 use tokio::process::Command;
 use uuid::Uuid;
 
@@ -37,12 +38,28 @@ pub(crate) fn command(stack: &Stack, arguments: &str) -> Command {
             std::env::temp_dir().join(format!("medtrack-none-{}", Uuid::new_v4())),
         )
         .envs(stack.operator_variables())
+        .envs(internal(stack))
         .env("AMQP_URL", &stack.vhost.amqp_url)
         .env(
             "RABBITMQ_MANAGEMENT_URL",
             management.as_str().trim_end_matches('/'),
         );
     command
+}
+
+/// Where each process tells of its health, by the names of docker-compose.yml.
+fn internal(stack: &Stack) -> impl Iterator<Item = (String, String)> {
+    Unit::ALL.into_iter().map(|unit| {
+        let role = match Unit::CONSUMERS.contains(&unit) {
+            true => "_CONSUMER",
+            false => "",
+        };
+        let service = unit.service().short.to_uppercase();
+        (
+            format!("{service}{role}_INTERNAL_URL"),
+            format!("http://{}", stack.internal(unit)),
+        )
+    })
 }
 
 pub(crate) fn text(output: &Output) -> String {

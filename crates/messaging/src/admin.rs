@@ -6,6 +6,7 @@
 mod announcements;
 mod bus;
 mod chains;
+mod groups;
 mod outbox;
 mod parked;
 mod receptions;
@@ -15,9 +16,10 @@ pub use crate::topology::Depth;
 pub use announcements::{Request, announce, announced};
 pub use bus::{depths, publish, watch};
 pub use chains::{Chain, ChainEvent, chains_of, events_of_chain};
+pub use groups::{ParkedGroup, parked_groups};
 pub use outbox::{
-    Published, PublishedPage, Unpublished, missed, now, publish_again, published, published_before,
-    unpublished,
+    Backlog, Published, PublishedPage, Unpublished, backlog, missed, now, publish_again, published,
+    published_before, retry_unroutable, unpublished,
 };
 pub use parked::{ParkedFilter, body, discard, parked, replay};
 pub use receptions::{InboxEntry, Named, ParkedState, parked_states, received};

@@ -61,13 +61,10 @@ struct Cli {
 enum Command {
     /// Find out what is wrong, and what to do about it.
     #[command(
-        after_help = "Exit code 1: something does not work.\nExample:\n  medtrack doctor --json"
+        after_help = "Exit code 0: all is good. 1: something does not work. 2: it works, and a person should look.\n\
+                      Examples:\n  medtrack doctor\n  medtrack doctor --quiet    print only what is not good, as for cron"
     )]
-    Doctor {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Doctor(doctor::Doctor),
     /// Show what became of the events of a person, and what the person was told; or where one event is.
     #[command(
         after_help = "Exit code 1: nothing was found.\nExamples:\n  medtrack trace test.user@example.com\n  \
@@ -179,7 +176,7 @@ impl Cli {
 impl Command {
     async fn run(self, endpoints: &Endpoints) -> anyhow::Result<ExitCode> {
         match self {
-            Command::Doctor { json } => return doctor::run(endpoints, json).await,
+            Command::Doctor(command) => return command.run(endpoints).await,
             Command::Trace { subject, json } => {
                 return trace::run(endpoints, &subject.join(" "), json).await;
             }

@@ -46,6 +46,14 @@ impl CommandLine {
         self.control("stop", unit)
     }
 
+    /// What shows the last lines of a unit's log.
+    pub(crate) fn logs(&self, unit: &str) -> String {
+        if self.native {
+            return self.operator(&format!("logs {unit}"));
+        }
+        format!("docker logs --tail 200 {}", container(unit))
+    }
+
     /// What starts more consumers of a service, by its short name.
     pub(crate) fn scale(&self, service: &str) -> String {
         if self.native {
@@ -79,16 +87,20 @@ impl CommandLine {
         if self.native {
             return self.operator(&format!("{verb} {unit}"));
         }
-        let container = match unit.strip_suffix("-consumer") {
-            Some(service) => format!("{service}-service-consumer"),
-            None => unit.to_owned(),
-        };
-        format!("{} {verb} {container}", self.compose())
+        format!("{} {verb} {}", self.compose(), container(unit))
     }
 
     fn compose(&self) -> &str {
         let compose = self.program.strip_suffix(RUN_OPERATOR);
         compose.unwrap_or("docker-compose")
+    }
+}
+
+/// The container of a unit: that of `comm-consumer` is `comm-service-consumer`.
+fn container(unit: &str) -> String {
+    match unit.strip_suffix("-consumer") {
+        Some(service) => format!("{service}-service-consumer"),
+        None => unit.to_owned(),
     }
 }
 

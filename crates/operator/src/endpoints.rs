@@ -1,8 +1,12 @@
 //! Where the parts of a running stack are: the environment says it, or else the file that `medtrack up` wrote.
 
+mod stack;
+
+pub(crate) use stack::{Supervision, is_alive, is_frozen, short_name};
+
 use crate::command_line::CommandLine;
 use anyhow::{Context as _, anyhow};
-use events::topology::{SERVICES, Service};
+use events::topology::{SERVICES, Service, Unit};
 use sqlx::{Connection as _, PgConnection};
 use std::{
     collections::BTreeMap,
@@ -17,6 +21,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoints {
     addresses: BTreeMap<String, String>,
+    /// Where `medtrack up` keeps its state.
+    state_dir: PathBuf,
+    /// What `medtrack up` runs on this machine; empty in a container.
+    units: Vec<Unit>,
     /// How commands are written in advice.
     pub(crate) command_line: CommandLine,
 }
@@ -38,6 +46,8 @@ impl Endpoints {
     pub(crate) fn none() -> Self {
         Self {
             addresses: BTreeMap::new(),
+            state_dir: PathBuf::new(),
+            units: Vec::new(),
             command_line: CommandLine::new(None, false),
         }
     }
@@ -65,6 +75,8 @@ impl Endpoints {
         let program = environment.get("MEDTRACK_COMMAND").cloned();
         Ok(Self {
             addresses,
+            state_dir: state_dir.to_owned(),
+            units: stack::read(state_dir),
             command_line: CommandLine::new(program, file.exists()),
         })
     }
@@ -78,6 +90,19 @@ impl Endpoints {
                 self.command_line.start()
             )
         })
+    }
+
+    /// Returns the addresses of all parts of the system.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        let is_part = |name: &str| {
+            let short = SERVICES.map(|service| service.short.to_uppercase());
+            let of_service = short
+                .iter()
+                .any(|short| name.starts_with(&format!("{short}_")));
+            of_service || ["GATEWAY_URL", "AMQP_URL", "RABBITMQ_MANAGEMENT_URL"].contains(&name)
+        };
+        let parts = self.addresses.iter().filter(move |(name, _)| is_part(name));
+        parts.map(|(_, address)| address.as_str())
     }
 
     /// Returns the advice to run a verb of the operator's command: `try: ./medtrack doctor`.

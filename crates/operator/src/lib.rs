@@ -22,3 +22,4 @@ mod topology;
 mod trace;
 mod views;
 mod watch;
+mod words;

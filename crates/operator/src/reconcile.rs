@@ -6,8 +6,10 @@
 
 mod compare;
 mod mending;
+mod sample;
 
 pub(crate) use compare::{Deviation, Mend};
+pub(crate) use sample::compare_newest;
 
 use crate::{
     endpoints::Endpoints,

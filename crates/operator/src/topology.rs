@@ -3,6 +3,7 @@
 use crate::{broker, endpoints::Endpoints, queues};
 use anyhow::{Context as _, bail};
 use events::topology::SERVICES;
+use messaging::admin;
 use serde::Serialize;
 
 /// Patterns that a queue is not bound with.
@@ -19,7 +20,14 @@ pub(crate) async fn apply(endpoints: &Endpoints) -> anyhow::Result<()> {
     messaging::topology::apply(&broker).await.context(
         "the topology cannot be declared; try: a login that may declare it (AMQP_URL), or doctor, which says what \
          stands in the way",
-    )
+    )?;
+    // Where a database does not answer, its events are tried again within a minute all the same.
+    for service in SERVICES {
+        if let Ok(mut connection) = endpoints.database(service).await {
+            let _ = admin::retry_unroutable(&mut connection).await;
+        }
+    }
+    Ok(())
 }
 
 /// Deletes a queue of another system that stands in the way of one of ours, and declares ours.

@@ -198,3 +198,31 @@ pub(crate) fn users(connection: &mut PgConnection) -> BoxStream<'_, sqlx::Result
     .fetch(connection)
     .boxed()
 }
+
+/// Returns the ids of the newest users that this service knows. Ids are made in the order of time.
+pub(crate) async fn newest_users(
+    connection: &mut PgConnection,
+    most: i64,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"select user_id as "user_id!" from operator_user order by user_id desc limit $1"#,
+        most
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Returns what this service has recorded about these users.
+pub(crate) async fn users_of(
+    connection: &mut PgConnection,
+    ids: &[Uuid],
+) -> sqlx::Result<Vec<KnownUser>> {
+    sqlx::query_as!(
+        KnownUser,
+        r#"select user_id as "user_id!", version, erased as "erased!", complete as "complete!", changed_at
+           from operator_user where user_id = any($1)"#,
+        ids
+    )
+    .fetch_all(connection)
+    .await
+}

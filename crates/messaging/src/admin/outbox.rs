@@ -37,6 +37,44 @@ pub async fn unpublished(
     .await
 }
 
+/// The events of an outbox that are not published yet.
+#[derive(Clone, Debug)]
+pub struct Backlog {
+    /// How many they are.
+    pub events: i64,
+    /// How many of them no queue receives.
+    pub unroutable: i64,
+    /// How many of them the broker refuses.
+    pub refused: i64,
+    /// When the first of the others was committed.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+/// Returns how many events are not published yet.
+pub async fn backlog(connection: &mut PgConnection) -> sqlx::Result<Backlog> {
+    sqlx::query_as!(
+        Backlog,
+        r#"select count(*) as "events!", count(*) filter (where unroutable_at is not null) as "unroutable!",
+                  count(*) filter (where refused_at is not null) as "refused!",
+                  min(created_at) filter (where unroutable_at is null and refused_at is null) as oldest
+           from outbox where published_at is null"#
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Lets the relay publish at once what no queue received before, instead of a minute after the last try. Returns how many
+/// events it tries.
+pub async fn retry_unroutable(connection: &mut PgConnection) -> sqlx::Result<u64> {
+    let retried = sqlx::query!(
+        "update outbox set unroutable_at = null, claimed_until = null
+         where published_at is null and unroutable_at is not null"
+    )
+    .execute(connection)
+    .await?;
+    Ok(retried.rows_affected())
+}
+
 /// A published event.
 #[derive(Clone, Debug)]
 pub struct Published {

@@ -1,5 +1,6 @@
 //! The database server itself.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 /// Returns the version of PostgreSQL.
@@ -10,25 +11,40 @@ pub async fn server_version(connection: &mut PgConnection) -> sqlx::Result<Strin
 }
 
 /// A table that a session has locked against writes of others.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct HeldLock {
     /// The process of the session.
     pub pid: i32,
     /// The table.
     pub table: String,
+    /// How many other sessions wait for the table.
+    pub waiting: i64,
+    /// Since when the first of them waits.
+    pub waiting_since: Option<DateTime<Utc>>,
+}
+
+impl HeldLock {
+    /// Whether this is the same lock, at whatever time it was seen.
+    pub fn is(&self, other: &Self) -> bool {
+        (self.pid, &self.table) == (other.pid, &other.table)
+    }
 }
 
 /// Returns the locks on tables that other sessions hold in this database.
 pub async fn held_locks(connection: &mut PgConnection) -> sqlx::Result<Vec<HeldLock>> {
     sqlx::query_as!(
         HeldLock,
-        r#"select distinct pid as "pid!", relation::regclass::text as "table!" from pg_locks
-           join pg_class on pg_class.oid = relation and relkind = 'r'
+        r#"select held.pid as "pid!", held.relation::regclass::text as "table!", count(waiter.pid) as "waiting!",
+                  min(waiter.waitstart) as waiting_since
+           from (select distinct pid, relation, database from pg_locks
+                 where granted and pid <> pg_backend_pid()
+                   and database = (select oid from pg_database where datname = current_database())
+                   and mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')) as held
+           join pg_class on pg_class.oid = held.relation and relkind = 'r'
            join pg_namespace on pg_namespace.oid = relnamespace and nspname = 'public'
-           where granted and pid <> pg_backend_pid()
-             and database = (select oid from pg_database where datname = current_database())
-             and mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-           order by 1, 2"#
+           left join pg_locks as waiter
+             on waiter.relation = held.relation and waiter.database = held.database and not waiter.granted
+           group by 1, 2 order by 1, 2"#
     )
     .fetch_all(connection)
     .await

@@ -1,168 +1,124 @@
-//! RabbitMQ: it answers, it has memory and disk, its queues are bound and have consumers.
+//! RabbitMQ: it answers, and it has memory and disk.
 
-use super::{Finding, without_advice};
+use super::{finding::Finding, finding::Id, queues};
 use crate::{
     broker,
     endpoints::{Endpoints, PATIENCE},
-    queues::{self, InTheWay, QueueState},
+    queues::{management, states},
 };
-use events::topology::{SERVICES, Service};
+use messaging::{BrokerError, admin};
 use serde_json::Value;
 
-/// More ready events than this are worth another consumer.
-const READY: u64 = 1_000;
-
 pub(super) async fn check(endpoints: &Endpoints) -> Vec<Finding> {
-    let restart = || endpoints.command_line.restart("rabbitmq");
-    match tokio::time::timeout(PATIENCE, run(endpoints)).await {
+    if let Some(finding) = connection(endpoints).await {
+        return vec![finding.unit("rabbitmq")];
+    }
+    match tokio::time::timeout(PATIENCE, look(endpoints)).await {
         Ok(Ok(findings)) => findings,
-        Ok(Err(error)) => vec![Finding::broken(
-            format!(
-                "RabbitMQ: {}; registration goes on, events wait in the outbox",
-                without_advice(&error)
-            ),
-            restart(),
-        )],
-        Err(_) => vec![Finding::broken(
-            "RabbitMQ does not answer in time",
-            restart(),
+        Ok(Err(error)) => vec![management_fails(endpoints, &error.root_cause().to_string())],
+        Err(_) => vec![management_fails(
+            endpoints,
+            &format!("no answer within {} s", PATIENCE.as_secs()),
         )],
     }
 }
 
-async fn run(endpoints: &Endpoints) -> anyhow::Result<Vec<Finding>> {
-    let overview = queues::management(endpoints, "overview").await?;
+/// Connects as the services do. `None`: it works.
+async fn connection(endpoints: &Endpoints) -> Option<Finding> {
+    let restart = endpoints.command_line.restart("rabbitmq");
+    let Ok(broker) = broker::of(endpoints) else {
+        return Some(
+            Finding::broken(Id::AddressMissing, "the address of RabbitMQ is not known")
+                .hint("set AMQP_URL"),
+        );
+    };
+    let silent = || {
+        Finding::broken(
+            Id::BrokerUnresponsive,
+            "RabbitMQ runs and does not answer in time",
+        )
+    };
+    let connected = tokio::time::timeout(PATIENCE, admin::depths(&broker, &[])).await;
+    let finding = match connected {
+        Ok(Ok(_)) => return None,
+        Ok(Err(BrokerError::Unreachable(_))) => {
+            let how = endpoints.how_it_ended("rabbitmq");
+            Finding::broken(Id::BrokerUnreachable, format!("RabbitMQ {how}"))
+        }
+        Ok(Err(BrokerError::Amqp(error))) => {
+            let what = format!("RabbitMQ refuses the login of AMQP_URL: {error}");
+            let hint = "the password, or the virtual host, is not that of the broker";
+            return Some(Finding::broken(Id::BrokerRefused, what).hint(hint));
+        }
+        Ok(Err(_)) | Err(_) => silent(),
+    };
+    Some(finding.try_(restart))
+}
+
+/// Events go on; what the management tells is not known.
+fn management_fails(endpoints: &Endpoints, error: &str) -> Finding {
+    Finding::warning(
+        Id::ManagementUnreachable,
+        format!("RabbitMQ works, and its management does not answer: {error}"),
+    )
+    .unit("rabbitmq")
+    .hint("alarms, queues, bindings and missing events are not checked")
+    .try_(endpoints.command_line.restart("rabbitmq"))
+}
+
+async fn look(endpoints: &Endpoints) -> anyhow::Result<Vec<Finding>> {
+    let overview = management(endpoints, "overview").await?;
     let version = overview["rabbitmq_version"]
         .as_str()
         .unwrap_or("of unknown version");
-    let mut findings = vec![Finding::good(format!("RabbitMQ answers ({version})"))];
-    let nodes = queues::management(endpoints, "nodes").await?;
+    let answers = format!("RabbitMQ answers ({version})");
+    let mut findings = vec![Finding::good(Id::Broker, answers).unit("rabbitmq")];
+    let nodes = management(endpoints, "nodes").await?;
     for node in nodes.as_array().into_iter().flatten() {
         findings.extend(alarms(endpoints, node));
     }
-    let states = queues::states(endpoints).await?;
-    for service in SERVICES {
-        let state = states.iter().find(|state| state.name == service.queue.name);
-        match state {
-            Some(state) => findings.extend(queue(endpoints, service, state)),
-            None => findings.push(Finding::broken(
-                format!("the queue {} is missing", service.queue.name),
-                endpoints.command_line.operator("topology apply"),
-            )),
-        }
-    }
+    findings.extend(queues::check(endpoints, &states(endpoints).await?));
     Ok(findings)
 }
 
 fn alarms(endpoints: &Endpoints, node: &Value) -> Vec<Finding> {
-    let name = node["name"].as_str().unwrap_or_default();
+    let mebibytes = |what: &str| node[what].as_u64().unwrap_or_default() / 1_048_576;
     let mut findings = Vec::new();
-    if node["mem_alarm"] == true {
-        findings.push(Finding::broken(
-            format!("{name} has no memory left and takes no events"),
-            format!(
-                "give RabbitMQ more memory, or let the consumers catch up: {}",
-                endpoints.command_line.operator("queues")
-            ),
-        ));
-    }
     if node["disk_free_alarm"] == true {
-        findings.push(Finding::broken(
-            format!("{name} has no disk left and takes no events"),
-            "make room on the disk of RabbitMQ; it goes on by itself",
-        ));
+        let (free, limit) = (mebibytes("disk_free"), mebibytes("disk_free_limit"));
+        findings.push(
+            Finding::broken(
+                Id::DiskAlarm,
+                format!(
+                    "RabbitMQ takes no events: its disk has {free} MiB free, and it wants {limit} MiB"
+                ),
+            )
+            .figure("free_mib", free)
+            .figure("wanted_mib", limit)
+            .hint("make room on that disk, and it goes on by itself; a restart does not help"),
+        );
+    }
+    if node["mem_alarm"] == true {
+        let (used, limit) = (mebibytes("mem_used"), mebibytes("mem_limit"));
+        findings.push(
+            Finding::broken(
+                Id::MemoryAlarm,
+                format!(
+                    "RabbitMQ takes no events: it uses {used} MiB of memory, and may use {limit} MiB"
+                ),
+            )
+            .figure("used_mib", used)
+            .figure("limit_mib", limit)
+            .hint("it goes on by itself when the consumers have caught up, or with more memory; the queues:")
+            .try_(endpoints.command_line.operator("queues")),
+        );
     }
     if findings.is_empty() {
-        findings.push(Finding::good("RabbitMQ has memory and disk"));
-    }
-    findings
-}
-
-fn queue(endpoints: &Endpoints, service: &Service, state: &QueueState) -> Vec<Finding> {
-    let line = &endpoints.command_line;
-    let consumer = format!("{}-consumer", service.short);
-    let QueueState {
-        name,
-        ready,
-        consumers,
-        crashed,
-        ..
-    } = state;
-    let mut findings = old(endpoints, state);
-    let in_the_way = state.in_the_way.as_ref();
-    if in_the_way.is_some_and(|other| other.name == service.queue.name) {
-        return findings;
-    }
-    let patterns = service.queue.patterns.iter();
-    let missing: Vec<_> = patterns
-        .filter(|pattern| !state.bindings.iter().any(|bound| bound == *pattern))
-        .collect();
-    if !missing.is_empty() {
-        findings.push(Finding::broken(
-            format!("{name} is not bound to {missing:?}: its service misses events"),
-            format!(
-                "{}, then {}, which says what was missed",
-                line.operator("topology apply"),
-                line.operator("doctor")
-            ),
+        findings.push(Finding::good(
+            Id::BrokerResources,
+            "RabbitMQ has memory and disk",
         ));
     }
-    findings.push(if *consumers == 0 {
-        Finding::broken(
-            format!("no process consumes {name}: {ready} events wait there"),
-            line.restart(&consumer),
-        )
-    } else if *ready > READY {
-        Finding::warning(
-            format!("{ready} events are queued in {name} for {consumers} consumers"),
-            line.scale(service.short),
-        )
-    } else {
-        Finding::good(format!(
-            "{name} has {consumers} consumers, {ready} events ready"
-        ))
-    });
-    if *crashed > 0 {
-        findings.push(Finding::warning(
-            format!(
-                "{crashed} messages ended the consumer of {name} again and again; it parks them as dead"
-            ),
-            line.restart(&consumer),
-        ));
-    }
-    findings
-}
-
-/// What other systems have left at a queue.
-fn old(endpoints: &Endpoints, state: &QueueState) -> Vec<Finding> {
-    let line = &endpoints.command_line;
-    let mut findings = Vec::new();
-    if let Some(InTheWay { name, messages, .. }) = state.in_the_way {
-        let (holds, discard) = match messages {
-            0 => (String::new(), ""),
-            _ => (
-                format!(" and holds {messages} messages of that system"),
-                " --discard-messages",
-            ),
-        };
-        findings.push(Finding::broken(
-            format!(
-                "the queue {name} of another system stands in the way: it has other properties{holds}"
-            ),
-            line.operator(&format!("topology replace {name}{discard}")),
-        ));
-    }
-    let configured = broker::compat_exchange();
-    for exchange in &state.old_exchanges {
-        if configured.as_ref() != Some(exchange) {
-            findings.push(Finding::warning(
-                format!(
-                    "{} receives the messages of the exchange {exchange}, which COMPAT_EXCHANGE does not name",
-                    state.name
-                ),
-                line.operator(&format!("topology unbind {exchange}")),
-            ));
-        }
-    }
-    findings
+    let unit = |finding: Finding| finding.unit("rabbitmq");
+    findings.into_iter().map(unit).collect()
 }

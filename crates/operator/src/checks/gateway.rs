@@ -1,25 +1,48 @@
 //! The gateway: it answers, and it reaches auth-service.
 
-use super::Finding;
-use crate::{endpoints::Endpoints, http};
+use super::{
+    finding::{Finding, Id},
+    probe::{self, Answer},
+};
+use crate::endpoints::Endpoints;
+use events::topology::AUTH;
 
 pub(super) async fn check(endpoints: &Endpoints) -> Option<Finding> {
     let url = endpoints.get("GATEWAY_URL").ok()?;
     let restart = |unit| endpoints.command_line.restart(unit);
-    Some(
-        match http::get(&format!("{url}/auth/.well-known/jwks.json")).await {
-            // In production the plain port only leads to TLS.
-            Ok(response) if response.status == 200 || response.status == 308 => {
-                Finding::good(format!("the gateway answers at {url}"))
-            }
-            Ok(response) => Finding::broken(
-                format!("the gateway answers {}", response.status),
-                restart("auth-service"),
-            ),
-            Err(_) => Finding::broken(
-                format!("the gateway does not answer at {url}"),
-                restart("gateway"),
-            ),
+    let finding = match probe::get(&format!("{url}/auth/.well-known/jwks.json")).await {
+        // In production the plain port only leads to TLS.
+        Answer::Response(response) if response.status == 200 || response.status == 308 => {
+            Finding::good(Id::Gateway, format!("the gateway answers at {url}"))
+        }
+        Answer::Response(response) => {
+            let what = format!(
+                "the gateway answers, and does not reach auth-service (status {})",
+                response.status
+            );
+            Finding::broken(Id::GatewayError, what)
+                .of(&AUTH)
+                .figure("status", response.status.into())
+                .try_(restart(AUTH.name))
+        }
+        Answer::Refused => {
+            let how = endpoints.how_it_ended("gateway");
+            let what = format!("the gateway {how}; no user reaches the system");
+            Finding::broken(Id::GatewayUnreachable, what).try_(restart("gateway"))
+        }
+        Answer::Silent => match probe::get(&format!("{url}/nothing")).await {
+            Answer::Response(_) => Finding::broken(
+                Id::GatewayError,
+                "the gateway answers, and auth-service behind it does not",
+            )
+            .of(&AUTH)
+            .try_(restart(AUTH.name)),
+            _ => Finding::broken(
+                Id::GatewayUnresponsive,
+                format!("the gateway runs and does not answer at {url}"),
+            )
+            .try_(restart("gateway")),
         },
-    )
+    };
+    Some(finding.unit("gateway"))
 }

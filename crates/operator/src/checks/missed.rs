@@ -1,11 +1,12 @@
 //! What was published and has not arrived: a binding was missing, a queue was purged, or a database was restored. The
 //! broker does not tell, so the outboxes are compared with what the services have received.
 
-use super::Finding;
+use super::finding::{Finding, Id};
 use crate::{
     endpoints::{Endpoints, PATIENCE},
     queues::{self, QueueState},
     replay::{Comparison, TEXT_IS_KEPT, Wanted},
+    words::count,
 };
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use events::topology::{SERVICES, Service};
@@ -43,13 +44,14 @@ async fn check_service(
     match tokio::time::timeout(PATIENCE, compare(endpoints, service)).await {
         Ok(Ok(missed)) => missed.findings(endpoints, service),
         Ok(Err(_)) => Vec::new(),
-        Err(_) => vec![Finding::warning(
-            format!("what {} has received takes long to compare", service.name),
-            endpoints.command_line.operator(&format!(
-                "events replay --since 3d --to {} --dry-run",
-                service.short
-            )),
-        )],
+        Err(_) => {
+            let what = format!("what {} has received takes long to compare", service.name);
+            let replay = format!("events replay --since 3d --to {} --dry-run", service.short);
+            let finding = Finding::warning(Id::ComparisonUnfinished, what)
+                .hint("this takes as long as it needs and changes nothing:")
+                .try_(endpoints.command_line.operator(&replay));
+            vec![finding.of(service).unit(service.name)]
+        }
     }
 }
 
@@ -93,34 +95,38 @@ async fn compare(endpoints: &Endpoints, reader: &'static Service) -> anyhow::Res
 }
 
 impl Missed {
-    fn findings(&self, endpoints: &Endpoints, service: &Service) -> Vec<Finding> {
+    fn findings(&self, endpoints: &Endpoints, service: &'static Service) -> Vec<Finding> {
         let Service { short, name, .. } = service;
         let line = &endpoints.command_line;
-        let reconcile = line.operator("reconcile --fix");
+        let reconcile = || line.operator("reconcile --fix");
         let mut findings = Vec::new();
         if let Some(first) = self.first {
             let since = first.to_rfc3339_opts(SecondsFormat::Secs, true);
-            let mut advice = line.operator(&format!("events replay --since {since} --to {short}"));
+            let replay = line.operator(&format!("events replay --since {since} --to {short}"));
+            let events = count(self.with_text, "event");
+            let what = format!("{name} has missed {events}: published, and never received");
+            let mut finding = Finding::broken(Id::EventsMissed, what)
+                .figure("events", self.with_text)
+                .try_(replay);
             if first < Utc::now() - TEXT_IS_KEPT + NEAR_THE_END {
-                advice = format!("{advice}, then {reconcile}");
+                finding = finding.try_(reconcile());
             }
-            findings.push(Finding::broken(
-                format!("{name} has missed {} events that are kept", self.with_text),
-                advice,
-            ));
+            findings.push(finding);
         }
         if self.without_text > 0 {
-            findings.push(Finding::broken(
-                format!(
-                    "{name} has missed {} events whose text is gone",
-                    self.without_text
-                ),
-                reconcile,
-            ));
+            let events = count(self.without_text, "event");
+            let what = format!("{name} has missed {events} whose text is not kept any more");
+            findings.push(
+                Finding::broken(Id::EventsMissedWithoutText, what)
+                    .figure("events", self.without_text)
+                    .try_(reconcile()),
+            );
         }
         if findings.is_empty() {
-            findings.push(Finding::good(format!("{name} has received all events")));
+            let what = format!("{name} has received all events");
+            findings.push(Finding::good(Id::Received, what));
         }
-        findings
+        let of_service = |finding: Finding| finding.of(service).unit(*name);
+        findings.into_iter().map(of_service).collect()
     }
 }

@@ -1,42 +1,81 @@
 //! `medtrack doctor`.
 
+mod lines;
+
 use super::text;
 use crate::{
-    checks::{self, Level},
+    checks::{self, Finding, Level},
     endpoints::Endpoints,
 };
-use std::process::ExitCode;
+use clap::Args;
+use std::{io::IsTerminal as _, process::ExitCode};
 
-/// Prints the findings of all checks. The exit code is 1 when something does not work.
-pub(super) async fn run(endpoints: &Endpoints, json: bool) -> anyhow::Result<ExitCode> {
-    let findings = checks::run(endpoints).await;
-    let count = |level| {
-        let of_level = findings.iter().filter(|finding| finding.level == level);
-        of_level.count()
-    };
-    if json {
-        say!("{}", text::json(&findings)?);
-    } else {
-        for finding in &findings {
-            let mark = match finding.level {
-                Level::Good => "✓",
-                Level::Warning => "!",
-                Level::Broken => "✗",
-            };
-            say!("{mark} {}", finding.what);
-            if let Some(advice) = &finding.advice {
-                say!("    try: {advice}");
+/// Warnings only.
+const WARNINGS: u8 = 2;
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// Print only what is not good, and nothing when all is good.
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print JSON: a list of findings, each with an id that stays the same.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Doctor {
+    /// Prints the findings of all checks.
+    pub(super) async fn run(self, endpoints: &Endpoints) -> anyhow::Result<ExitCode> {
+        let mut findings = checks::run(endpoints).await;
+        let worst = findings.iter().map(|finding| finding.level).max();
+        let summary = lines::summary(&findings);
+        if self.quiet {
+            findings.retain(|finding| finding.level != Level::Good);
+        }
+        if self.json {
+            say!("{}", text::json(&findings)?);
+        } else {
+            print(&findings);
+            if !self.quiet {
+                say!("\n{summary}");
             }
         }
-        say!(
-            "\n{} checks, {} broken, {} to look at",
-            findings.len(),
-            count(Level::Broken),
-            count(Level::Warning)
-        );
+        Ok(match worst {
+            Some(Level::Broken) => ExitCode::FAILURE,
+            Some(Level::Warning) => ExitCode::from(WARNINGS),
+            Some(Level::Good) | None => ExitCode::SUCCESS,
+        })
     }
-    Ok(match count(Level::Broken) {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+}
+
+fn print(findings: &[Finding]) {
+    let colours = colours();
+    let causes = findings
+        .iter()
+        .filter(|finding| finding.follows_from.is_none());
+    for cause in causes {
+        let consequences = lines::consequences(findings, cause);
+        for (position, line) in lines::of(cause, &consequences).iter().enumerate() {
+            let line = text::line(line);
+            match (colours, position) {
+                (true, 0) => super::say_styled!("{}{line}\x1b[0m", colour(cause.level)),
+                _ => say!("{line}"),
+            }
+        }
+    }
+}
+
+/// Only a terminal shows colours, and only where the person wants them (no-color.org).
+fn colours() -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let is_dumb = set("TERM").is_none_or(|term| term == "dumb");
+    std::io::stdout().is_terminal() && set("NO_COLOR").is_none() && !is_dumb
+}
+
+fn colour(level: Level) -> &'static str {
+    match level {
+        Level::Good => "\x1b[32m",
+        Level::Warning => "\x1b[33m",
+        Level::Broken => "\x1b[1;31m",
+    }
 }

@@ -1,0 +1,116 @@
+//! What `medtrack up` runs on this machine: the list that it writes, and what the kernel says of the processes.
+
+use super::Endpoints;
+use events::topology::{SERVICES, Unit, UnitState};
+use std::{
+    fs::{self, File, TryLockError},
+    path::Path,
+};
+
+/// Whether `medtrack up` runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Supervision {
+    /// It runs, and starts again what ends.
+    Running,
+    /// It has ended. What it had started may still run.
+    Ended,
+}
+
+/// Reads the list of the units; none where there is no such file, as in a container.
+pub(super) fn read(state_dir: &Path) -> Vec<Unit> {
+    let text = fs::read_to_string(state_dir.join("units.json")).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+impl Endpoints {
+    /// The processes that `medtrack up` has started.
+    pub(crate) fn units(&self) -> &[Unit] {
+        &self.units
+    }
+
+    /// Whether `medtrack up` runs: it holds a lock as long as it lives. `None` in a container.
+    pub(crate) fn supervision(&self) -> Option<Supervision> {
+        let lock = File::open(self.state_dir.join("lock")).ok()?;
+        Some(match lock.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Supervision::Running,
+            _ => Supervision::Ended,
+        })
+    }
+
+    /// Says of a server that does not listen what is known about it: `does not run`.
+    pub(crate) fn how_it_ended(&self, unit: &str) -> String {
+        let unit = self.units.iter().find(|one| one.unit == unit);
+        let Some(unit) = unit else {
+            return "does not run".into();
+        };
+        match (unit.state, unit.crashes.last()) {
+            (UnitState::Stopped, _) => "is stopped, because a person stopped it".into(),
+            (UnitState::Crashed, Some(crash)) => format!("has ended, {}", crash.how),
+            (UnitState::Running, _) if is_alive(unit) => {
+                "runs and does not listen yet, it starts".into()
+            }
+            _ => "does not run".into(),
+        }
+    }
+}
+
+/// Whether the process of a unit exists.
+pub(crate) fn is_alive(unit: &Unit) -> bool {
+    let state = unit.pid.and_then(state);
+    state.is_some_and(|state| state != 'Z')
+}
+
+/// Whether the process of a unit was stopped by a signal, and does nothing until another one.
+pub(crate) fn is_frozen(unit: &Unit) -> bool {
+    let state = unit.pid.and_then(state);
+    state.is_some_and(|state| matches!(state, 'T' | 't'))
+}
+
+/// The state of a process in one letter (proc(5)); `None` where there is no such process.
+fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
+/// The short name of a unit: that of `comm-service-consumer-2` is `comm-consumer-2`.
+pub(crate) fn short_name(unit: &str) -> String {
+    for service in SERVICES {
+        if let Some(rest) = unit.strip_prefix(service.name)
+            && rest.starts_with("-consumer")
+        {
+            return format!("{}{rest}", service.short);
+        }
+    }
+    unit.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_have_short_names() {
+        assert_eq!(short_name("comm-service-consumer-2"), "comm-consumer-2");
+        for same in ["comm-consumer", "auth-service", "rabbitmq"] {
+            assert_eq!(short_name(same), same);
+        }
+    }
+
+    #[test]
+    fn a_process_that_does_not_exist_is_not_alive() {
+        let unit = |pid| Unit {
+            unit: "rabbitmq".into(),
+            pid,
+            state: UnitState::Running,
+            restarts: 0,
+            restarted_at: Vec::new(),
+            crashes: Vec::new(),
+            address: String::new(),
+            internal_address: None,
+        };
+        assert!(is_alive(&unit(Some(std::process::id()))));
+        assert!(!is_frozen(&unit(Some(std::process::id()))));
+        assert!(!is_alive(&unit(Some(u32::MAX))));
+        assert!(!is_alive(&unit(None)));
+    }
+}
