@@ -1,6 +1,7 @@
 //! The launcher as a person uses it: the README's commands, a stopped broker, a killed launcher, a closed terminal.
 
 mod home;
+mod verbs;
 
 use events::topology::{SERVICES, Unit, UnitState};
 use home::{Home, PROCESSES, root};
@@ -53,7 +54,7 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
         );
         assert_eq!(
             unit.internal_address.is_some(),
-            unit.unit.contains("-service"),
+            unit.unit.contains("-service") || unit.unit.contains("-consumer"),
             "{unit:?}"
         );
     }
@@ -134,6 +135,8 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
         "{doctor}"
     );
 
+    verbs::each_does_what_it_says(&home).await;
+
     // A service sees its own database only.
     let stranger = ". .medtrack/env; ! psql \"${AUTH_DATABASE_URL%/*}/comm_db\" -c 'select 1' 2>&1";
     let refused = home.shell(stranger).await;
@@ -197,7 +200,7 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
     assert!(home.inbox().await.contains("Welcome to MedTrack!"));
 
     let children = home.children();
-    let profile = unit(&home, "profile-service-consumer");
+    let profile = unit(&home, "profile-consumer");
     home.shell(&format!(
         "kill -9 {}",
         profile.pid.expect("the consumer runs")
@@ -207,7 +210,7 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
         Duration::from_secs(10),
         "the consumer's restart",
         async || {
-            let now = unit(&home, "profile-service-consumer");
+            let now = unit(&home, "profile-consumer");
             now.restarts == 1 && now.state == UnitState::Running && now.pid != profile.pid
         },
     )

@@ -102,7 +102,7 @@ pub fn is_routed(routing_key: &str) -> bool {
 /// and the operator's command reads it there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unit {
-    /// The name of the process: `comm-service-consumer-2`, `rabbitmq`.
+    /// The name of the process: `comm-consumer-2`, `rabbitmq`.
     pub unit: String,
     /// Its process id, while it runs.
     pub pid: Option<u32>,

@@ -24,20 +24,42 @@ pub(crate) enum Command {
     /// Start PostgreSQL, RabbitMQ, the services and the gateway.
     Up(Up),
     /// Stop everything, or only some units; the data stay.
-    Stop { units: Vec<String> },
+    #[command(visible_alias = "down")]
+    Stop {
+        /// The units, as `ps` names them. A consumer's name means all its processes.
+        units: Vec<String>,
+    },
+    /// Start everything in the background, or only units that are stopped.
+    Start {
+        /// The units, as `ps` names them.
+        units: Vec<String>,
+    },
     /// Restart units, or start stopped ones.
     Restart {
+        /// The units, as `ps` names them. A consumer's name means all its processes.
         #[arg(required = true)]
         units: Vec<String>,
     },
     /// List the units: process, state, since when, restarts.
-    Ps,
-    /// Show the logs of all units or of one.
-    Logs {
-        /// Go on as lines are written.
-        #[arg(short, long)]
-        follow: bool,
-        unit: Option<String>,
+    #[command(visible_alias = "status")]
+    Ps {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the logs of all units, or of some, in the order of time.
+    #[command(
+        after_help = "Examples:\n  medtrack logs -f comm-consumer\n  medtrack logs --since 10m --grep ERROR"
+    )]
+    Logs(logs::Logs),
+    /// Create an administrator. The password is read from standard input.
+    #[command(
+        after_help = "Example:\n  medtrack create-admin --email admin@example.com < password.txt"
+    )]
+    CreateAdmin {
+        /// Passed to `auth-service create-admin`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
     /// Stop everything and remove all data.
     Reset {
@@ -75,10 +97,10 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Up {
     /// Return when everything is ready, and leave it running.
-    #[arg(long)]
+    #[arg(short, long)]
     pub(crate) detach: bool,
     /// Install nothing; name what is missing.
     #[arg(long)]
@@ -118,9 +140,19 @@ impl Command {
             Command::Restart { units } => {
                 control::send(&workspace, &control::Request::Restart(units)).await?;
             }
-            Command::Ps => control::send(&workspace, &control::Request::Ps).await?,
-            Command::Logs { follow, unit } => {
-                logs::show(&workspace, unit.as_deref(), follow).await?;
+            Command::Start { units } if units.is_empty() => {
+                up::detached(&workspace, &Up::default()).await?;
+            }
+            Command::Start { units } => {
+                control::send(&workspace, &control::Request::Start(units)).await?;
+            }
+            Command::Ps { json: true } => control::print_units(&workspace).await?,
+            Command::Ps { json: false } => {
+                control::send(&workspace, &control::Request::Ps).await?;
+            }
+            Command::Logs(arguments) => logs::show(&workspace, arguments).await?,
+            Command::CreateAdmin { arguments } => {
+                return Err(up::create_admin(&workspace, arguments));
             }
             Command::Reset { yes } => end::reset(&workspace, yes).await?,
             Command::Test { broker, arguments } => {

@@ -19,6 +19,8 @@ pub(crate) enum Request {
     Ready,
     /// Stop these units.
     Stop(Vec<String>),
+    /// Start those of these units that are stopped.
+    Start(Vec<String>),
     /// Restart these units, or start them.
     Restart(Vec<String>),
     /// Stop everything.
@@ -83,12 +85,22 @@ pub(crate) async fn call(
     }
 }
 
+/// Prints the units of a running stack as JSON.
+pub(crate) async fn print_units(workspace: &Workspace) -> anyhow::Result<()> {
+    if call(workspace, &Request::Ps).await?.is_none() {
+        bail!("nothing is running here; try: ./medtrack up");
+    }
+    let units = std::fs::read_to_string(workspace.path("units.json"));
+    say(&units.context("the list of units cannot be read; try: ./medtrack ps")?);
+    Ok(())
+}
+
 /// Sends a request to a running stack and prints the response.
 pub(crate) async fn send(workspace: &Workspace, request: &Request) -> anyhow::Result<()> {
     match call(workspace, request).await? {
         Some(Ok(text)) => say(&text),
         Some(Err(text)) => bail!("{text}"),
-        None => bail!("the stack does not run; try: ./medtrack up"),
+        None => bail!("nothing is running here; try: ./medtrack up"),
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::{
 /// Stops a running stack, and waits until it has ended.
 pub(crate) async fn stop(workspace: &Workspace) -> anyhow::Result<()> {
     if !workspace.state_dir.exists() || workspace.lock()?.is_some() {
-        say("the stack does not run");
+        say("nothing is running here");
         return Ok(());
     }
     match control::call(workspace, &Request::Shutdown).await? {

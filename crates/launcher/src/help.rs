@@ -104,7 +104,10 @@ mod tests {
             .split_whitespace()
             .collect();
         let cli = Cli::command();
-        let mut verbs: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
+        let mut verbs: Vec<&str> = cli
+            .get_subcommands()
+            .flat_map(|verb| std::iter::once(verb.get_name()).chain(verb.get_all_aliases()))
+            .collect();
         verbs.extend(["help", "-h", "--help"]);
         listed.sort_unstable();
         verbs.sort_unstable();

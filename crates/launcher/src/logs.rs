@@ -1,12 +1,14 @@
 //! Logs of the units: each in its own file, and in the terminal with the name of the unit before each line.
 
-use crate::{output, units, workspace::Workspace};
-use anyhow::{Context as _, bail};
+mod show;
+
+pub(crate) use show::{Logs, show};
+
+use crate::{output, workspace::Workspace};
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, ErrorKind, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _},
-    path::{Path, PathBuf},
-    time::Duration,
+    io::{self, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _},
+    path::Path,
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 
@@ -38,7 +40,8 @@ pub(crate) async fn pump(
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+/// Opens a log to append to it. A log that is too large is renamed, and a new one begins.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() > LIMIT) {
         fs::rename(path, path.with_extension("log.1"))?;
     }
@@ -79,102 +82,6 @@ fn tail(path: &Path) -> io::Result<(String, u64)> {
     Ok((String::from_utf8_lossy(&bytes).into_owned(), end))
 }
 
-/// Prints the last lines of one unit or of all; with `follow` prints new lines without end. A closed output ends it.
-pub(crate) async fn show(
-    workspace: &Workspace,
-    unit: Option<&str>,
-    follow: bool,
-) -> anyhow::Result<()> {
-    let files = files(workspace, unit)?;
-    match print(workspace, files, follow).await {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        printed => Ok(printed?),
-    }
-}
-
-/// The logs of one unit or of all, by the names of the units.
-fn files(workspace: &Workspace, unit: Option<&str>) -> anyhow::Result<Vec<(String, PathBuf)>> {
-    let mut files = Vec::new();
-    let dir = workspace.path("logs");
-    let entries = fs::read_dir(&dir).context("there are no logs yet; try: ./medtrack up")?;
-    for path in entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "log"))
-    {
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        if unit.is_none_or(|unit| units::full_name(unit) == name) {
-            files.push((name, path));
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        bail!(
-            "there is no unit {:?}; try: ./medtrack ps",
-            unit.unwrap_or_default()
-        );
-    }
-    Ok(files)
-}
-
-async fn print(
-    workspace: &Workspace,
-    files: Vec<(String, PathBuf)>,
-    follow: bool,
-) -> io::Result<()> {
-    let alone = files.len() == 1;
-    let mut followed: Vec<(String, PathBuf, u64)> = Vec::new();
-    for (name, path) in files {
-        let (_, end) = tail(&path)?;
-        for line in last_lines(workspace, &name, if alone { 200 } else { 10 }).lines() {
-            print_line(&name, line, alone)?;
-        }
-        followed.push((name, path, end));
-    }
-    if !follow {
-        return Ok(());
-    }
-    loop {
-        for (name, path, position) in &mut followed {
-            *position = print_new(name, path, *position, alone)?;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-fn print_new(name: &str, path: &Path, position: u64, alone: bool) -> io::Result<u64> {
-    let mut file = File::open(path)?;
-    // A file that is shorter than before is a new one.
-    let start = if file.metadata()?.len() < position {
-        0
-    } else {
-        position
-    };
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let whole = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |last| last + 1);
-    for line in String::from_utf8_lossy(&bytes[..whole]).lines() {
-        print_line(name, line, alone)?;
-    }
-    Ok(start + whole as u64)
-}
-
-fn print_line(name: &str, line: &str, alone: bool) -> io::Result<()> {
-    if alone {
-        output::line(line)
-    } else {
-        output::line(&format!("{} {line}", prefix(name)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,7 +100,7 @@ mod tests {
     fn prefixes_line_up_and_are_coloured_only_for_a_terminal() {
         assert_eq!(
             paint("rabbitmq", false).len(),
-            paint("profile-service-consumer", false).len()
+            paint("profile-consumer", false).len()
         );
         assert!(!paint("rabbitmq", false).contains('\x1b'));
         let coloured = paint("rabbitmq", true);

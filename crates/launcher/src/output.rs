@@ -1,6 +1,7 @@
 //! What the launcher prints. A closed terminal or pipe never ends a launcher that runs a stack, so a line that cannot
 //! be written is dropped. Only commands that print and do nothing else look at the error.
 
+use chrono::Utc;
 use std::io::{self, Write as _};
 
 /// Prints a line, and drops it when the output is closed.
@@ -11,6 +12,14 @@ pub(crate) fn say(text: &str) {
 /// Prints a line to standard error, and drops it when that is closed.
 pub(crate) fn error(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Prints what happened to the stack, with the time, to standard error.
+pub(crate) fn event(text: &str) {
+    error(&format!(
+        "{} {text}",
+        Utc::now().format("%Y-%m-%dT%H:%M:%SZ")
+    ));
 }
 
 /// Prints a line; fails when the output is closed.

@@ -31,7 +31,7 @@ const SLOW_START: Duration = Duration::from_secs(5);
 
 pub(crate) struct Supervisor {
     workspace: Workspace,
-    /// Whether the units' lines are also printed to the terminal.
+    /// Whether the lines of the services and of the gateway are also printed to the terminal.
     shown: bool,
     units: Vec<Supervised>,
     ended: mpsc::Sender<Ended>,
@@ -113,16 +113,18 @@ impl Supervisor {
         this.life += 1;
         this.since = Instant::now();
         this.start_at = None;
+        // What PostgreSQL and RabbitMQ write at their start would hide the lines of the services.
+        let shown = self.shown && this.unit.tier == Tier::System;
         if let Some(output) = child.stdout.take() {
             tokio::spawn(logs::pump(
                 output,
                 self.workspace.clone(),
                 name.clone(),
-                self.shown,
+                shown,
             ));
         }
         if let Some(errors) = child.stderr.take() {
-            tokio::spawn(logs::pump(errors, self.workspace.clone(), name, self.shown));
+            tokio::spawn(logs::pump(errors, self.workspace.clone(), name, shown));
         }
         let (ended, life) = (self.ended.clone(), this.life);
         tokio::spawn(async move {
@@ -146,7 +148,7 @@ impl Supervisor {
     ) -> anyhow::Result<()> {
         let deadline = Instant::now() + limit;
         for name in names {
-            let index = self.index(name)?;
+            let index = self.indexes(name)?[0];
             while !units::is_ready(self.units[index].unit.ready).await
                 || self.units[index].pid.is_none()
             {
@@ -205,12 +207,12 @@ impl Supervisor {
             .status
             .map_or_else(|| "in an unknown way".into(), |status| status.to_string());
         let pause = if this.ends.len() < CRASHES {
-            output::error(&format!("{name} has ended ({status}); starting it again"));
+            output::event(&format!("{name} has ended ({status}); starting it again"));
             // Its port may take a moment to become free.
             Duration::from_millis(200) * u32::try_from(this.ends.len() - 1).unwrap_or(1)
         } else {
             let last = logs::last_lines(&self.workspace, name, 5);
-            output::error(&format!(
+            output::event(&format!(
                 "{name} has ended {CRASHES} times within {} s ({status}); its last lines:\n{last}\n\
                  trying again every {} s; try: ./medtrack logs {name}",
                 CRASH_WINDOW.as_secs(),
@@ -245,10 +247,10 @@ impl Supervisor {
 
     /// Stops units, which then stay stopped.
     pub(crate) async fn stop(&mut self, names: &[String]) -> anyhow::Result<()> {
-        let indexes = names
-            .iter()
-            .map(|name| self.index(name))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let mut indexes = Vec::new();
+        for name in names {
+            indexes.extend(self.indexes(name)?);
+        }
         for &index in &indexes {
             let this = &mut self.units[index];
             this.wanted = false;
@@ -281,18 +283,27 @@ impl Supervisor {
         self.stop(names).await?;
         let mut started = Vec::new();
         for name in names {
-            let index = self.index(name)?;
+            started.extend(self.start_stopped(name)?);
+        }
+        Ok(started)
+    }
+
+    /// Starts those of the units with this name that a person has stopped; returns them.
+    pub(crate) fn start_stopped(&mut self, name: &str) -> anyhow::Result<Vec<Started>> {
+        let mut started = Vec::new();
+        for index in self.indexes(name)? {
             // A name that is given twice starts its unit once.
-            if !self.units[index].wanted {
-                self.units[index].wanted = true;
-                self.units[index].crashes.clear();
-                self.start(index)?;
-                let unit = &self.units[index].unit;
-                started.push(Started {
-                    name: unit.name.clone(),
-                    ready: unit.ready,
-                });
+            if self.units[index].wanted {
+                continue;
             }
+            self.units[index].wanted = true;
+            self.units[index].crashes.clear();
+            self.start(index)?;
+            let unit = &self.units[index].unit;
+            started.push(Started {
+                name: unit.name.clone(),
+                ready: unit.ready,
+            });
         }
         Ok(started)
     }
@@ -304,19 +315,22 @@ impl Supervisor {
         processes::wait_for_end(&alive, Duration::ZERO).await;
     }
 
-    fn index(&self, name: &str) -> anyhow::Result<usize> {
-        let full = units::full_name(name);
-        self.units
-            .iter()
-            .position(|this| this.unit.name == full)
-            .with_context(|| {
-                let names: Vec<&str> = self
-                    .units
-                    .iter()
-                    .map(|this| this.unit.name.as_str())
-                    .collect();
-                format!("there is no unit {name:?}; there are: {}", names.join(", "))
-            })
+    /// The units that a name means: a consumer may have several processes.
+    fn indexes(&self, name: &str) -> anyhow::Result<Vec<usize>> {
+        let units = self.units.iter().enumerate();
+        let meant: Vec<usize> = units
+            .filter(|(_, this)| units::is_meant(name, &this.unit.name))
+            .map(|(index, _)| index)
+            .collect();
+        if meant.is_empty() {
+            let names: Vec<&str> = self
+                .units
+                .iter()
+                .map(|this| this.unit.name.as_str())
+                .collect();
+            bail!("there is no unit {name:?}; there are: {}", names.join(", "));
+        }
+        Ok(meant)
     }
 
     /// Writes the list of child processes, for the next launcher in case this one is killed, and the list of units.

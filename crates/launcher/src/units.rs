@@ -66,7 +66,7 @@ pub(crate) fn wanted_ports(scale: &BTreeMap<String, u32>) -> Vec<(String, Option
 
 /// The unit of a service's first consumer process.
 pub(crate) fn consumer(service: &Service) -> String {
-    format!("{}-consumer", service.name)
+    format!("{}-consumer", service.short)
 }
 
 /// The units of all consumer processes of a service.
@@ -176,18 +176,31 @@ impl System<'_> {
     }
 }
 
-/// The full name of a unit: `comm-consumer` is `comm-service-consumer`, `auth` is `auth-service`.
-pub(crate) fn full_name(name: &str) -> String {
+/// The name of a unit that a person may have typed otherwise: `auth` is `auth-service`, and `comm-service-consumer`, as the
+/// container is called, is `comm-consumer`.
+pub(crate) fn name_of(typed: &str) -> String {
     for service in SERVICES {
-        match name.strip_prefix(service.short) {
+        match typed.strip_prefix(service.short) {
             Some("" | "-api") => return service.name.to_owned(),
-            Some(rest) if rest.starts_with("-consumer") => {
-                return format!("{}{rest}", service.name);
+            Some(rest) if rest.starts_with("-service-consumer") => {
+                return typed.replacen("-service", "", 1);
             }
             _ => {}
         }
     }
-    name.to_owned()
+    typed.to_owned()
+}
+
+/// Whether a name that a person typed means this unit: `comm-consumer` means all its processes, `comm-consumer-2` one.
+pub(crate) fn is_meant(typed: &str, unit: &str) -> bool {
+    let name = name_of(typed);
+    unit.strip_prefix(name.as_str()).is_some_and(|rest| {
+        rest.is_empty()
+            || name.ends_with("-consumer")
+                && rest
+                    .strip_prefix('-')
+                    .is_some_and(|number| number.parse::<u32>().is_ok())
+    })
 }
 
 /// Whether a unit is ready now.
@@ -214,22 +227,33 @@ mod tests {
 
     #[test]
     fn short_names_stand_for_units() {
-        assert_eq!(full_name("comm-consumer"), "comm-service-consumer");
-        assert_eq!(full_name("comm-consumer-2"), "comm-service-consumer-2");
-        assert_eq!(full_name("auth"), "auth-service");
-        for same in ["auth-service", "rabbitmq", "gateway", "nonsense"] {
-            assert_eq!(full_name(same), same);
+        assert_eq!(name_of("comm-service-consumer"), "comm-consumer");
+        assert_eq!(name_of("comm-service-consumer-2"), "comm-consumer-2");
+        assert_eq!(name_of("auth"), "auth-service");
+        for same in ["auth-service", "comm-consumer", "rabbitmq", "nonsense"] {
+            assert_eq!(name_of(same), same);
         }
     }
 
     #[test]
+    fn the_name_of_a_consumer_means_all_its_processes() {
+        assert!(is_meant("comm-consumer", "comm-consumer"));
+        assert!(is_meant("comm-service-consumer", "comm-consumer-3"));
+        assert!(is_meant("comm-consumer-2", "comm-consumer-2"));
+        assert!(!is_meant("comm-consumer-2", "comm-consumer-21"));
+        assert!(!is_meant("comm-consumer-2", "comm-consumer"));
+        assert!(!is_meant("auth-service", "auth-consumer"));
+        assert!(!is_meant("comm", "comm-consumer"));
+    }
+
+    #[test]
     fn scaling_adds_consumers_with_ports_of_their_own() {
-        let scale = BTreeMap::from([("comm-service-consumer".to_owned(), 3)]);
+        let scale = BTreeMap::from([("comm-consumer".to_owned(), 3)]);
         let wanted = wanted_ports(&scale);
         assert!(
             wanted
                 .iter()
-                .any(|(name, _)| name == "comm-service-consumer-3-internal")
+                .any(|(name, _)| name == "comm-consumer-3-internal")
         );
         assert_eq!(wanted.len(), wanted_ports(&BTreeMap::new()).len() + 2);
     }

@@ -1,12 +1,15 @@
 //! `up`: starts the stack and runs it, in this terminal or in the background.
 
 mod addresses;
+mod admin;
 mod run;
 mod start;
 
+pub(crate) use admin::create_admin;
+
 use crate::{
     command_spec::CommandSpec,
-    commands::Up,
+    commands::{Scale, Up},
     control::{self, Request},
     install, logs,
     output::say,
@@ -23,7 +26,7 @@ const DETACHED: &str = "MEDTRACK_DETACHED";
 /// Runs the stack in this terminal, until Ctrl-C.
 pub(crate) async fn foreground(workspace: &Workspace, options: &Up) -> anyhow::Result<()> {
     workspace.create()?;
-    let Some(_lock) = lock(workspace).await? else {
+    let Some(_lock) = lock(workspace, options).await? else {
         return Ok(());
     };
     install::ensure(true, !options.no_install).await?;
@@ -41,11 +44,12 @@ pub(crate) async fn foreground(workspace: &Workspace, options: &Up) -> anyhow::R
 /// Starts the stack in the background; returns when it is ready.
 pub(crate) async fn detached(workspace: &Workspace, options: &Up) -> anyhow::Result<()> {
     workspace.create()?;
-    if lock(workspace).await?.is_none() {
+    let Some(running) = lock(workspace, options).await? else {
         return Ok(());
-    }
+    };
+    drop(running);
     install::ensure(true, !options.no_install).await?;
-    let log = File::create(workspace.log("launcher"))?;
+    let log = logs::open(&workspace.log("launcher"))?;
     let scale = options
         .scale
         .iter()
@@ -79,12 +83,18 @@ pub(crate) async fn detached(workspace: &Workspace, options: &Up) -> anyhow::Res
 
 /// Makes this process the one that runs the stack. When another process runs it, prints its addresses and returns
 /// `None`.
-async fn lock(workspace: &Workspace) -> anyhow::Result<Option<Flock<File>>> {
+async fn lock(workspace: &Workspace, options: &Up) -> anyhow::Result<Option<Flock<File>>> {
     for _ in 0..60 {
         if let Some(lock) = workspace.lock()? {
             return Ok(Some(lock));
         }
         if let Some(Ok(addresses)) = control::call(workspace, &Request::Ready).await? {
+            if let Some(Scale { unit, processes }) = options.scale.first() {
+                bail!(
+                    "the stack runs already, and the number of processes is fixed at its start; try: ./medtrack stop, \
+                     then ./medtrack up --detach --scale {unit}={processes}"
+                );
+            }
             say(&format!(
                 "already running (pid {})\n{addresses}",
                 workspace.owner()

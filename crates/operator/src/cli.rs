@@ -64,6 +64,7 @@ enum Command {
         after_help = "Exit code 0: all is good. 1: something does not work. 2: it works, and a person should look.\n\
                       Examples:\n  medtrack doctor\n  medtrack doctor --quiet    print only what is not good, as for cron"
     )]
+    #[command(visible_alias = "health")]
     Doctor(doctor::Doctor),
     /// Show what became of the events of a person, and what the person was told; or where one event is.
     #[command(

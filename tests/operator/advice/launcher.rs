@@ -102,7 +102,7 @@ async fn each_fault_of_a_server_has_one_cause_and_the_advice_mends_it() {
 }
 
 async fn consumers(home: &Home) {
-    let consumer = "comm-service-consumer";
+    let consumer = "comm-consumer";
     home.shell(&format!("kill -9 {}", pid(home, consumer)))
         .await;
     eventually(DOCTOR, "it is started again", async || {

@@ -1,6 +1,6 @@
 //! Where a running stack listens: `.medtrack/env` for shells, and a box for people.
 
-use crate::{ports::Ports, postgres, rabbitmq::LOGIN, workspace::Workspace};
+use crate::{ports::Ports, postgres, rabbitmq::LOGIN, units, workspace::Workspace};
 use events::topology::SERVICES;
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub(super) fn environment(
         ));
         lines.push((
             format!("{prefix}_CONSUMER_INTERNAL_URL"),
-            http(&format!("{}-consumer-internal", service.name)),
+            http(&format!("{}-internal", units::consumer(service))),
         ));
     }
     lines.sort();

@@ -59,7 +59,7 @@ pub(super) async fn run(
             }
         }
     };
-    output::error("Stopping (Ctrl-C again kills)");
+    output::event("Stopping (Ctrl-C again kills)");
     let stopped = stop_all(supervisor, &mut interrupt).await;
     finish(reply, stopped.map(|()| "Stopped; data stay".to_owned())).await
 }
@@ -74,6 +74,20 @@ async fn respond(
     let response = match request {
         Request::Ps => Ok(supervisor.table()),
         Request::Ready | Request::Shutdown => Ok(addresses.to_owned()),
+        Request::Start(names) => {
+            let mut started = Vec::new();
+            for name in &names {
+                match supervisor.start_stopped(name) {
+                    Ok(units) => started.extend(units),
+                    Err(error) => {
+                        let _ = reply.send(Err(format!("{error:#}")));
+                        return;
+                    }
+                }
+            }
+            tokio::spawn(respond_when_ready(workspace.clone(), started, reply));
+            return;
+        }
         Request::Stop(names) => {
             let stopped = supervisor.stop(&names).await;
             stopped.map(|()| format!("stopped: {}", names.join(", ")))
@@ -125,7 +139,10 @@ async fn respond_when_ready(workspace: Workspace, started: Vec<Started>, reply: 
         }
     }
     let names: Vec<String> = started.into_iter().map(|unit| unit.name).collect();
-    let _ = reply.send(Ok(format!("restarted: {}", names.join(", "))));
+    let _ = reply.send(Ok(match names.as_slice() {
+        [] => "it runs already".into(),
+        names => format!("started: {}", names.join(", ")),
+    }));
 }
 
 /// Stops the services and the gateway, then the servers that they use, then epmd, which RabbitMQ uses.

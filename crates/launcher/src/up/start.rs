@@ -90,15 +90,12 @@ pub(super) async fn start(
 fn processes_of_consumers(scale: &[Scale]) -> anyhow::Result<BTreeMap<String, u32>> {
     let mut processes = BTreeMap::new();
     for scale in scale {
-        let name = units::full_name(&scale.unit);
+        let name = units::name_of(&scale.unit);
         if !SERVICES
             .iter()
             .any(|service| name == units::consumer(service))
         {
-            let consumers: Vec<String> = SERVICES
-                .iter()
-                .map(|service| format!("{}-consumer", service.short))
-                .collect();
+            let consumers = SERVICES.map(units::consumer);
             bail!(
                 "{} cannot be scaled; consumers can: {}",
                 scale.unit,

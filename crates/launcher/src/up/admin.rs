@@ -1,0 +1,29 @@
+//! `create-admin`: auth-service's command, with the database of the running stack.
+
+use crate::workspace::{self, Workspace};
+use anyhow::{Context as _, Error};
+use events::topology::AUTH;
+use std::{fs, os::unix::process::CommandExt as _, process::Command};
+
+/// Becomes auth-service's command. Returns only when it cannot be started.
+pub(crate) fn create_admin(workspace: &Workspace, arguments: Vec<String>) -> Error {
+    match command(workspace, arguments) {
+        Ok(mut command) => Error::from(command.exec()).context("auth-service cannot be started"),
+        Err(error) => error,
+    }
+}
+
+fn command(workspace: &Workspace, arguments: Vec<String>) -> anyhow::Result<Command> {
+    let addresses = fs::read_to_string(workspace.path("env"))
+        .context("nothing is running here; try: ./medtrack up")?;
+    let mut lines = addresses.lines().filter_map(|line| line.split_once('='));
+    let (_, url) = lines
+        .find(|(name, _)| *name == "AUTH_DATABASE_URL")
+        .context("the address of the database is not known; try: ./medtrack up")?;
+    let mut command = Command::new(workspace::binaries()?.join(AUTH.name));
+    command
+        .arg("create-admin")
+        .args(arguments)
+        .env("DATABASE_URL", url.trim_matches('\''));
+    Ok(command)
+}

@@ -1,0 +1,54 @@
+//! What an operator types beside a running stack.
+
+use crate::home::Home;
+use events::topology::{Unit, UnitState};
+
+/// Tries the verbs that look at a stack and change it, each as a person types it.
+pub(crate) async fn each_does_what_it_says(home: &Home) {
+    let list = home.medtrack("ps --json").await;
+    let units: Vec<Unit> = serde_json::from_str(&list).expect("ps --json prints the units");
+    assert_eq!(units, home.units());
+    assert!(home.medtrack("status").await.contains("comm-consumer "));
+
+    let lines = home
+        .medtrack("logs -n 1 --grep Published auth-service profile-consumer")
+        .await;
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    assert!(lines.contains("INFO Published event: "), "{lines}");
+    let all = home.medtrack("logs --since 1h --grep ready").await;
+    let times: Vec<&str> = all
+        .lines()
+        .filter_map(|line| line.split_once("| 2"))
+        .filter_map(|(_, line)| line.get(..18))
+        .collect();
+    assert!(times.len() > 3 && times.is_sorted(), "{all}");
+    let refused = home.shell("! ./medtrack logs no-such-unit").await;
+    assert!(refused.contains("there are: "), "{refused}");
+
+    let refused = home
+        .shell("! ./medtrack up --detach --scale comm-consumer=2")
+        .await;
+    assert!(
+        refused.contains("fixed at its start; try: ./medtrack stop"),
+        "{refused}"
+    );
+    let running = home.medtrack("start comm-consumer").await;
+    assert!(running.contains("it runs already"), "{running}");
+    home.medtrack("stop comm-service-consumer").await;
+    let consumer = |units: Vec<Unit>| {
+        let mut units = units.into_iter();
+        units.find(|unit| unit.unit == "comm-consumer")
+    };
+    let stopped = consumer(home.units()).expect("the unit has one name everywhere");
+    assert_eq!(stopped.state, UnitState::Stopped);
+    let started = home.medtrack("start comm-consumer").await;
+    assert!(started.contains("started: comm-consumer"), "{started}");
+
+    home.shell(
+        r#"printf 'Seven-Grey-Herons-91' | ./medtrack create-admin --email admin@example.com
+        . .medtrack/env
+        curl -sS --fail-with-body -X POST $GATEWAY_URL/auth/api/v1/login -H "Content-Type: application/json" \
+            -d '{"email": "admin@example.com", "password": "Seven-Grey-Herons-91"}' | grep -q '"role":"admin"'"#,
+    )
+    .await;
+}
