@@ -23,8 +23,8 @@ async fn the_doctor_finds_what_is_broken_and_says_what_to_try() {
         all.contains("auth-service has published all its events"),
         "{all}"
     );
-    let found = findings(&stack).await;
-    let start = found.get("restarts").expect("it says what it cannot see");
+    let result = findings(&stack).await;
+    let start = result.get("restarts").expect("it says what it cannot see");
     assert!(start["what"].to_string().contains("docker ps"), "{start}");
     assert!(start["figures"]["last_start_seconds"].is_u64(), "{start}");
 
@@ -58,8 +58,8 @@ async fn the_doctor_finds_what_is_broken_and_says_what_to_try() {
     stack.stop(Unit::AuthConsumer, SOON).await;
     let deleted = channel.queue_delete("auth.events".into(), options).await;
     deleted.expect("the queue exists");
-    let found = causes_are(&stack, &["queue_missing", "process_down"]).await;
-    assert_eq!(commands(found.causes()[0]), ["./medtrack topology apply"]);
+    let result = causes_are(&stack, &["queue_missing", "process_down"]).await;
+    assert_eq!(commands(result.causes()[0]), ["./medtrack topology apply"]);
     assert!(said(&stack, "topology apply").await.contains("auth.events"));
     stack.start_units(&[Unit::AuthConsumer]).await;
     well(&stack).await;
@@ -95,11 +95,11 @@ async fn what_is_not_published_is_listed_and_the_doctor_says_why() {
         .run("update outbox set created_at = now() - interval '1 minute'")
         .await;
     // The broker answers the doctor, and not the services: their own reasons say so.
-    let found = findings(&stack).await;
-    let relay = found.get("relay_failing").expect("the relay says why");
+    let result = findings(&stack).await;
+    let relay = result.get("relay_failing").expect("the relay says why");
     let reason = "cannot publish events: cannot reach RabbitMQ";
     assert!(relay["what"].to_string().contains(reason), "{relay}");
-    assert!(found.followers().contains(&"events_unpublished"));
+    assert!(result.followers().contains(&"events_unpublished"));
     stack.set_broker(test_support::Mode::Pass);
     eventually(SOON, "all is published", async || {
         json_of(&stack, "outbox --json").await == json!([])

@@ -88,15 +88,15 @@ pub(crate) async fn causes_are(stack: &Stack, ids: &[&str]) -> Findings {
 /// Waits until these are the causes.
 ///
 /// # Panics
-/// With what was found last, when they are not in time.
+/// With the last findings, when they are not in time.
 pub(crate) async fn causes(ids: &[&str], mut look: impl AsyncFnMut() -> Findings) -> Findings {
     let mut last = look().await;
-    let found = timeout(DOCTOR, async {
+    let search = timeout(DOCTOR, async {
         while last.ids() != ids {
             last = look().await;
         }
     });
-    let in_time = found.await.is_ok();
+    let in_time = search.await.is_ok();
     assert!(in_time, "not {ids:?}: {:#?}", last.causes());
     last
 }

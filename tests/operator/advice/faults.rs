@@ -102,8 +102,8 @@ async fn events_that_no_queue_receives_are_published_as_soon_as_the_queue_is_the
             .await
     })
     .await;
-    let found = causes_are(&stack, &["queue_missing", "process_down"]).await;
-    assert!(found.followers().contains(&"events_unroutable"));
+    let result = causes_are(&stack, &["queue_missing", "process_down"]).await;
+    assert!(result.followers().contains(&"events_unroutable"));
     let seen = documented(&stack, "a queue that was deleted").await;
     for command in &seen.commands {
         follow(&stack, command).await;

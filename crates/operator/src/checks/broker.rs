@@ -33,10 +33,8 @@ async fn connection(endpoints: &Endpoints) -> Option<Finding> {
         );
     };
     let silent = || {
-        Finding::broken(
-            Id::BrokerUnresponsive,
-            "RabbitMQ runs and does not answer in time",
-        )
+        let how = endpoints.how_it_hangs("rabbitmq");
+        Finding::broken(Id::BrokerUnresponsive, format!("RabbitMQ {how}"))
     };
     let connected = tokio::time::timeout(PATIENCE, admin::depths(&broker, &[])).await;
     let finding = match connected {

@@ -131,11 +131,8 @@ fn no_connection(
 }
 
 fn unresponsive(endpoints: &Endpoints, service: &'static Service) -> Finding {
-    let what = format!(
-        "{} runs and does not answer within {} s",
-        database_of(Some(service.short)),
-        PATIENCE.as_secs()
-    );
+    let how = endpoints.how_it_hangs("postgres");
+    let what = format!("{} {how}", database_of(Some(service.short)));
     Finding::broken(Id::DatabaseUnresponsive, what)
         .of(service)
         .unit(service.database)

@@ -73,7 +73,7 @@ pub(crate) enum Id {
     Queue,
     Outbox,
     Parked,
-    Received,
+    Delivery,
     Users,
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn check(endpoints: &Endpoints) -> Option<Finding> {
             let what = format!("the gateway {how}; no user reaches the system");
             Finding::broken(Id::GatewayUnreachable, what).try_(restart("gateway"))
         }
-        Answer::Silent => match probe::get(&format!("{url}/nothing")).await {
+        Answer::Nothing => match probe::get(&format!("{url}/nothing")).await {
             Answer::Response(_) => Finding::broken(
                 Id::GatewayError,
                 "the gateway answers, and auth-service behind it does not",
@@ -39,7 +39,7 @@ pub(super) async fn check(endpoints: &Endpoints) -> Option<Finding> {
             .try_(restart(AUTH.name)),
             _ => Finding::broken(
                 Id::GatewayUnresponsive,
-                format!("the gateway runs and does not answer at {url}"),
+                format!("the gateway {}", endpoints.how_it_hangs("gateway")),
             )
             .try_(restart("gateway")),
         },

@@ -124,7 +124,7 @@ impl Missed {
         }
         if findings.is_empty() {
             let what = format!("{name} has received all events");
-            findings.push(Finding::good(Id::Received, what));
+            findings.push(Finding::good(Id::Delivery, what));
         }
         let of_service = |finding: Finding| finding.of(service).unit(*name);
         findings.into_iter().map(of_service).collect()

@@ -8,7 +8,7 @@ pub(super) enum Answer {
     /// No process listens there.
     Refused,
     /// A process accepts connections and does not answer.
-    Silent,
+    Nothing,
 }
 
 pub(super) async fn get(url: &str) -> Answer {
@@ -17,7 +17,7 @@ pub(super) async fn get(url: &str) -> Answer {
         Err(error) => {
             let error = error.downcast_ref::<reqwest::Error>();
             match error.is_some_and(|error| error.is_timeout() && !error.is_connect()) {
-                true => Answer::Silent,
+                true => Answer::Nothing,
                 false => Answer::Refused,
             }
         }

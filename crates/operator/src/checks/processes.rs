@@ -5,7 +5,7 @@ use super::{
     probe::{self, Answer},
     restarts,
 };
-use crate::endpoints::{Endpoints, is_alive, is_frozen, short_name};
+use crate::endpoints::{Endpoints, is_alive, short_name};
 use events::topology::{SERVICES, Service, Unit, UnitState};
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -87,7 +87,7 @@ impl Process<'_> {
     fn stopped(&self, endpoints: &Endpoints) -> Finding {
         let name = &self.name;
         let what = format!("{name} is stopped, because a person stopped it");
-        let finding = match self.has_running_twin(endpoints) {
+        let finding = match self.has_running_replica(endpoints) {
             true => Finding::warning(Id::ProcessStopped, what),
             false => Finding::broken(Id::ProcessStopped, what),
         };
@@ -95,13 +95,13 @@ impl Process<'_> {
     }
 
     /// Whether another process does the same work.
-    fn has_running_twin(&self, endpoints: &Endpoints) -> bool {
+    fn has_running_replica(&self, endpoints: &Endpoints) -> bool {
         let kind = format!("{}-consumer", self.service.short);
-        let twins = endpoints.units().iter().filter(|unit| {
+        let replicas = endpoints.units().iter().filter(|unit| {
             let name = short_name(&unit.unit);
             name.starts_with(&kind) && name != self.name && unit.state == UnitState::Running
         });
-        self.name.starts_with(&kind) && twins.count() > 0
+        self.name.starts_with(&kind) && replicas.count() > 0
     }
 
     fn crashed(&self, endpoints: &Endpoints) -> Finding {
@@ -152,21 +152,11 @@ impl Process<'_> {
                         .try_(restart()),
                 ]
             }
-            Answer::Silent => vec![self.silent().try_(restart())],
-        }
-    }
-
-    fn silent(&self) -> Finding {
-        let name = &self.name;
-        let pid = self.unit.and_then(|unit| unit.pid);
-        let what = match pid {
-            Some(pid) if self.unit.is_some_and(is_frozen) => {
-                format!("{name} is frozen: a signal has stopped its process {pid}")
+            Answer::Nothing => {
+                let what = format!("{name} {}", endpoints.how_it_hangs(name));
+                vec![Finding::broken(Id::ProcessUnresponsive, what).try_(restart())]
             }
-            Some(pid) => format!("{name} runs (process {pid}) and does not answer"),
-            None => format!("{name} runs and does not answer"),
-        };
-        Finding::broken(Id::ProcessUnresponsive, what)
+        }
     }
 
     fn not_ready(&self, endpoints: &Endpoints, report: &Value) -> Finding {

@@ -52,6 +52,18 @@ impl Endpoints {
             _ => "does not run".into(),
         }
     }
+
+    /// Says of a part that takes connections and does not answer what is known about it.
+    pub(crate) fn how_it_hangs(&self, unit: &str) -> String {
+        let unit = self.units.iter().find(|one| short_name(&one.unit) == unit);
+        match unit.and_then(|unit| Some((unit, unit.pid?))) {
+            Some((unit, pid)) if is_frozen(unit) => {
+                format!("is frozen: a signal has stopped its process {pid}")
+            }
+            Some((_, pid)) => format!("runs (process {pid}) and does not answer in time"),
+            None => "runs and does not answer in time".into(),
+        }
+    }
 }
 
 /// Whether the process of a unit exists.
@@ -61,7 +73,7 @@ pub(crate) fn is_alive(unit: &Unit) -> bool {
 }
 
 /// Whether the process of a unit was stopped by a signal, and does nothing until another one.
-pub(crate) fn is_frozen(unit: &Unit) -> bool {
+fn is_frozen(unit: &Unit) -> bool {
     let state = unit.pid.and_then(state);
     state.is_some_and(|state| matches!(state, 'T' | 't'))
 }
