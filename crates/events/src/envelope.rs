@@ -7,7 +7,10 @@
 //!
 //! The module [`meta`](crate::meta) holds the facts beside the payload, and the rules of ids and times.
 
-use crate::{Event, MAX_BODY_BYTES, MAX_PAYLOAD_BYTES, Meta, RawMessage, meta::WireMeta};
+use crate::{
+    Event, MAX_BODY_BYTES, MAX_PAYLOAD_BYTES, Meta, RawMessage, meta::WireMeta,
+    wrong_field::wrong_field,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -88,12 +91,8 @@ impl<'a> Envelope<'a> {
             );
             return Err(Refusal::new("schema_version", reason));
         }
-        serde_json::from_str(self.payload.get()).map_err(|error| {
-            Refusal::new(
-                "bad_payload",
-                format!("the payload is not that of {}: {error}", E::KEY),
-            )
-        })
+        let json = self.payload.get();
+        serde_json::from_str(json).map_err(|_| Refusal::new("bad_payload", wrong_field::<E>(json)))
     }
 }
 
@@ -112,15 +111,12 @@ pub(crate) fn read<'a, W: Deserialize<'a>>(body: &'a [u8]) -> Result<W, Refusal>
     let text = std::str::from_utf8(body)
         .map_err(|error| Refusal::new("not_utf8", format!("not UTF-8: {error}")))?;
     let wire = serde_json::from_str(text).map_err(|error| {
-        let kind = if error.is_data() {
-            "not_an_envelope"
+        if error.is_data() {
+            let cause = wrong_field::<W>(text);
+            Refusal::new("not_an_envelope", format!("no payload and _meta: {cause}"))
         } else {
-            "not_json"
-        };
-        Refusal::new(
-            kind,
-            format!("not an envelope {{\"payload\": …, \"_meta\": …}}: {error}"),
-        )
+            Refusal::new("not_json", format!("not JSON: {error}"))
+        }
     })?;
     // serde also reads a struct from an array.
     if !text.trim_start().starts_with('{') {

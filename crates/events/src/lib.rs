@@ -29,6 +29,7 @@ mod raw;
 pub mod role;
 pub mod topology;
 mod waits;
+mod wrong_field;
 
 pub use envelope::{Envelope, Refusal};
 pub use ids::{EncadrantId, EvaluationId, EventId, OfferId, StageId, StudentId, UserId};
