@@ -50,7 +50,7 @@ async fn the_doctor_finds_what_is_broken_and_says_what_to_try() {
         !first.contains('✓') && quiet.status.code() == Some(1),
         "{first}"
     );
-    said(&stack, "dead discard --all").await;
+    said(&stack, "dead discard --all --yes").await;
     well(&stack).await;
 
     let channel = stack.vhost.channel().await;

@@ -71,7 +71,7 @@ async fn a_foreign_publisher_changes_nothing_about_a_user_of_ours_until_an_opera
 
     said(
         &stack,
-        "dead replay --service profile --kind foreign_change",
+        "dead replay --service profile --cause foreign_change",
     )
     .await;
     eventually(SOON, "the change is applied", async || {
@@ -80,7 +80,7 @@ async fn a_foreign_publisher_changes_nothing_about_a_user_of_ours_until_an_opera
     .await;
     said(
         &stack,
-        "dead replay --service profile --kind foreign_deletion",
+        "dead replay --service profile --cause foreign_deletion",
     )
     .await;
     eventually(SOON, "the deletion reaches every service", async || {

@@ -39,6 +39,7 @@ pub(crate) fn command(stack: &Stack, arguments: &str) -> Command {
         )
         .envs(stack.operator_variables())
         .envs(internal(stack))
+        .env("MEDTRACK_OPERATOR", "amina")
         .env("AMQP_URL", &stack.vhost.amqp_url)
         .env(
             "RABBITMQ_MANAGEMENT_URL",
@@ -83,7 +84,7 @@ pub(crate) async fn json_of(stack: &Stack, arguments: &str) -> Value {
 /// A message that profile-service cannot handle for want of a role that it knows.
 pub(crate) async fn poison(stack: &Stack, email: &str) {
     let event = json!({"payload": {"user_id": Uuid::now_v7(), "email": email, "role": "king"},
-                       "_meta": {"event_id": Uuid::now_v7()}});
+                       "_meta": {"event_id": Uuid::now_v7(), "source": "core-service"}});
     stack
         .vhost
         .publish("auth.user.created", event.to_string())

@@ -104,7 +104,7 @@ async fn own_tables(service: &Service) -> Vec<String> {
     let pool = PgPool::connect(&url).await.expect("its own login");
     let tables = sqlx::raw_sql(
         "select tablename::text from pg_tables where schemaname = 'public'
-         and tablename not in ('outbox', 'inbox', 'parked_event', 'announcement')",
+         and tablename not in ('outbox', 'inbox', 'parked_event', 'announcement', 'operator_audit')",
     );
     let rows = tables
         .fetch_all(&pool)
@@ -141,6 +141,19 @@ async fn an_operator_reads_the_views_changes_messagings_tables_and_nothing_else(
                 is_refused(pool, &format!("drop table {table}")).await,
                 "{table}"
             );
+        }
+        // What an operator did is written and read, and not changed.
+        let row = "insert into operator_audit (person, verb, event_id, routing_key, state, kind)
+                   values ('amina', 'discard', gen_random_uuid(), 'k', 'dead', 'rejected')";
+        allowed(pool, row).await;
+        allowed(pool, "select * from operator_audit").await;
+        for statement in [
+            "update operator_audit set person = 'other'",
+            "delete from operator_audit",
+            "truncate operator_audit",
+            "drop table operator_audit",
+        ] {
+            assert!(is_refused(pool, statement).await, "{statement}");
         }
         let tables = own_tables(service).await;
         assert!(tables.len() >= 4, "{tables:?}");
@@ -188,13 +201,16 @@ async fn the_operators_command_needs_the_operators_logins_only() {
     }
     for arguments in [
         "dead list",
-        "dead replay --kind replayed",
-        "dead discard --kind discarded",
+        "dead replay --cause replayed --wait 0",
+        "dead discard --cause discarded --yes",
+        "dead undo --cause discarded --limit 1",
+        "audit",
         "outbox",
     ] {
         let output = Command::new(servers::binary("medtrack"))
             .args(arguments.split_whitespace())
             .env("MEDTRACK_HOME", "/does/not/exist")
+            .env("MEDTRACK_OPERATOR", "amina")
             .envs(stack.operator_variables())
             .output()
             .await
@@ -202,16 +218,19 @@ async fn the_operators_command_needs_the_operators_logins_only() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{arguments}: {said}");
     }
+    let (mut discarded, mut audited) = (0, 0);
     for (_, database) in stack.databases() {
         assert_eq!(
             database.count("parked_event where state = 'waiting'").await,
             1
         );
-        assert_eq!(
-            database
-                .count("parked_event where kind = 'discarded'")
-                .await,
-            0
-        );
+        discarded += database
+            .count("parked_event where state = 'discarded'")
+            .await;
+        audited += database
+            .count("operator_audit where person = 'amina'")
+            .await;
     }
+    assert_eq!(discarded, 2, "one of three is brought back");
+    assert_eq!(audited, 7);
 }

@@ -4,6 +4,7 @@
 //! a [`Broker`](crate::Broker) with the broker's.
 
 mod announcements;
+mod audit;
 mod bus;
 mod chains;
 mod groups;
@@ -14,6 +15,7 @@ mod server;
 
 pub use crate::topology::Depth;
 pub use announcements::{Request, announce, announced};
+pub use audit::{Actor, AuditFilter, AuditRow, audit};
 pub use bus::{depths, publish, watch};
 pub use chains::{Chain, ChainEvent, chains_of, events_of_chain};
 pub use groups::{ParkedGroup, parked_groups};
@@ -21,6 +23,8 @@ pub use outbox::{
     Backlog, Published, PublishedPage, Unpublished, backlog, missed, now, publish_again, published,
     published_before, retry_unroutable, unpublished,
 };
-pub use parked::{ParkedFilter, body, discard, parked, replay};
+pub use parked::{
+    Fading, ParkedFilter, Retried, body, discard, fading, parked, replay, retried, undo, unmasked,
+};
 pub use receptions::{InboxEntry, Named, ParkedState, parked_states, received};
 pub use server::{HeldLock, held_locks, server_version};

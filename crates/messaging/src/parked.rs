@@ -1,7 +1,8 @@
 //! Parked events: the table of the events that were not handled, each with the reason.
 //!
 //! The consumer retries `waiting` events: after a pause that grows (a transient failure, five tries; a slow event, for a
-//! day), or when the event arrives that they wait for. `dead` events need a person. When the inbox holds the id of a
+//! day), or when the event arrives that they wait for. `dead` events need a person, who may make them
+//! `discarded`. When the inbox holds the id of a
 //! parked event, the row in this table owns the event: the inbox stops every other copy, and the transaction of the
 //! effect deletes the row.
 //!
@@ -203,7 +204,7 @@ fn without_nul(text: &str) -> String {
 pub struct Parked {
     /// Its identity.
     pub event_id: Uuid,
-    /// `waiting` or `dead`.
+    /// `waiting`, `dead` or `discarded`.
     pub state: String,
     /// Its routing key.
     pub routing_key: String,
@@ -211,6 +212,8 @@ pub struct Parked {
     pub kind: String,
     /// The cause, with its chain of errors. May quote what was sent.
     pub reason: String,
+    /// The service that published it, where that could be read.
+    pub source: Option<String>,
     /// The key of what must arrive first.
     pub waits_for: Option<String>,
     /// How often handling was tried since it was parked or replayed.
@@ -223,6 +226,12 @@ pub struct Parked {
     pub first_at: DateTime<Utc>,
     /// When it was last delivered or tried.
     pub last_at: DateTime<Utc>,
+    /// Since when it is tried: when it was parked or last replayed.
+    pub waiting_since: DateTime<Utc>,
+    /// When a person discarded it.
+    pub discarded_at: Option<DateTime<Utc>>,
+    /// Its body was deleted: it cannot be handled any more.
+    pub is_without_body: bool,
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ macro_rules! say_styled {
 }
 use say_styled;
 
+mod audit;
 mod dead;
 mod demo;
 mod doctor;
@@ -81,8 +82,12 @@ enum Command {
         json: bool,
     },
     /// Inspect, replay or discard events that could not be handled.
-    #[command(subcommand)]
-    Dead(dead::Dead),
+    Dead(Box<dead::Dead>),
+    /// List what operators did with events, and which payloads they looked at.
+    #[command(
+        after_help = "Examples:\n  medtrack audit --since 7d\n  medtrack audit 01a20942-4f9c-77ab-96e5-4bc61d4632b2"
+    )]
+    Audit(audit::Audit),
     /// List events that are committed and not published yet.
     #[command(after_help = "Example:\n  medtrack outbox --json")]
     Outbox {
@@ -182,7 +187,8 @@ impl Command {
                 return trace::run(endpoints, &subject.join(" "), json).await;
             }
             Command::Reconcile(command) => return command.run(endpoints).await,
-            Command::Dead(command) => command.run(endpoints).await?,
+            Command::Dead(command) => return command.run(endpoints).await,
+            Command::Audit(command) => command.run(endpoints).await?,
             Command::Outbox { json } => outbox::run(endpoints, json).await?,
             Command::Queues { json } => queues::run(endpoints, json).await?,
             Command::Demo => demo::run(endpoints).await?,

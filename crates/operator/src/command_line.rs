@@ -28,6 +28,11 @@ impl CommandLine {
         format!("{} {verb}", self.program)
     }
 
+    /// Whether the command runs in a container that the compose file describes.
+    pub(crate) fn is_in_container(&self) -> bool {
+        self.program.ends_with(RUN_OPERATOR)
+    }
+
     /// What starts the stack.
     pub(crate) fn start(&self) -> String {
         match self.program.strip_suffix(RUN_OPERATOR) {

@@ -4,6 +4,7 @@
 //! file for each verb: it calls the library, then prints.
 
 mod age;
+mod audit;
 mod broker;
 mod catalogue;
 mod checks;
@@ -14,6 +15,7 @@ mod demo;
 mod endpoints;
 mod http;
 mod outbox;
+mod person;
 mod queues;
 mod reconcile;
 mod replay;

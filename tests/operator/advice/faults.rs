@@ -45,7 +45,7 @@ async fn dead_events_are_counted_by_cause_and_unknown_keys_by_publisher() {
     for command in &seen.commands {
         assert!(follow(&stack, command).await.contains("auth.user.created"));
     }
-    said(&stack, "dead discard --all").await;
+    said(&stack, "dead discard --all --yes").await;
     well(&stack).await;
 
     let typo =
@@ -57,7 +57,7 @@ async fn dead_events_are_counted_by_cause_and_unknown_keys_by_publisher() {
     for command in &seen.commands {
         assert!(follow(&stack, command).await.contains("stage.creatd"));
     }
-    said(&stack, "dead discard --all").await;
+    said(&stack, "dead discard --all --yes").await;
     well(&stack).await;
 }
 

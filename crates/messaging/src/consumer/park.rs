@@ -72,7 +72,7 @@ impl Dispatcher {
         let parked = NewParked {
             event_id,
             raw: *raw,
-            origin: Origin::unknown(self.queue.name),
+            origin: Origin::of_unread(self.queue.name, raw),
             disposition,
         };
         let stored = self.store(&parked, None).await?;

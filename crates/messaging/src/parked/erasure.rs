@@ -40,7 +40,8 @@ pub(crate) async fn blank(
                where parked_event.event_id = named.event_id and waits returning true),
            blanked as (
                update parked_event
-               set state = 'dead', kind = $3, reason = $4, body = '', due_at = null, released = false
+               set state = case state when 'waiting' then 'dead' else state end,
+                   kind = $3, reason = $4, body = '', due_at = null, released = false
                from named where parked_event.event_id = named.event_id and not waits)
            select exists (select from released) as "released!""#,
         ids,
@@ -63,7 +64,7 @@ pub(crate) async fn blank_if_erased(
     let erased = Disposition::erased();
     let blanked = sqlx::query!(
         "update parked_event set kind = $2, reason = $3, body = ''
-         where event_id = $1 and state = 'dead'
+         where event_id = $1 and state <> 'waiting'
            and exists (select from parked_person p join erased_person using (person_id) where p.event_id = $1)",
         event_id.as_uuid(),
         erased.kind,
@@ -82,10 +83,11 @@ pub(super) async fn blank_left(connection: &mut PgConnection) -> sqlx::Result<()
     loop {
         let blanked = sqlx::query!(
             "update parked_event
-             set state = 'dead', kind = $1, reason = $2, body = '', due_at = null, released = false
+             set state = case state when 'waiting' then 'dead' else state end,
+                 kind = $1, reason = $2, body = '', due_at = null, released = false
              where event_id = any(array(
                  select event_id from parked_event
-                 where (state = 'dead' or waits_for is null) and kind <> $1
+                 where (state <> 'waiting' or waits_for is null) and kind <> $1
                    and event_id in (select event_id from parked_person join erased_person using (person_id)
                                     where erased_at > now() - interval '1 day')
                  limit $3))",

@@ -3,6 +3,7 @@
 use super::{Disposition, without_nul};
 use chrono::{DateTime, Utc};
 use events::{EventId, Meta, RawMessage, WaitsFor};
+use serde::Deserialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -10,6 +11,8 @@ use uuid::Uuid;
 const LARGEST_BODY: usize = 64 * 1024;
 /// The most characters of a reason that are kept: it may quote the message.
 const LONGEST_REASON: usize = 2_000;
+/// The most characters of the publisher's name that are kept of a message that is no event.
+const LONGEST_SOURCE: usize = 200;
 
 /// Where a parked message comes from, as far as it could be read.
 #[derive(Clone, Debug)]
@@ -21,13 +24,26 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The origin of a message that could not be read.
-    pub(crate) fn unknown(queue: &'static str) -> Self {
+    /// The origin of a message that could not be read as an event: its publisher, where the message or the AMQP `app_id`
+    /// tells it.
+    pub(crate) fn of_unread(queue: &'static str, raw: &RawMessage<'_>) -> Self {
+        #[derive(Deserialize)]
+        struct Body {
+            _meta: Source,
+        }
+        #[derive(Deserialize)]
+        struct Source {
+            source: String,
+        }
+        let in_body = serde_json::from_slice::<Body>(raw.body).map(|body| body._meta.source);
+        let source = in_body.ok().or(raw.app_id.map(str::to_owned));
+        let source = source.filter(|source| !source.is_empty());
         Self {
             queue,
             correlation_id: None,
             occurred_at: None,
-            source: None,
+            source: source
+                .map(|source| without_nul(&source).chars().take(LONGEST_SOURCE).collect()),
         }
     }
 
@@ -112,7 +128,8 @@ pub(crate) async fn park_owned(
               excluded.correlation_id, excluded.body, excluded.kind, excluded.reason, excluded.waits_for,
               excluded.attempts, excluded.due_at, excluded.occurred_at, excluded.source, excluded.app_id,
               true),
-             deliveries = parked_event.deliveries + 1, last_at = now(), waiting_since = now()",
+             deliveries = parked_event.deliveries + 1, last_at = now(), waiting_since = now(),
+             discarded_at = null",
         event_id.as_uuid(),
         disposition.state(),
         origin.queue,

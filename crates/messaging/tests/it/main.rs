@@ -9,6 +9,7 @@ mod faults;
 mod fixture;
 mod housekeeping;
 mod kept;
+mod operators;
 mod outages;
 mod parking;
 mod persons;

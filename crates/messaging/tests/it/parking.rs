@@ -1,6 +1,9 @@
 //! Events that are not handled: each is parked with a reason, and stops no other.
 
-use crate::fixture::{Fixture, SOON, bare_envelope, user};
+use crate::{
+    fixture::{Fixture, SOON, bare_envelope, user},
+    operators::AMINA,
+};
 use events::{Event as _, EventId, auth::UserCreated, topology::PROFILE};
 use messaging::{
     Limits,
@@ -127,14 +130,14 @@ async fn a_dead_event_can_be_replayed_and_keeps_its_id() {
     let event_id = fixture.send(&user("reject")).await;
     fixture.parked("state = 'dead'").await;
     let mut connection = fixture.database.pool.acquire().await.unwrap();
-    let replayed = admin::replay(&mut connection, &[event_id.as_uuid()])
+    let replayed = admin::replay(&mut connection, &[event_id.as_uuid()], AMINA)
         .await
         .unwrap();
     assert_eq!(replayed, [event_id.as_uuid()]);
     let again = format!("state = 'dead' and attempts = 1 and event_id = '{event_id}'");
     fixture.parked(&again).await;
     assert!(
-        admin::replay(&mut connection, &[Uuid::now_v7()])
+        admin::replay(&mut connection, &[Uuid::now_v7()], AMINA)
             .await
             .unwrap()
             .is_empty()

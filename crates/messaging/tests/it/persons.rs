@@ -1,6 +1,9 @@
 //! Bodies of parked events name persons: the erasure of a person deletes them, and no body is kept without a purpose.
 
-use crate::fixture::{Fixture, SOON, on_user_created, user};
+use crate::{
+    fixture::{Fixture, SOON, on_user_created, user},
+    operators::AMINA,
+};
 use events::{
     Event as _, EventId, UserId,
     auth::{UserCreated, UserDeleted},
@@ -97,7 +100,7 @@ async fn a_foreign_event_without_a_handler_keeps_its_id_when_it_is_replayed_afte
         .value("select event_id::text from parked_event")
         .await;
     let mut connection = fixture.database.pool.acquire().await.unwrap();
-    admin::replay(&mut connection, &[parked.parse().unwrap()])
+    admin::replay(&mut connection, &[parked.parse().unwrap()], AMINA)
         .await
         .unwrap();
     fixture.has_effect(&event).await;

@@ -1,58 +1,80 @@
 //! `medtrack dead`: parked events that need a person, and on request those that are tried again by themselves.
 
+mod change;
+mod list;
+mod replay;
 mod show;
 
-use super::table::Columns;
+use super::text;
 use crate::{
-    age::ago,
-    dead::{self, Action, Cause, ParkedEvent, Selection},
+    dead::{Selection, States, change::Change},
     endpoints::Endpoints,
+    person,
 };
-use anyhow::bail;
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use events::topology::SERVICES;
+use messaging::admin::Actor;
+use std::process::ExitCode;
 use uuid::Uuid;
 
+/// The width of a terminal.
+const WIDTH: usize = 80;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Dead {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// Without a verb: `dead list`.
+    #[command(flatten)]
+    list: list::List,
+}
+
 #[derive(Debug, Subcommand)]
-pub(super) enum Dead {
+enum Verb {
     /// List the events by cause.
     #[command(
-        after_help = "Examples:\n  medtrack dead list\n  medtrack dead list --each --service comm --json"
+        after_help = "Examples:\n  medtrack dead list\n  medtrack dead list --since 2h --cause bad_payload\n  \
+                            medtrack dead list --each --service comm --json"
     )]
-    List {
-        #[command(flatten)]
-        filter: Filter,
-        /// Print one line for each event.
-        #[arg(long)]
-        each: bool,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    List(list::List),
     /// Show all about one event. The values of its payload are masked: they may name a person.
     #[command(after_help = "Example:\n  medtrack dead show 01a20942-4f9c-77ab-96e5-4bc61d4632b2")]
     Show {
+        /// The event's id, as `dead list` prints it.
         event_id: Uuid,
-        /// Show the message as it was published.
+        /// Show the message as it was published. The look is recorded with your name.
         #[arg(long)]
         payload: bool,
+        #[command(flatten)]
+        who: Who,
     },
-    /// Have events handled again, with all their attempts. They keep their ids, so no effect happens twice.
+    /// Have events handled again, with all their attempts, and wait for the outcome. They keep their ids, so no effect
+    /// happens twice. Of more than three with the same cause, three are tried first.
     #[command(
-        after_help = "Examples:\n  medtrack dead replay 01a20942-4f9c-77ab-96e5-4bc61d4632b2\n  \
-                            medtrack dead replay --service comm --kind database --dry-run\n  medtrack dead replay --all"
+        after_help = "Exit code 1: an event is dead again, or was not tried.\nExamples:\n  \
+                            medtrack dead replay 01a20942-4f9c-77ab-96e5-4bc61d4632b2\n  \
+                            medtrack dead replay --service comm --cause database --dry-run\n  medtrack dead replay --all"
     )]
-    Replay(Choice),
-    /// Delete events for good: they are never handled.
+    Replay(replay::Arguments),
+    /// Discard events: they are not handled. `dead undo` brings them back within 7 days.
     #[command(
-        after_help = "Examples:\n  medtrack dead discard --kind not_json --dry-run\n  \
-                            medtrack dead discard --kind not_json"
+        after_help = "Examples:\n  medtrack dead discard --cause not_json --dry-run\n  \
+                            medtrack dead discard --cause not_json --yes --why 'sent by a test'"
     )]
-    Discard(Choice),
+    Discard(change::Discard),
+    /// Bring discarded events back, for as long as their bodies are kept: 7 days.
+    #[command(
+        after_help = "Examples:\n  medtrack dead undo 01a20942-4f9c-77ab-96e5-4bc61d4632b2\n  \
+                            medtrack dead undo --cause not_json --dry-run"
+    )]
+    Undo(change::Undo),
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Filter {
+/// Selects events.
+#[derive(Debug, Default, Args)]
+struct Filter {
     /// Only events of this service.
     #[arg(long, value_name = "NAME",
           value_parser = PossibleValuesParser::new(SERVICES.map(|service| service.short)))]
@@ -61,156 +83,122 @@ pub(super) struct Filter {
     #[arg(long, value_name = "ROUTING KEY")]
     key: Option<String>,
     /// Only events with this cause, as `list` shows it.
-    #[arg(long, value_name = "CAUSE")]
-    kind: Option<String>,
-    /// Also events that are tried again by themselves.
     #[arg(long)]
-    waiting: bool,
+    cause: Option<String>,
+    /// Only events that were parked since: a time (RFC 3339; UTC without a zone), or how long ago (30m, 2h, 3d).
+    #[arg(long, value_name = "TIME", value_parser = crate::replay::read_since)]
+    since: Option<DateTime<Utc>>,
 }
 
 impl Filter {
-    fn selection(self, event_ids: Vec<Uuid>) -> Selection {
+    fn selection(self, states: States) -> Selection {
         Selection {
             service: self.service,
             routing_key: self.key,
-            kind: self.kind,
-            waiting: self.waiting,
-            event_ids,
+            cause: self.cause,
+            since: self.since,
+            states,
+            ..Selection::default()
         }
     }
 }
 
+/// Which events are changed.
 #[derive(Debug, Args)]
-pub(super) struct Choice {
+struct Choice {
     /// Only these events.
     event_ids: Vec<Uuid>,
     #[command(flatten)]
     filter: Filter,
-    /// Every dead event.
+    /// At most so many, the oldest first.
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<usize>,
+    /// Every event.
     #[arg(long)]
     all: bool,
     /// Change nothing; show what would be changed.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    who: Who,
+}
+
+/// Who does it and why, for the audit.
+#[derive(Debug, Args)]
+struct Who {
+    /// Your name, for the audit; without it MEDTRACK_OPERATOR, or your login.
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Why, for the audit.
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+}
+
+/// The person who uses the command.
+struct Person {
+    name: String,
+    why: Option<String>,
+}
+
+impl Who {
+    fn person(self, endpoints: &Endpoints) -> anyhow::Result<Person> {
+        let name = person::name(self.by.as_deref(), &endpoints.command_line)?;
+        Ok(Person {
+            name,
+            why: self.why,
+        })
+    }
+}
+
+impl Person {
+    fn actor(&self) -> Actor<'_> {
+        Actor {
+            person: &self.name,
+            why: self.why.as_deref(),
+        }
+    }
 }
 
 impl Dead {
-    pub(super) async fn run(self, endpoints: &Endpoints) -> anyhow::Result<()> {
-        match self {
-            Dead::List { filter, each, json } => {
-                let events = dead::find(endpoints, &filter.selection(Vec::new())).await?;
-                match each {
-                    true => list_each(&events, json),
-                    false => list_causes(endpoints, &events, json),
-                }
+    pub(super) async fn run(self, endpoints: &Endpoints) -> anyhow::Result<ExitCode> {
+        match self.verb.unwrap_or(Verb::List(self.list)) {
+            Verb::List(list) => list.run(endpoints).await?,
+            Verb::Show {
+                event_id,
+                payload,
+                who,
+            } => {
+                let person = payload.then(|| who.person(endpoints)).transpose()?;
+                show::run(endpoints, event_id, person.as_ref()).await?;
             }
-            Dead::Show { event_id, payload } => show::run(endpoints, event_id, payload).await,
-            Dead::Replay(choice) => choice.act(endpoints, Action::Replay).await,
-            Dead::Discard(choice) => choice.act(endpoints, Action::Discard).await,
+            Verb::Replay(arguments) => return arguments.run(endpoints).await,
+            Verb::Discard(discard) => discard.run(endpoints).await?,
+            Verb::Undo(undo) => undo.run(endpoints).await?,
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-fn list_causes(endpoints: &Endpoints, events: &[ParkedEvent], json: bool) -> anyhow::Result<()> {
-    let causes = dead::causes(events);
-    let columns = Columns {
-        names: &[
-            "SERVICE",
-            "STATE",
-            "CAUSE",
-            "ROUTING KEY",
-            "EVENTS",
-            "OLDEST",
-            "NEWEST",
-            "FOR EXAMPLE",
-        ],
-        none: "No event is parked.",
-        cells: |cause: &Cause| {
-            vec![
-                cause.service.into(),
-                cause.state.clone(),
-                cause.kind.clone(),
-                cause.routing_key.clone(),
-                cause.events.to_string(),
-                ago(cause.oldest),
-                ago(cause.newest),
-                cause.example.to_string(),
-            ]
-        },
-    };
-    columns.print(&causes, json)?;
-    if let (Some(cause), false) = (causes.first(), json) {
-        let show = endpoints.advice(&format!("dead show {}", cause.example));
-        say!("\n{show}");
+/// Prints a text that may be long, so that it fits a terminal.
+fn say_wrapped(indent: &str, words: &str) {
+    let mut line = indent.to_owned();
+    for word in text::line(words).split_whitespace() {
+        let is_first = line.len() == indent.len();
+        if !is_first && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            say!("{line}");
+            line = indent.to_owned();
+        } else if !is_first {
+            line.push(' ');
+        }
+        line.push_str(word);
     }
-    Ok(())
+    say!("{line}");
 }
 
-fn list_each(events: &[ParkedEvent], json: bool) -> anyhow::Result<()> {
-    let columns = Columns {
-        names: &[
-            "EVENT",
-            "SERVICE",
-            "STATE",
-            "CAUSE",
-            "ROUTING KEY",
-            "TRIES",
-            "PARKED",
-            "WAITS FOR",
-        ],
-        none: "No event is parked.",
-        cells: |ParkedEvent { service, parked }| {
-            vec![
-                parked.event_id.to_string(),
-                (*service).into(),
-                parked.state.clone(),
-                parked.kind.clone(),
-                parked.routing_key.clone(),
-                parked.attempts.to_string(),
-                ago(parked.first_at),
-                parked.waits_for.clone().unwrap_or_default(),
-            ]
-        },
-    };
-    columns.print(events, json)
-}
-
-impl Choice {
-    async fn act(self, endpoints: &Endpoints, action: Action) -> anyhow::Result<()> {
-        let selection = self.filter.selection(self.event_ids);
-        if !selection.is_narrow() && !self.all {
-            bail!(
-                "no event is selected; try: give event ids, --service, --key or --kind, or --all; --dry-run shows \
-                 what is selected"
-            );
-        }
-        let events = dead::find(endpoints, &selection).await?;
-        if events.is_empty() {
-            bail!(
-                "the selection matches no parked event; {}",
-                endpoints.advice("dead list")
-            );
-        }
-        let done = match action {
-            Action::Replay => "replayed",
-            Action::Discard => "discarded",
-        };
-        if self.dry_run {
-            list_each(&events, false)?;
-            say!(
-                "\n{} events would be {done}; nothing was changed.",
-                events.len()
-            );
-            return Ok(());
-        }
-        let changed = dead::act(endpoints, &events, action).await?;
-        say!("{changed} of {} events {done}.", events.len());
-        if action == Action::Replay {
-            say!(
-                "The consumer tries them within a second; {}",
-                endpoints.advice("dead list --waiting")
-            );
-        }
-        Ok(())
+/// `1 event`, `2 events`.
+fn events(count: usize) -> String {
+    match count {
+        1 => "1 event".to_owned(),
+        many => format!("{many} events"),
     }
 }

@@ -1,21 +1,28 @@
 //! `medtrack dead show`.
 
+use super::{Person, say_wrapped};
 use crate::{
     age::ago,
     cli::text,
-    dead::{self, Details, ParkedEvent},
+    dead::{
+        self, Details, ParkedEvent,
+        advice::{self, NextStep},
+    },
     endpoints::Endpoints,
 };
 use anyhow::bail;
+use chrono::{DateTime, Utc};
 use messaging::parked::Parked;
 use uuid::Uuid;
 
+/// Shows an event. With a person the payload is whole, and the look is recorded.
 pub(super) async fn run(
     endpoints: &Endpoints,
     event_id: Uuid,
-    payload: bool,
+    person: Option<&Person>,
 ) -> anyhow::Result<()> {
-    let Some(Details { event, body }) = dead::details(endpoints, event_id).await? else {
+    let details = dead::details(endpoints, event_id, person.map(Person::actor)).await?;
+    let Some(Details { event, message }) = details else {
         bail!(
             "no such event is parked; {}, or {}",
             endpoints.advice("dead list --each"),
@@ -24,62 +31,81 @@ pub(super) async fn run(
                 .operator(&format!("trace {event_id}"))
         );
     };
-    for (name, value) in lines(&event, payload) {
+    for (name, value) in lines(&event) {
         say!("{name:<12} {}", text::line(&value));
     }
-    let message = match payload {
-        true => String::from_utf8_lossy(&body).into_owned(),
-        false => dead::masked(&body),
-    };
     say!("");
     // A line of the message must not pass for one of ours.
     for line in message.lines() {
         say!("  {line}");
     }
-    if event.parked.state == "dead" {
-        let line = &endpoints.command_line;
-        let (replay, discard) = (
-            line.operator(&format!("dead replay {event_id}")),
-            line.operator(&format!("dead discard {event_id}")),
-        );
-        say!("\ntry: {replay}   when the cause is removed");
-        say!("     {discard}  when the event is not needed");
-    }
+    print_advice(endpoints, &event);
     Ok(())
 }
 
-fn lines(ParkedEvent { service, parked }: &ParkedEvent, payload: bool) -> Vec<(&str, String)> {
+fn print_advice(endpoints: &Endpoints, event: &ParkedEvent) {
+    let advice = advice::of(event);
+    say!("");
+    say_wrapped("", &advice.text);
+    let verb = |verb: &str| {
+        let id = event.parked.event_id;
+        endpoints
+            .command_line
+            .operator(&format!("dead {verb} {id}"))
+    };
+    match advice.next_step {
+        NextStep::Publisher => say!("try: {}  when they have been told", verb("discard")),
+        NextStep::Undo => say!("try: {}", verb("undo")),
+        NextStep::Wait => say!("try: {}  to have it tried now", verb("replay")),
+        NextStep::Nothing => {}
+        NextStep::Replay => {
+            say!("try: {}   when the cause is removed", verb("replay"));
+            say!("     {}  when the event is not needed", verb("discard"));
+        }
+    }
+}
+
+fn lines(ParkedEvent { service, parked }: &ParkedEvent) -> Vec<(&str, String)> {
     let Parked {
         attempts,
         deliveries,
-        first_at,
-        last_at,
-        reason,
         ..
     } = parked;
+    let time = |time: DateTime<Utc>| {
+        format!(
+            "{} ({} ago)",
+            time.format("%Y-%m-%d %H:%M:%S UTC"),
+            ago(time)
+        )
+    };
     let mut lines = vec![
         ("event", parked.event_id.to_string()),
         ("service", (*service).to_owned()),
+        (
+            "source",
+            parked.source.clone().unwrap_or_else(|| "–".into()),
+        ),
         ("routing key", parked.routing_key.clone()),
         ("state", parked.state.clone()),
         ("cause", parked.kind.clone()),
+        ("reason", parked.reason.clone()),
         (
             "tries",
-            format!("{attempts} (delivered {deliveries} times)"),
+            match deliveries {
+                1 => attempts.to_string(),
+                _ => format!("{attempts} (delivered {deliveries} times)"),
+            },
         ),
-        ("parked", format!("{first_at} ({} ago)", ago(*first_at))),
-        ("last tried", format!("{last_at} ({} ago)", ago(*last_at))),
+        ("parked", time(parked.first_at)),
+        ("last tried", time(parked.last_at)),
     ];
     let waits_for = parked.waits_for.clone();
     lines.extend(waits_for.map(|what| ("waits for", what)));
-    lines.extend(parked.due_at.map(|due| ("tried again", due.to_string())));
-    lines.push(match payload {
-        true => ("reason", reason.clone()),
-        false => {
-            // What follows the colon may quote the message.
-            let cause = reason.split(':').next().unwrap_or_default();
-            ("reason", format!("{cause} … (whole with --payload)"))
-        }
-    });
+    if let Some(due) = parked.due_at {
+        let seconds = (due - Utc::now()).num_seconds().max(0);
+        lines.push(("waits since", time(parked.waiting_since)));
+        lines.push(("next try", format!("in {seconds} s")));
+    }
+    lines.extend(parked.discarded_at.map(|at| ("discarded", time(at))));
     lines
 }
