@@ -128,6 +128,14 @@ async fn a_discard_of_many_needs_a_yes_and_is_undone() {
         let said = refused(&stack, nothing).await;
         assert!(said.contains("try:"), "{said}");
     }
+    let old =
+        "update parked_event set last_at = now() - interval '61 days' where kind = 'not_json'";
+    stack.profile.run(old).await;
+    let checks = text(&medtrack(&stack, "doctor").await);
+    assert!(
+        checks.contains("1 dead event of profile-service is older than 60 days"),
+        "{checks}"
+    );
     let before = state(&stack).await;
     let dry = said(&stack, "dead discard --all --dry-run").await;
     assert!(dry.contains("2 events would be discarded"), "{dry}");

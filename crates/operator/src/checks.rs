@@ -4,6 +4,7 @@
 mod broker;
 mod causes;
 mod database;
+mod fading;
 mod finding;
 mod gateway;
 mod locks;

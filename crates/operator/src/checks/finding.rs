@@ -56,6 +56,7 @@ pub(crate) enum Id {
     EventsRefused,
     EventsUnpublished,
     EventsDead,
+    BodiesExpiring,
     UnknownKeys,
     EventsWaiting,
     EventsMissed,
