@@ -5,7 +5,7 @@ use crate::{
     Meta,
     catalogue::{self, EVENTS, Entry},
     key,
-    topology::{EXCHANGE, queues},
+    topology::{EXCHANGE, SERVICES, queues},
 };
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -21,10 +21,25 @@ pub fn all() -> BTreeMap<String, String> {
     for entry in &EVENTS {
         files.insert(
             format!("schemas/{}.json", entry.key),
-            pretty(&entry.schema()),
+            pretty(&contract(entry)),
         );
     }
     files
+}
+
+/// Whether another system publishes the event.
+fn is_foreign(entry: &Entry) -> bool {
+    SERVICES
+        .iter()
+        .all(|service| service.name != entry.producer)
+}
+
+/// Returns the schema that the publisher keeps: one of ours gives every field, another system what readers need.
+fn contract(entry: &Entry) -> Value {
+    match is_foreign(entry) {
+        true => entry.needed(),
+        false => entry.schema(),
+    }
 }
 
 /// Returns the queues that receive an event.
@@ -56,33 +71,35 @@ fn events_md() -> String {
         );
     }
     for entry in &EVENTS {
-        let schema = entry.schema();
+        let schema = contract(entry);
         let about = schema["description"].as_str().unwrap_or_default();
-        let _ = write!(
-            text,
-            "\n## {}\n\n{about}\n\n| field | type | |\n|---|---|---|\n",
-            entry.key
-        );
-        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-            let about = field["description"]
-                .as_str()
-                .unwrap_or_default()
-                .replace('\n', " ");
-            let _ = writeln!(text, "| `{name}` | {} | {about} |", type_of(field));
-        }
+        let _ = write!(text, "\n## {}\n\n{about}\n\n", entry.key);
+        fields(&mut text, &schema);
         let sample: Value = serde_json::from_str(&entry.sample()).unwrap_or_default();
         let _ = write!(text, "\n```json\n{sample:#}\n```\n");
     }
-    let meta = meta();
-    text += "\n## _meta\n\n| field | type | |\n|---|---|---|\n";
-    for (name, field) in meta["properties"].as_object().into_iter().flatten() {
+    text += "\n## _meta\n\nWhat MedTrack's services write. Of another system's message nothing in it is required, but `_meta` itself.\n\n";
+    fields(&mut text, &meta());
+    text
+}
+
+/// Writes the table of an object's fields.
+fn fields(text: &mut String, schema: &Value) {
+    *text += "| field | type | required | |\n|---|---|---|---|\n";
+    let required = schema["required"].as_array();
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let about = field["description"]
             .as_str()
             .unwrap_or_default()
             .replace('\n', " ");
-        let _ = writeln!(text, "| `{name}` | {} | {about} |", type_of(field));
+        let is_required = required.is_some_and(|names| names.iter().any(|other| other == name));
+        let required = if is_required { "yes" } else { "no" };
+        let _ = writeln!(
+            text,
+            "| `{name}` | {} | {required} | {about} |",
+            type_of(field)
+        );
     }
-    text
 }
 
 /// Returns a field's type for a person: `uuid`, `text or null`, `list of text`.
@@ -120,12 +137,26 @@ fn meta() -> Value {
     catalogue::schema::<Meta>(SchemaSettings::draft2020_12().for_serialize())
 }
 
+/// Returns `_meta` as another system may send it: each part that is there has the right type, and none is required.
+fn foreign_meta() -> Value {
+    let mut meta = meta();
+    meta["title"] = json!("ForeignMeta");
+    if let Some(meta) = meta.as_object_mut() {
+        meta.remove("required");
+    }
+    meta
+}
+
 /// AsyncAPI 3.0: a channel for each routing key; our services publish to some channels and receive from others.
 fn asyncapi() -> Value {
     let (mut channels, mut operations, mut messages) = (Map::new(), Map::new(), Map::new());
     for entry in &EVENTS {
         let id = entry.key.replace('.', "_");
         let sample: Value = serde_json::from_str(&entry.sample()).unwrap_or_default();
+        let meta = match is_foreign(entry) {
+            true => "#/components/schemas/ForeignMeta",
+            false => "#/components/schemas/Meta",
+        };
         messages.insert(
             id.clone(),
             json!({
@@ -134,7 +165,7 @@ fn asyncapi() -> Value {
                 "summary": entry.schema()["description"],
                 "contentType": "application/json",
                 "payload": {"type": "object", "required": ["payload", "_meta"],
-                            "properties": {"payload": entry.schema(), "_meta": {"$ref": "#/components/schemas/Meta"}}},
+                            "properties": {"payload": contract(entry), "_meta": {"$ref": meta}}},
                 "examples": [{"name": "sample", "payload": sample}],
             }),
         );
@@ -163,9 +194,14 @@ fn asyncapi() -> Value {
         "asyncapi": "3.0.0",
         "info": {"title": "MedTrack events", "version": env!("CARGO_PKG_VERSION"),
                  "description": "Generated from crates/events by ./medtrack prepare; do not edit."},
+        "servers": {"rabbitmq": {
+            "host": "rabbitmq:5672", "pathname": "/%2f", "protocol": "amqp", "protocolVersion": "0-9-1",
+            "description": "The virtual host is `/`. The name `rabbitmq` is that of the network of the containers, where \
+                            nothing is encrypted: a publisher outside of it comes through a TLS proxy or a tunnel.",
+        }},
         "defaultContentType": "application/json",
         "channels": channels,
         "operations": operations,
-        "components": {"messages": messages, "schemas": {"Meta": meta()}},
+        "components": {"messages": messages, "schemas": {"Meta": meta(), "ForeignMeta": foreign_meta()}},
     })
 }

@@ -13,12 +13,16 @@ const ENCADRANT: Uuid = Uuid::from_u128(0x019ab3c1_5c87_7e35_b2c6_1d4f8a0e9b24);
 const OFFER: Uuid = Uuid::from_u128(0x019ab3c1_ff42_7b16_8c2d_4e6a9b0d7f57);
 const EVALUATION: Uuid = Uuid::from_u128(0x019ab3c2_8d73_7e64_a1b5_0c9e3f5d2a68);
 
+const MAX_SCORE: f64 = 100.0;
+const MAX_GRADE: f64 = 20.0;
+
 /// An internship was created for a student, and awaits its acceptance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageCreated {
     /// The internship.
     pub stage_id: StageId,
-    /// The student whose internship it is.
+    /// The student whose internship it is: the id of the student's profile (`profile_id` of a token, `id` of
+    /// `/profile/api/me`), not the id of the user.
     pub student_id: StudentId,
     /// The offer it came from, when the publisher says.
     #[serde(default)]
@@ -46,7 +50,8 @@ impl Event for StageCreated {
 pub struct StageAccepted {
     /// The internship.
     pub stage_id: StageId,
-    /// The student whose internship it is.
+    /// The student whose internship it is: the id of the student's profile (`profile_id` of a token, `id` of
+    /// `/profile/api/me`), not the id of the user.
     pub student_id: StudentId,
     /// The supervisor, when known.
     #[serde(default)]
@@ -78,7 +83,8 @@ impl Event for StageAccepted {
 pub struct StageRejected {
     /// The internship.
     pub stage_id: StageId,
-    /// The student whose internship it is.
+    /// The student whose internship it is: the id of the student's profile (`profile_id` of a token, `id` of
+    /// `/profile/api/me`), not the id of the user.
     pub student_id: StudentId,
 }
 
@@ -102,7 +108,8 @@ impl Event for StageRejected {
 pub struct StageStarted {
     /// The internship.
     pub stage_id: StageId,
-    /// The student whose internship it is.
+    /// The student whose internship it is: the id of the student's profile (`profile_id` of a token, `id` of
+    /// `/profile/api/me`), not the id of the user.
     pub student_id: StudentId,
 }
 
@@ -126,7 +133,8 @@ impl Event for StageStarted {
 pub struct StageCompleted {
     /// The internship.
     pub stage_id: StageId,
-    /// The student whose internship it is.
+    /// The student whose internship it is: the id of the student's profile (`profile_id` of a token, `id` of
+    /// `/profile/api/me`), not the id of the user.
     pub student_id: StudentId,
     /// The last day, when known.
     #[serde(default, deserialize_with = "day")]
@@ -154,7 +162,8 @@ impl Event for StageCompleted {
 pub struct StageCancelled {
     /// The internship.
     pub stage_id: StageId,
-    /// The student whose internship it is.
+    /// The student whose internship it is: the id of the student's profile (`profile_id` of a token, `id` of
+    /// `/profile/api/me`), not the id of the user.
     pub student_id: StudentId,
 }
 
@@ -180,10 +189,12 @@ pub struct EvaluationCreated {
     pub evaluation_id: EvaluationId,
     /// The internship.
     pub stage_id: StageId,
-    /// The student whose internship it is.
+    /// The student whose internship it is: the id of the student's profile (`profile_id` of a token, `id` of
+    /// `/profile/api/me`), not the id of the user.
     pub student_id: StudentId,
     /// From 0 to 100, when the publisher says. No text to a user contains it.
-    #[serde(default, deserialize_with = "number")]
+    #[serde(default, deserialize_with = "score")]
+    #[schemars(range(min = 0.0, max = MAX_SCORE))]
     pub score: Option<f64>,
 }
 
@@ -211,10 +222,12 @@ pub struct EvaluationUpdated {
     pub evaluation_id: EvaluationId,
     /// The internship.
     pub stage_id: StageId,
-    /// The student whose internship it is.
+    /// The student whose internship it is: the id of the student's profile (`profile_id` of a token, `id` of
+    /// `/profile/api/me`), not the id of the user.
     pub student_id: StudentId,
     /// From 0 to 100, when the publisher says. No text to a user contains it.
-    #[serde(default, deserialize_with = "number")]
+    #[serde(default, deserialize_with = "score")]
+    #[schemars(range(min = 0.0, max = MAX_SCORE))]
     pub score: Option<f64>,
 }
 
@@ -240,10 +253,12 @@ impl Event for EvaluationUpdated {
 pub struct GradeAssigned {
     /// The internship.
     pub stage_id: StageId,
-    /// The student whose internship it is.
+    /// The student whose internship it is: the id of the student's profile (`profile_id` of a token, `id` of
+    /// `/profile/api/me`), not the id of the user.
     pub student_id: StudentId,
     /// From 0 to 20, when the publisher says. No text to a user contains it.
-    #[serde(default, deserialize_with = "number")]
+    #[serde(default, deserialize_with = "final_grade")]
+    #[schemars(range(min = 0.0, max = MAX_GRADE))]
     pub final_grade: Option<f64>,
 }
 
@@ -273,21 +288,38 @@ fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NaiveDate>, 
         .ok_or_else(|| serde::de::Error::custom("a date must begin as YYYY-MM-DD"))
 }
 
-/// Reads a number, or a text that contains one: the old services send decimals as text.
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+fn score<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    number(deserializer, "score", MAX_SCORE)
+}
+
+fn final_grade<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    number(deserializer, "final_grade", MAX_GRADE)
+}
+
+/// Reads a number from 0 to `max`, or a text that contains one: the old services send decimals as text.
+fn number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    field: &str,
+    max: f64,
+) -> Result<Option<f64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Lenient {
         Number(f64),
         Text(String),
     }
-    match Option::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Lenient::Number(number)) => Ok(Some(number)),
+    let refused = |what| serde::de::Error::custom(format!("field {field}: must be {what}"));
+    let lenient = Option::deserialize(deserializer).map_err(|_| refused("a number".to_owned()))?;
+    let number = match lenient {
+        None => return Ok(None),
+        Some(Lenient::Number(number)) => number,
         Some(Lenient::Text(text)) => text
             .trim()
             .parse()
-            .map(Some)
-            .map_err(|_| serde::de::Error::custom("must be a number")),
+            .map_err(|_| refused("a number".to_owned()))?,
+    };
+    match (0.0..=max).contains(&number) {
+        true => Ok(Some(number)),
+        false => Err(refused(format!("from 0 to {max}"))),
     }
 }

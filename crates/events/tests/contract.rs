@@ -260,3 +260,48 @@ proptest! {
         prop_assert_eq!(envelope.meta, meta());
     }
 }
+
+#[test]
+fn a_number_out_of_the_bounds_that_the_schema_states_is_refused_by_its_field() {
+    let bounded = [
+        ("evaluation.created", "score"),
+        ("evaluation.updated", "score"),
+        ("grade.assigned", "final_grade"),
+    ];
+    for (key, field) in bounded {
+        let entry = EVENTS.iter().find(|entry| entry.key == key).unwrap();
+        let schema = &entry.needed()["properties"][field];
+        let bound = |name: &str| schema[name].as_f64().expect("the schema states it");
+        let (least, most) = (bound("minimum"), bound("maximum"));
+        let check = |value: serde_json::Value| {
+            let mut body: serde_json::Value = serde_json::from_str(&entry.sample()).unwrap();
+            body["payload"][field] = value;
+            let body = body.to_string();
+            catalogue::validate(&raw(key, body.as_bytes()))
+        };
+        for good in [least, most, most - 0.5] {
+            for value in [good.into(), good.to_string().into()] {
+                let validation = check(value);
+                assert!(
+                    matches!(validation, Validation::Accepted(_)),
+                    "{key} {good}: {validation:?}"
+                );
+            }
+        }
+        let beyond = [least - 0.1, most + 0.1, 500.0];
+        let beyond = beyond
+            .into_iter()
+            .flat_map(|bad| [bad.into(), bad.to_string().into()]);
+        for bad in beyond.chain(["NaN".into(), "much".into(), true.into()]) {
+            let Validation::Refused(refusal) = check(bad) else {
+                panic!("{key} is accepted");
+            };
+            assert_eq!(refusal.kind, "bad_payload");
+            assert!(
+                refusal.reason.contains(&format!("field {field}: must be")),
+                "{}",
+                refusal.reason
+            );
+        }
+    }
+}
