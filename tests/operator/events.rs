@@ -24,7 +24,7 @@ async fn an_event_is_published_by_hand_if_its_consumers_can_read_it() {
 
     let (student_id, user_id) = (Uuid::now_v7(), Uuid::now_v7());
     let student = format!(
-        "events publish student.created --set student_id={student_id} --set user_id={user_id}"
+        "events publish student.created --set student_id={student_id} --set user_id={user_id} --yes"
     );
     assert!(
         said(&stack, &student)
@@ -32,10 +32,19 @@ async fn an_event_is_published_by_hand_if_its_consumers_can_read_it() {
             .contains("Published student.created to auth.events and comm.events.")
     );
     let stage = format!(
-        "events publish stage.accepted --set student_id={student_id} --set start_date=2027-02-01"
+        "events publish stage.accepted --set stage_id={} --set student_id={student_id} --set start_date=2027-02-01",
+        Uuid::now_v7()
     );
+    let unasked = medtrack(&stack, &stage).await;
     assert!(
-        said(&stack, &stage)
+        !unasked.status.success() && text(&unasked).contains("nothing was published; try: --yes"),
+        "{}",
+        text(&unasked)
+    );
+    let dry = said(&stack, &format!("{stage} --dry-run")).await;
+    assert!(dry.contains("Nothing was published."), "{dry}");
+    assert!(
+        said(&stack, &format!("{stage} --yes"))
             .await
             .contains("Published stage.accepted to comm.events.")
     );
@@ -48,6 +57,8 @@ async fn an_event_is_published_by_hand_if_its_consumers_can_read_it() {
     for bad in [
         "events publish stage.accepted --set student_id=nobody",
         "events publish stage.accepted --set nothing",
+        "events publish stage.accepted --set studentId=1",
+        "events publish stage.accepted --yes",
         "events publish stage.accepted --file /does/not/exist",
         "events publish stage.archived",
         "events show nothing",

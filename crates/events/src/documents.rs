@@ -103,7 +103,7 @@ fn fields(text: &mut String, schema: &Value) {
 }
 
 /// Returns a field's type for a person: `uuid`, `text or null`, `list of text`.
-fn type_of(field: &Value) -> String {
+pub fn type_of(field: &Value) -> String {
     let word = |kind: &str| match (kind, field["format"].as_str()) {
         ("string", Some(format)) => format.to_owned(),
         ("string", None) => "text".to_owned(),

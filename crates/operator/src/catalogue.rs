@@ -1,5 +1,7 @@
 //! The events of the system, and the publication of one by hand.
 
+pub(crate) mod check;
+
 use crate::{broker, endpoints::Endpoints};
 use anyhow::{Context as _, bail};
 use chrono::Utc;
@@ -52,22 +54,30 @@ pub(crate) fn queues(routing_key: &str) -> Vec<&'static str> {
     queues.map(|queue| queue.name).collect()
 }
 
-/// Sets `a.b=value` in a payload. The value is JSON, or else a text.
-pub(crate) fn set(endpoints: &Endpoints, payload: &mut Value, field: &str) -> anyhow::Result<()> {
-    let (path, value) = field
+/// Sets `field=value` in a payload. The value is JSON, or else a text.
+pub(crate) fn set(
+    endpoints: &Endpoints,
+    entry: &Entry,
+    payload: &mut Value,
+    field: &str,
+) -> anyhow::Result<()> {
+    let (name, value) = field
         .split_once('=')
         .with_context(|| format!("{field:?} has no value; try: --set field=value"))?;
-    let mut target = payload;
-    for name in path.split('.') {
-        if !target.is_object() {
-            bail!(
-                "{path}: there is no such field; {}",
-                endpoints.advice("events show")
-            );
+    let schema = entry.needed();
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    let mut names = fields.map(|(name, _)| name.as_str());
+    if !names.clone().any(|known| known == name) {
+        let show = endpoints.advice(&format!("events show {}", entry.key));
+        match check::near(&mut names, name) {
+            Some(near) => bail!("{} has no field {name:?}; try: --set {near}=…", entry.key),
+            None => bail!("{} has no field {name:?}; {show}", entry.key),
         }
-        target = &mut target[name];
     }
-    *target = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    if !payload.is_object() {
+        bail!("the payload is not a JSON object");
+    }
+    payload[name] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     Ok(())
 }
 
@@ -123,18 +133,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_set_as_json_or_as_text() {
+    fn fields_are_set_as_json_or_as_text_and_an_unknown_one_is_refused() {
         let endpoints = Endpoints::none();
-        let mut payload = json!({"a": 1, "b": {"c": null}});
-        for field in ["a=2", "b.c=text", "d=null", "e=[1]"] {
-            set(&endpoints, &mut payload, field).unwrap();
+        let entry = entry(&endpoints, "evaluation.created").unwrap();
+        let mut payload = json!({});
+        for field in ["score=2", "student_id=text"] {
+            set(&endpoints, entry, &mut payload, field).unwrap();
         }
-        assert_eq!(
-            payload,
-            json!({"a": 2, "b": {"c": "text"}, "d": null, "e": [1]})
-        );
-        for bad in ["a", "a.b=1"] {
-            assert!(set(&endpoints, &mut payload, bad).is_err());
+        assert_eq!(payload, json!({"score": 2, "student_id": "text"}));
+        for (bad, reason) in [
+            ("score", "has no value"),
+            ("studentId=1", "try: --set student_id=…"),
+            ("colour=1", "events show evaluation.created"),
+        ] {
+            let error = set(&endpoints, entry, &mut payload, bad).unwrap_err();
+            assert!(error.to_string().contains(reason), "{error}");
         }
     }
 }

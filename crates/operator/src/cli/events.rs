@@ -4,15 +4,15 @@ mod replay;
 
 use super::table::Columns;
 use crate::{
-    catalogue::{self, Route},
+    catalogue::{self, Route, check},
     endpoints::Endpoints,
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use events::catalogue::Entry;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
-    io::Read as _,
+    io::{IsTerminal as _, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -31,9 +31,19 @@ pub(super) enum Events {
         /// The routing key.
         key: String,
     },
-    /// Publish an event as its publisher would: the sample, with the fields that are given.
+    /// Check a message without a broker: each field that a consumer could not read. Exit status 0 or 1.
+    #[command(after_help = "Example:\n  medtrack events check --file message.json")]
+    Check {
+        /// A file with the whole message, {"payload": …, "_meta": …}; - is standard input.
+        #[arg(long, value_name = "PATH")]
+        file: PathBuf,
+        /// The routing key, if `_meta` has none.
+        #[arg(long, value_name = "ROUTING KEY")]
+        key: Option<String>,
+    },
+    /// Publish an event as its publisher would, with the fields that are given.
     #[command(after_help = "Examples:\n  \
-        medtrack events publish stage.accepted --set student_id=01a20942-4f9c-77ab-96e5-4bc61d4632b2\n  \
+        medtrack events publish grade.assigned --set final_grade=15 --set stage_id=… --set student_id=…\n  \
         medtrack events publish grade.assigned --file payload.json")]
     Publish(Publish),
     /// Publish again what a service has missed, after a lost binding or a purged queue. The events keep their ids.
@@ -52,9 +62,15 @@ pub(super) struct Publish {
     /// A field of the payload and its value, as JSON or as text.
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     fields: Vec<String>,
-    /// A file with the whole payload, instead of the sample; - is standard input.
+    /// A file with the payload; - is standard input.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
+    /// Publish without asking.
+    #[arg(long)]
+    yes: bool,
+    /// Publish nothing; show the payload.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 impl Events {
@@ -75,6 +91,7 @@ impl Events {
                 columns.print(&catalogue::routes(), json)
             }
             Events::Show { key } => show(endpoints, catalogue::entry(endpoints, &key)?),
+            Events::Check { file, key } => check(endpoints, &file, key.as_deref()),
             Events::Publish(publish) => publish.run(endpoints).await,
             Events::Replay(arguments) => arguments.run(endpoints).await,
         }
@@ -82,7 +99,7 @@ impl Events {
 }
 
 fn show(endpoints: &Endpoints, entry: &Entry) -> anyhow::Result<()> {
-    let schema = entry.schema();
+    let schema = entry.needed();
     let description = |value: &Value| value["description"].as_str().unwrap_or_default().to_owned();
     say!("{}: {}", entry.key, description(&schema));
     say!(
@@ -91,7 +108,15 @@ fn show(endpoints: &Endpoints, entry: &Entry) -> anyhow::Result<()> {
         catalogue::queues(entry.key).join(" ")
     );
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-        say!("  {name:<16} {}", description(field));
+        let required = entry.needed()["required"]
+            .as_array()
+            .is_some_and(|names| names.iter().any(|required| required == name));
+        let required = if required { "required" } else { "optional" };
+        say!(
+            "  {name}: {}, {required}",
+            events::documents::type_of(field)
+        );
+        say!("      {}", description(field).replace('\n', "\n      "));
     }
     let sample: Value = serde_json::from_str(&entry.sample())?;
     let publish = endpoints.advice(&format!("events publish {}", entry.key));
@@ -102,19 +127,34 @@ fn show(endpoints: &Endpoints, entry: &Entry) -> anyhow::Result<()> {
 impl Publish {
     async fn run(self, endpoints: &Endpoints) -> anyhow::Result<()> {
         let entry = catalogue::entry(endpoints, &self.key)?;
-        let mut payload = match self.file {
-            Some(path) => read(&path)?,
-            None => {
-                let mut sample: Value = serde_json::from_str(&entry.sample())?;
-                sample["payload"].take()
-            }
+        let asks_on_input = self.file.as_deref() != Some(Path::new("-"));
+        let mut payload = match &self.file {
+            Some(path) => read(path)?,
+            None => json!({}),
         };
         for field in &self.fields {
-            catalogue::set(endpoints, &mut payload, field)?;
+            catalogue::set(endpoints, entry, &mut payload, field)?;
+        }
+        let problems = check::payload(entry, &payload);
+        if !problems.is_empty() {
+            bail!(
+                "no consumer could read this event, so it is not published:\n  {}\n{}",
+                problems.join("\n  "),
+                endpoints.advice(&format!("events show {}", entry.key))
+            );
+        }
+        let queues = catalogue::queues(entry.key).join(" and ");
+        say!("{} to {queues}:\n{payload:#}", entry.key);
+        if self.dry_run {
+            say!("Nothing was published.");
+            return Ok(());
+        }
+        let agreed = self.yes || (asks_on_input && confirmed()?);
+        if !agreed {
+            bail!("nothing was published; try: --yes");
         }
         let published = catalogue::publish(endpoints, entry, payload).await?;
         if published.routed {
-            let queues = catalogue::queues(entry.key).join(" and ");
             say!("Published {} to {queues}.", entry.key);
         } else {
             say!(
@@ -130,6 +170,36 @@ impl Publish {
         );
         Ok(())
     }
+}
+
+/// Asks on a terminal; elsewhere the answer is no.
+fn confirmed() -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    eprint!("Publish it? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .context("cannot read the answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn check(endpoints: &Endpoints, file: &Path, key: Option<&str>) -> anyhow::Result<()> {
+    let message = read(file)?;
+    let key = key
+        .or_else(|| message["_meta"]["routing_key"].as_str())
+        .context("_meta.routing_key is missing; try: --key ROUTING_KEY")?;
+    let problems = check::message(catalogue::entry(endpoints, key)?, &message);
+    if problems.is_empty() {
+        say!("{key}: its consumers can read this message.");
+        return Ok(());
+    }
+    bail!(
+        "{key}: its consumers cannot read this message:\n  {}\n{}",
+        problems.join("\n  "),
+        endpoints.advice(&format!("events show {key}"))
+    )
 }
 
 fn read(path: &Path) -> anyhow::Result<Value> {
