@@ -173,7 +173,9 @@ async fn every_command_of_the_readme_exists() {
             .next()
             .unwrap_or_default();
         let words = command.split_whitespace();
-        let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_alphabetic());
+        let is_word = |word: &&str| {
+            !word.starts_with('-') && word.chars().all(|c| c.is_ascii_alphabetic() || c == '-')
+        };
         let output = home
             .medtrack()
             .args(words.clone().take_while(is_word))

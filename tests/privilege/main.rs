@@ -4,6 +4,7 @@
 mod bindings;
 mod databases;
 mod production;
+mod publisher;
 mod versions;
 
 use events::{

@@ -19,6 +19,9 @@ use uuid::Uuid;
 /// Logins are the broker's, not the virtual host's: one test at a time may set their passwords.
 static TURN: Mutex<()> = Mutex::const_new(());
 
+/// A service of another system.
+pub(crate) const PUBLISHER: &str = "core-service";
+
 /// The broker of a production stack: its definitions, loaded into a virtual host of the test.
 pub(crate) struct Production {
     /// Service → address with its own login.
@@ -36,6 +39,7 @@ impl Production {
         let made = Command::new(servers::binary("medtrack"))
             .arg("secrets")
             .arg(&dir)
+            .args(["--publisher", PUBLISHER])
             .output()
             .await;
         assert!(made.expect("medtrack runs").status.success());
@@ -60,8 +64,8 @@ impl Production {
         let topology = json!({"exchanges": definitions["exchanges"], "queues": definitions["queues"],
                               "bindings": definitions["bindings"]});
         manage(Method::POST, &format!("definitions/{name}"), &topology).await;
-        let logins = SERVICES.map(|service| {
-            let service = service.short;
+        let names = SERVICES.map(|service| service.short);
+        let logins = names.into_iter().chain([PUBLISHER]).map(|service| {
             let theirs: Url = read(&format!("{service}_amqp_url"))
                 .parse()
                 .expect("an address");
@@ -72,7 +76,7 @@ impl Production {
             (service.to_owned(), here.to_string())
         });
         Self {
-            logins: logins.into(),
+            logins: logins.collect(),
             permissions: definitions["permissions"].clone(),
             dir,
             _turn: turn,

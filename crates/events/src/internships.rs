@@ -289,26 +289,22 @@ fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NaiveDate>, 
 }
 
 fn score<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    number(deserializer, "score", MAX_SCORE)
+    number(deserializer, MAX_SCORE)
 }
 
 fn final_grade<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    number(deserializer, "final_grade", MAX_GRADE)
+    number(deserializer, MAX_GRADE)
 }
 
 /// Reads a number from 0 to `max`, or a text that contains one: the old services send decimals as text.
-fn number<'de, D: Deserializer<'de>>(
-    deserializer: D,
-    field: &str,
-    max: f64,
-) -> Result<Option<f64>, D::Error> {
+fn number<'de, D: Deserializer<'de>>(deserializer: D, max: f64) -> Result<Option<f64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Lenient {
         Number(f64),
         Text(String),
     }
-    let refused = |what| serde::de::Error::custom(format!("field {field}: must be {what}"));
+    let refused = |what| serde::de::Error::custom(format!("must be {what}"));
     let lenient = Option::deserialize(deserializer).map_err(|_| refused("a number".to_owned()))?;
     let number = match lenient {
         None => return Ok(None),

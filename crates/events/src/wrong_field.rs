@@ -40,6 +40,10 @@ fn problem(message: &str) -> String {
             what => format!("must be {}", kind(what)),
         };
     }
+    // In words of this crate, which quote nothing.
+    if message.starts_with("must be ") {
+        return message.to_owned();
+    }
     if message.starts_with("UUID parsing failed") {
         return "must be a UUID".into();
     }

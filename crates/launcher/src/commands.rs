@@ -57,9 +57,9 @@ pub(crate) enum Command {
         after_help = "Example:\n  medtrack create-admin --email admin@example.com < password.txt"
     )]
     CreateAdmin {
-        /// Passed to `auth-service create-admin`.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
+        /// The e-mail to log in with.
+        #[arg(long)]
+        email: String,
     },
     /// Stop everything and remove all data.
     Reset {
@@ -151,9 +151,7 @@ impl Command {
                 control::send(&workspace, &control::Request::Ps).await?;
             }
             Command::Logs(arguments) => logs::show(&workspace, arguments).await?,
-            Command::CreateAdmin { arguments } => {
-                return Err(up::create_admin(&workspace, arguments));
-            }
+            Command::CreateAdmin { email } => return Err(up::create_admin(&workspace, &email)),
             Command::Reset { yes } => end::reset(&workspace, yes).await?,
             Command::Test { broker, arguments } => {
                 return tests_and_bench::test(&workspace, broker.as_deref(), arguments).await;

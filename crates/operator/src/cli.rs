@@ -121,7 +121,8 @@ enum Command {
     Topology(topology::Topology),
     /// Make the secrets of a production stack: passwords, addresses, broker logins with least privilege.
     #[command(
-        after_help = "Examples:\n  medtrack secrets ./secrets\n  medtrack secrets ./secrets --add"
+        after_help = "Examples:\n  medtrack secrets ./secrets\n  medtrack secrets ./secrets --add\n  \
+                      medtrack secrets ./secrets --add --publisher core-service"
     )]
     Secrets(secrets::Secrets),
     /// Write the completions of a shell on standard output.

@@ -4,7 +4,10 @@ mod definitions;
 
 use anyhow::{Context as _, bail};
 use definitions::definitions;
-use events::topology::{SERVICES, Service};
+use events::{
+    catalogue::EVENTS,
+    topology::{SERVICES, Service},
+};
 use serde_json::Value;
 use std::{
     fs,
@@ -21,7 +24,7 @@ pub(crate) const DEFINITIONS: &str = "rabbitmq_definitions.json";
 
 /// Makes all secrets in a new directory. It refuses one that exists, because the servers that hold the data know its
 /// passwords.
-pub(crate) fn make(dir: &Path) -> anyhow::Result<()> {
+pub(crate) fn make(dir: &Path, publishers: &[&'static str]) -> anyhow::Result<()> {
     if dir.exists() {
         bail!(
             "{} exists; its passwords are in use: choose another directory, or try: --add, which keeps them",
@@ -33,19 +36,30 @@ pub(crate) fn make(dir: &Path) -> anyhow::Result<()> {
         .recursive(true)
         .create(dir)
         .with_context(|| format!("cannot make {}", dir.display()))?;
-    Dir::fill(dir).map(drop)
+    Dir::fill(dir, publishers).map(drop)
 }
 
 /// Keeps the secrets that are in the directory, and makes those that this version also needs. Returns the names of the
 /// files that it wrote.
-pub(crate) fn add(dir: &Path) -> anyhow::Result<Vec<String>> {
+pub(crate) fn add(dir: &Path, publishers: &[&'static str]) -> anyhow::Result<Vec<String>> {
     if !dir.join(DEFINITIONS).is_file() {
         bail!(
             "{} holds no secrets of a production stack; try: without --add",
             dir.display()
         );
     }
-    Dir::fill(dir)
+    Dir::fill(dir, publishers)
+}
+
+/// Returns the services that publish events and are not of this system.
+pub(crate) fn publishers() -> Vec<&'static str> {
+    let foreign = EVENTS.iter().map(|entry| entry.producer);
+    let mut publishers: Vec<_> = foreign
+        .filter(|producer| !SERVICES.iter().any(|service| service.name == *producer))
+        .collect();
+    publishers.sort_unstable();
+    publishers.dedup();
+    publishers
 }
 
 /// A login of RabbitMQ.
@@ -61,7 +75,7 @@ struct Dir<'a> {
 }
 
 impl<'a> Dir<'a> {
-    fn fill(path: &'a Path) -> anyhow::Result<Vec<String>> {
+    fn fill(path: &'a Path, publishers: &[&'static str]) -> anyhow::Result<Vec<String>> {
         let mut dir = Self {
             path,
             written: Vec::new(),
@@ -72,6 +86,9 @@ impl<'a> Dir<'a> {
         let mut logins = dir.operator()?;
         for service in SERVICES {
             logins.push(dir.service(service)?);
+        }
+        for publisher in publishers {
+            logins.push(dir.broker_login(publisher, publisher)?);
         }
         dir.definitions(&logins)?;
         Ok(dir.written)
@@ -114,7 +131,12 @@ impl<'a> Dir<'a> {
         self.ensure(&format!("{short}_database_url"), || {
             format!("postgres://{role}:{db_password}@postgres:5432/{database}")
         })?;
-        let file = format!("{short}_amqp_url");
+        self.broker_login(name, short)
+    }
+
+    /// A login of RabbitMQ, and its address in a file that begins with `prefix`.
+    fn broker_login(&mut self, name: &'static str, prefix: &str) -> anyhow::Result<Login> {
+        let file = format!("{prefix}_amqp_url");
         let url = self.ensure(&file, || {
             format!("amqp://{name}:{}@rabbitmq:5672/%2f", password())
         })?;
@@ -201,7 +223,7 @@ mod tests {
     #[test]
     fn secrets_are_made_once() {
         let dir = new_dir();
-        make(&dir).unwrap();
+        make(&dir, &[]).unwrap();
         let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
         assert_eq!(
             read("comm_database_url"),
@@ -216,17 +238,17 @@ mod tests {
             broker.len() == 64 && !read(DEFINITIONS).contains(broker),
             "only a hash"
         );
-        assert!(make(&dir).unwrap_err().to_string().contains("exists"));
+        assert!(make(&dir, &[]).unwrap_err().to_string().contains("exists"));
         fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]
     fn what_a_later_version_needs_is_added_and_nothing_else_changes() {
         let dir = new_dir();
-        assert!(add(&dir).is_err(), "there is nothing to add to");
-        make(&dir).unwrap();
+        assert!(add(&dir, &[]).is_err(), "there is nothing to add to");
+        make(&dir, &[]).unwrap();
         let all = read(&dir);
-        assert_eq!(add(&dir).unwrap(), Vec::<String>::new());
+        assert_eq!(add(&dir, &[]).unwrap(), Vec::<String>::new());
         assert_eq!(read(&dir), all);
 
         // As a version without the operator's database login and without auth-service left it, with a publisher's
@@ -247,7 +269,7 @@ mod tests {
             fs::remove_file(dir.join(name)).unwrap();
         }
         assert_eq!(
-            add(&dir).unwrap(),
+            add(&dir, &[]).unwrap(),
             [
                 "operator_db_password",
                 "auth_operator_database_url",
@@ -268,6 +290,25 @@ mod tests {
                 assert_eq!(text, &all[path]);
             }
         }
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_publisher_gets_a_login_that_later_additions_keep() {
+        let dir = new_dir();
+        make(&dir, &[]).unwrap();
+        let core = ["core-service"];
+        assert_eq!(
+            add(&dir, &core).unwrap(),
+            ["core-service_amqp_url", DEFINITIONS]
+        );
+        let all = read(&dir);
+        assert!(all[&dir.join("core-service_amqp_url")].starts_with("amqp://core-service:"));
+        assert_eq!(add(&dir, &core).unwrap(), Vec::<String>::new());
+        assert_eq!(add(&dir, &[]).unwrap(), Vec::<String>::new());
+        assert_eq!(read(&dir), all);
+        assert!(publishers().contains(&"core-service"));
+        assert!(!publishers().contains(&"auth-service"));
         fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -276,7 +276,8 @@ mod tests {
 
     #[test]
     fn how_long_ago_is_a_number_and_a_unit() {
-        let age = Utc::now() - since("2h").unwrap();
+        let ago = since("2h").unwrap();
+        let age = Utc::now() - ago;
         assert!(age >= TimeDelta::hours(2) && age < TimeDelta::minutes(121));
         for bad in ["", "h", "10", "é", "-2h", "yesterday"] {
             assert!(since(bad).is_err(), "{bad}");

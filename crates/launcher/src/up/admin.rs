@@ -6,14 +6,14 @@ use events::topology::AUTH;
 use std::{fs, os::unix::process::CommandExt as _, process::Command};
 
 /// Becomes auth-service's command. Returns only when it cannot be started.
-pub(crate) fn create_admin(workspace: &Workspace, arguments: Vec<String>) -> Error {
-    match command(workspace, arguments) {
+pub(crate) fn create_admin(workspace: &Workspace, email: &str) -> Error {
+    match command(workspace, email) {
         Ok(mut command) => Error::from(command.exec()).context("auth-service cannot be started"),
         Err(error) => error,
     }
 }
 
-fn command(workspace: &Workspace, arguments: Vec<String>) -> anyhow::Result<Command> {
+fn command(workspace: &Workspace, email: &str) -> anyhow::Result<Command> {
     let addresses = fs::read_to_string(workspace.path("env"))
         .context("nothing is running here; try: ./medtrack up")?;
     let mut lines = addresses.lines().filter_map(|line| line.split_once('='));
@@ -22,8 +22,7 @@ fn command(workspace: &Workspace, arguments: Vec<String>) -> anyhow::Result<Comm
         .context("the address of the database is not known; try: ./medtrack up")?;
     let mut command = Command::new(workspace::binaries()?.join(AUTH.name));
     command
-        .arg("create-admin")
-        .args(arguments)
+        .args(["create-admin", "--email", email])
         .env("DATABASE_URL", url.trim_matches('\''));
     Ok(command)
 }

@@ -139,7 +139,7 @@ mod tests {
         body["_meta"]["aggregate_version"] = json!(0);
         let problems = message(entry, &body);
         for start in [
-            "field evaluation_id: UUID",
+            "field evaluation_id: must be a UUID",
             "field stage_id: missing",
             "field student_id: missing; is it studentId?",
             "field score: must be from 0 to 100",

@@ -1,7 +1,7 @@
 //! `medtrack secrets`.
 
 use crate::secrets;
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
 use std::path::PathBuf;
 
 /// How the commands of a production stack begin.
@@ -14,18 +14,26 @@ pub(super) struct Secrets {
     /// Keep the existing secrets, and make those that this version also needs.
     #[arg(long)]
     add: bool,
+    /// Also make a login for a service of another system that publishes events; may be repeated.
+    #[arg(long = "publisher", value_name = "SERVICE",
+          value_parser = PossibleValuesParser::new(secrets::publishers()))]
+    publishers: Vec<String>,
 }
 
 impl Secrets {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let dir = self.dir.display();
+        let known = secrets::publishers().into_iter();
+        let publishers: Vec<&'static str> = known
+            .filter(|publisher| self.publishers.iter().any(|given| given == publisher))
+            .collect();
         if !self.add {
-            secrets::make(&self.dir)?;
+            secrets::make(&self.dir, &publishers)?;
             say!("Made {dir}. Keep a copy where the backups are.");
             say!("try: {COMPOSE} up -d");
             return Ok(());
         }
-        let added = secrets::add(&self.dir)?;
+        let added = secrets::add(&self.dir, &publishers)?;
         if added.is_empty() {
             say!("{dir} has everything that this version needs.");
             return Ok(());

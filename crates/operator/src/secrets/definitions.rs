@@ -30,12 +30,22 @@ pub(super) fn definitions(vhost: &str, logins: &[Login], existing: &Value) -> Va
                "read": format!("^({exchange}|{own}(\\.crashed)?)$")})
     });
     let topics = SERVICES.iter().map(|service| {
-        let own = EVENTS.iter().filter(|entry| entry.producer == service.name);
-        let keys: Vec<_> = own.map(|entry| escaped(entry.key)).collect();
         let patterns = service.queue.patterns.iter();
         let patterns: Vec<_> = patterns.map(|pattern| escaped(pattern)).collect();
         json!({"user": service.name, "vhost": vhost, "exchange": EXCHANGE,
-               "write": format!("^({})$", keys.join("|")), "read": format!("^({})$", patterns.join("|"))})
+               "write": keys_of(service.name), "read": format!("^({})$", patterns.join("|"))})
+    });
+    let publishers: Vec<&str> = logins
+        .iter()
+        .map(|login| login.user)
+        .filter(|user| *user != OPERATOR && !SERVICES.iter().any(|service| service.name == *user))
+        .collect();
+    let of_publishers = publishers.iter().map(|publisher| {
+        json!({"user": publisher, "vhost": vhost, "configure": "^$", "write": format!("^{}$", escaped(EXCHANGE)),
+               "read": "^$"})
+    });
+    let topics_of_publishers = publishers.iter().map(|publisher| {
+        json!({"user": publisher, "vhost": vhost, "exchange": EXCHANGE, "write": keys_of(publisher), "read": "^$"})
     });
     let of_others = |list, field: &'static str| old(list).filter(move |row| !is_ours(&row[field]));
     let mut definitions = messaging::topology::definitions(vhost);
@@ -43,12 +53,21 @@ pub(super) fn definitions(vhost: &str, logins: &[Login], existing: &Value) -> Va
     definitions["users"] = users.chain(of_others("users", "name")).collect();
     definitions["permissions"] = std::iter::once(operator)
         .chain(permissions)
+        .chain(of_publishers)
         .chain(of_others("permissions", "user"))
         .collect();
     definitions["topic_permissions"] = topics
+        .chain(topics_of_publishers)
         .chain(of_others("topic_permissions", "user"))
         .collect();
     definitions
+}
+
+/// The keys of the events that a service publishes, as a regular expression.
+fn keys_of(producer: &str) -> String {
+    let own = EVENTS.iter().filter(|entry| entry.producer == producer);
+    let keys: Vec<_> = own.map(|entry| escaped(entry.key)).collect();
+    format!("^({})$", keys.join("|"))
 }
 
 /// A name or a pattern as a regular expression that fits nothing else.
