@@ -15,7 +15,7 @@ pub(crate) async fn each_does_what_it_says(home: &Home) {
         .await;
     assert_eq!(lines.lines().count(), 1, "{lines}");
     assert!(lines.contains("INFO Published event: "), "{lines}");
-    let all = home.medtrack("logs --since 1h --grep ready").await;
+    let all = home.medtrack("logs --since 1h --grep INFO").await;
     let times: Vec<&str> = all
         .lines()
         .filter_map(|line| line.split_once("| 2"))
@@ -25,6 +25,8 @@ pub(crate) async fn each_does_what_it_says(home: &Home) {
     let refused = home.shell("! ./medtrack logs no-such-unit").await;
     assert!(refused.contains("there are: "), "{refused}");
 
+    let unknown = home.shell("! ./medtrack up --detach --scale bogus=3").await;
+    assert!(unknown.contains("bogus cannot be scaled"), "{unknown}");
     let refused = home
         .shell("! ./medtrack up --detach --scale comm-consumer=2")
         .await;

@@ -288,12 +288,12 @@ impl Supervisor {
         Ok(started)
     }
 
-    /// Starts those of the units with this name that a person has stopped; returns them.
+    /// Starts those of the units with this name that do not run; returns them.
     pub(crate) fn start_stopped(&mut self, name: &str) -> anyhow::Result<Vec<Started>> {
         let mut started = Vec::new();
         for index in self.indexes(name)? {
             // A name that is given twice starts its unit once.
-            if self.units[index].wanted {
+            if self.units[index].pid.is_some() {
                 continue;
             }
             self.units[index].wanted = true;

@@ -25,6 +25,7 @@ const DETACHED: &str = "MEDTRACK_DETACHED";
 
 /// Runs the stack in this terminal, until Ctrl-C.
 pub(crate) async fn foreground(workspace: &Workspace, options: &Up) -> anyhow::Result<()> {
+    start::processes_of_consumers(&options.scale)?;
     workspace.create()?;
     let Some(_lock) = lock(workspace, options).await? else {
         return Ok(());
@@ -43,6 +44,7 @@ pub(crate) async fn foreground(workspace: &Workspace, options: &Up) -> anyhow::R
 
 /// Starts the stack in the background; returns when it is ready.
 pub(crate) async fn detached(workspace: &Workspace, options: &Up) -> anyhow::Result<()> {
+    start::processes_of_consumers(&options.scale)?;
     workspace.create()?;
     let Some(running) = lock(workspace, options).await? else {
         return Ok(());
@@ -89,10 +91,14 @@ async fn lock(workspace: &Workspace, options: &Up) -> anyhow::Result<Option<Floc
             return Ok(Some(lock));
         }
         if let Some(Ok(addresses)) = control::call(workspace, &Request::Ready).await? {
-            if let Some(Scale { unit, processes }) = options.scale.first() {
+            if !options.scale.is_empty() {
+                let scale = options.scale.iter();
+                let scale =
+                    scale.map(|Scale { unit, processes }| format!(" --scale {unit}={processes}"));
                 bail!(
                     "the stack runs already, and the number of processes is fixed at its start; try: ./medtrack stop, \
-                     then ./medtrack up --detach --scale {unit}={processes}"
+                     then ./medtrack up --detach{}",
+                    scale.collect::<String>()
                 );
             }
             say(&format!(

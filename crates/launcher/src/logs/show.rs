@@ -67,6 +67,11 @@ impl Logs {
     fn searches_all(&self) -> bool {
         self.since.is_some() || self.grep.is_some()
     }
+
+    /// Whether the ends of the logs have enough lines.
+    fn needs_ends_only(&self) -> bool {
+        !self.searches_all() && self.lines.is_none_or(|lines| lines <= LINES)
+    }
 }
 
 /// Prints the last lines of some units or of all; with `follow` prints new lines without end. A closed output ends it.
@@ -115,9 +120,9 @@ async fn print(logs: Vec<Log>, arguments: &Logs) -> io::Result<()> {
     let mut lines = Vec::new();
     let mut ends = Vec::new();
     for Log { unit, path } in &logs {
-        let (text, end) = match arguments.searches_all() {
-            true => whole(path)?,
-            false => tail(path)?,
+        let (text, end) = match arguments.needs_ends_only() {
+            true => tail(path)?,
+            false => whole(path)?,
         };
         ends.push(end);
         lines.extend(

@@ -14,7 +14,7 @@ impl Supervisor {
         for this in &self.units {
             let pid = this.pid.map_or_else(|| "-".into(), |pid| pid.to_string());
             let since = match this.pid {
-                Some(_) => format!("{} s", this.since.elapsed().as_secs()),
+                Some(_) => age(this.since.elapsed().as_secs()),
                 None => "-".into(),
             };
             let (state, restarts) = (this.state().as_str(), this.restarts());
@@ -33,6 +33,16 @@ impl Supervisor {
         if let Err(error) = written {
             output::error(&format!("medtrack: {error:#}"));
         }
+    }
+}
+
+/// An age in the largest unit that says enough.
+fn age(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
     }
 }
 

@@ -64,6 +64,7 @@ pub(super) fn summary(ports: &Ports, took: Duration) -> String {
     let lines = [
         format!("MedTrack is ready ({:.1} s)", took.as_secs_f64()),
         String::new(),
+        format!("Page       http://localhost:{}/", ports["gateway"]),
         format!(
             "API        http://localhost:{}{}",
             ports["gateway"],
@@ -80,6 +81,7 @@ pub(super) fn summary(ports: &Ports, took: Duration) -> String {
         ),
         "Addresses  .medtrack/env".to_owned(),
         String::new(),
+        "next: ./medtrack demo, ./medtrack doctor".to_owned(),
         "./medtrack ps | logs -f [unit] | restart <unit> | stop".to_owned(),
     ];
     let width = lines

@@ -87,7 +87,7 @@ pub(super) async fn start(
 }
 
 /// Unit of a first consumer → number of its processes.
-fn processes_of_consumers(scale: &[Scale]) -> anyhow::Result<BTreeMap<String, u32>> {
+pub(super) fn processes_of_consumers(scale: &[Scale]) -> anyhow::Result<BTreeMap<String, u32>> {
     let mut processes = BTreeMap::new();
     for scale in scale {
         let name = units::name_of(&scale.unit);

@@ -146,8 +146,8 @@ mod tests {
             "field _meta.timestamp: ",
             "field _meta.aggregate_version: ",
         ] {
-            let found = problems.iter().filter(|problem| problem.starts_with(start));
-            assert_eq!(found.count(), 1, "{start}: {problems:?}");
+            let matching = problems.iter().filter(|problem| problem.starts_with(start));
+            assert_eq!(matching.count(), 1, "{start}: {problems:?}");
         }
         assert_eq!(problems.len(), 6, "{problems:?}");
         assert_eq!(
