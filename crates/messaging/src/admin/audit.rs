@@ -1,4 +1,4 @@
-//! What operators did with parked events. The functions of [`parked`](super::parked) write the rows, each in the
+//! What operators did with parked events. The functions of [`parked`](mod@super::parked) write the rows, each in the
 //! statement of its change.
 
 use chrono::{DateTime, Utc};
