@@ -3,7 +3,6 @@
 //! Each module asks databases, RabbitMQ or processes and returns typed results; it prints nothing. [`cli`] has one
 //! file for each verb: it calls the library, then prints.
 
-mod age;
 mod audit;
 mod broker;
 mod catalogue;

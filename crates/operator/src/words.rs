@@ -1,4 +1,6 @@
-//! Figures with their nouns, as people read them.
+//! Numbers with their nouns, ages and spans of time, as people read them.
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// Returns a number with its noun: `1 event`, `2 events`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
@@ -19,6 +21,30 @@ pub(crate) fn seconds(seconds: u64) -> String {
     }
 }
 
+/// Returns how long ago `time` was, as [`seconds`] says it.
+pub(crate) fn ago(time: DateTime<Utc>) -> String {
+    let age = (Utc::now() - time).num_seconds().max(0);
+    seconds(age.unsigned_abs())
+}
+
+/// Returns a span of time as people read it: `31 ms`, `3.2 s`, `3 min 31 s`, `5 h 12 min`, `2 d 3 h`.
+pub(crate) fn span(span: TimeDelta) -> String {
+    let milliseconds = span.num_milliseconds().max(0);
+    let seconds = milliseconds / 1_000;
+    let two = |great: i64, unit: &str, small: i64, small_unit: &str| match small {
+        0 => format!("{great} {unit}"),
+        _ => format!("{great} {unit} {small} {small_unit}"),
+    };
+    match seconds {
+        0 => format!("{milliseconds} ms"),
+        1..10 => format!("{seconds}.{} s", milliseconds % 1_000 / 100),
+        10..60 => format!("{seconds} s"),
+        60..3_600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +56,21 @@ mod tests {
         assert_eq!(count(2, "process"), "2 processes");
         assert_eq!(seconds(90), "90 s");
         assert_eq!(seconds(150), "2 min");
+    }
+
+    #[test]
+    fn a_span_has_the_two_units_that_say_enough() {
+        for (milliseconds, text) in [
+            (-5, "0 ms"),
+            (31, "31 ms"),
+            (3_250, "3.2 s"),
+            (59_999, "59 s"),
+            (211_496, "3 min 31 s"),
+            (120_000, "2 min"),
+            (18_720_000, "5 h 12 min"),
+            (183_600_000, "2 d 3 h"),
+        ] {
+            assert_eq!(span(TimeDelta::milliseconds(milliseconds)), text);
+        }
     }
 }

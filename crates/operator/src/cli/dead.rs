@@ -18,9 +18,6 @@ use messaging::admin::Actor;
 use std::process::ExitCode;
 use uuid::Uuid;
 
-/// The width of a terminal.
-const WIDTH: usize = 80;
-
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Dead {
@@ -181,24 +178,5 @@ impl Dead {
 
 /// Prints a text that may be long, so that it fits a terminal.
 fn say_wrapped(indent: &str, words: &str) {
-    let mut line = indent.to_owned();
-    for word in text::line(words).split_whitespace() {
-        let is_first = line.len() == indent.len();
-        if !is_first && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            say!("{line}");
-            line = indent.to_owned();
-        } else if !is_first {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    say!("{line}");
-}
-
-/// `1 event`, `2 events`.
-fn events(count: usize) -> String {
-    match count {
-        1 => "1 event".to_owned(),
-        many => format!("{many} events"),
-    }
+    say!("{}", text::hanging(indent, &text::line(words), text::WIDTH));
 }

@@ -8,9 +8,6 @@ use events::Role;
 const ORIGINAL: &str = "(the original system: published after 2–5 ms, profile after 50–100 ms more, notification after \
                         50–100 ms more, 100–200 ms in all)";
 
-/// The width that every line keeps to.
-const WIDTH: usize = 80;
-
 pub(super) async fn run(endpoints: &Endpoints) -> anyhow::Result<()> {
     for (who, role) in [
         ("A student", Role::Student),
@@ -22,7 +19,7 @@ pub(super) async fn run(endpoints: &Endpoints) -> anyhow::Result<()> {
             user.email,
             user.duration.as_millis()
         );
-        say!("{}\n", text::wrap(&registered, WIDTH));
+        say!("{}\n", text::wrap(&registered, text::WIDTH));
         let inbox = demo::inbox(endpoints, &user.access_token).await?;
         // The times of the trace are those of the databases: when each row was written.
         for chain in crate::trace::find(endpoints, &user.user_id).await?.chains {
@@ -30,11 +27,11 @@ pub(super) async fn run(endpoints: &Endpoints) -> anyhow::Result<()> {
         }
         for notification in inbox {
             let words = format!("{}: {}", notification.title, notification.content);
-            say!("{}", text::hanging("  ", &text::line(&words), WIDTH));
+            say!("{}", text::hanging("  ", &text::line(&words), text::WIDTH));
         }
         say!("");
     }
-    say!("{}", text::wrap(ORIGINAL, WIDTH));
+    say!("{}", text::wrap(ORIGINAL, text::WIDTH));
     let line = &endpoints.command_line;
     let demo = line.operator("demo");
     say!(

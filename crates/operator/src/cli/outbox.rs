@@ -2,9 +2,9 @@
 
 use super::table::Columns;
 use crate::{
-    age::ago,
     endpoints::Endpoints,
     outbox::{self, UnpublishedEvent},
+    words::ago,
 };
 
 pub(super) async fn run(endpoints: &Endpoints, json: bool) -> anyhow::Result<()> {

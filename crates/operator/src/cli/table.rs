@@ -4,9 +4,6 @@ use super::text;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-/// The width that lines keep to where they can.
-const WIDTH: usize = 80;
-
 /// How a list of rows is printed.
 pub(super) struct Columns<'a, T> {
     pub(super) names: &'a [&'a str],
@@ -34,7 +31,9 @@ impl<T: Serialize> Columns<'_, T> {
 /// Writes a table. Where it is wider than a terminal, the last column stands below the others, in a line of its own.
 fn rendered(names: &[&str], mut rows: Vec<Vec<String>>) -> String {
     let whole = plain(names, &rows);
-    let fits = whole.lines().all(|line| line.chars().count() <= WIDTH);
+    let fits = whole
+        .lines()
+        .all(|line| line.chars().count() <= text::WIDTH);
     let [first @ .., last] = names else {
         return whole;
     };
@@ -47,7 +46,7 @@ fn rendered(names: &[&str], mut rows: Vec<Vec<String>>) -> String {
     for (line, below) in plain(first, &rows).lines().zip(below) {
         lines.push(line.to_owned());
         if !below.is_empty() {
-            lines.push(text::hanging("    ", below, WIDTH));
+            lines.push(text::hanging("    ", below, text::WIDTH));
         }
     }
     lines.join("\n")
@@ -76,7 +75,7 @@ mod tests {
             vec![row(&"word ".repeat(20)), row("")],
         );
         assert!(
-            wide.lines().all(|line| line.chars().count() <= WIDTH),
+            wide.lines().all(|line| line.chars().count() <= text::WIDTH),
             "{wide}"
         );
         assert!(

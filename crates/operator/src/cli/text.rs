@@ -35,6 +35,9 @@ pub(crate) fn json_line(text: &str) -> String {
     escaped(&text, is_control, in_json).into_owned()
 }
 
+/// The width that the lines of the command keep to.
+pub(crate) const WIDTH: usize = 80;
+
 /// Breaks a text into lines of at most `width` characters, where it has spaces. A longer word has a line of its own.
 pub(crate) fn wrap(text: &str, width: usize) -> String {
     hanging("", text, width)

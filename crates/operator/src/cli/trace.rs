@@ -14,9 +14,6 @@ use std::process::ExitCode;
 
 /// More chains than this are shown in short, when nothing is left to happen.
 const IN_FULL: usize = 3;
-/// The width that every line keeps to.
-const WIDTH: usize = 80;
-
 /// Prints what the subject names. The exit code is 1 when that is nothing.
 pub(super) async fn run(
     endpoints: &Endpoints,
@@ -190,7 +187,7 @@ fn say_nothing(endpoints: &Endpoints, trace: &Trace) {
              event id, correlation id or the id of what it is about; a notification by its id; and a request that changed \
              something by its request id. Published events are kept for 3 days, what an inbox has received for 90 days; \
              of a handled event of another publisher the correlation id is not kept.",
-            WIDTH
+            text::WIDTH
         )
     );
     if trace.subject.parse::<uuid::Uuid>().is_ok() {

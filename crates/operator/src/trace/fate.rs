@@ -7,7 +7,7 @@ use super::{
     unreceived::Unreceived,
     waits::{self, Wait},
 };
-use crate::{age::span, endpoints::Endpoints, queues, views::Notification};
+use crate::{endpoints::Endpoints, queues, views::Notification, words::span};
 use chrono::{DateTime, TimeDelta, Utc};
 use events::topology::{SERVICES, Service};
 use messaging::admin::{ChainEvent, ParkedState};

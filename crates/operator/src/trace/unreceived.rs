@@ -7,9 +7,9 @@ use super::{
     fate::{done, open},
 };
 use crate::{
-    age::{counted, span},
     command_line::CommandLine,
     queues::QueueState,
+    words::{count, span},
 };
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use events::{
@@ -114,7 +114,7 @@ impl<'a> Unreceived<'a> {
         if held > 0 && !is_passed {
             let why = format!(
                 "{published}; the queue {queue} holds {}",
-                counted(held, "event")
+                count(held, "event")
             );
             let consumers = state.map_or(0, |state| state.consumers);
             let (why, advice) = match consumers {

@@ -2,7 +2,7 @@
 //! a publisher is the id of a user in the place of the student's.
 
 use super::{Databases, Knows, subject};
-use crate::{age::span, endpoints::Endpoints, views};
+use crate::{endpoints::Endpoints, views, words::span};
 use chrono::Utc;
 use messaging::admin::ParkedState;
 use uuid::Uuid;

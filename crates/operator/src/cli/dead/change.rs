@@ -1,9 +1,10 @@
 //! `medtrack dead discard` and `medtrack dead undo`.
 
-use super::{Change, Choice, events, list};
+use super::{Change, Choice, list};
 use crate::{
     dead::{self, ParkedEvent, Selection, States, change},
     endpoints::Endpoints,
+    words::count,
 };
 use anyhow::bail;
 use clap::Args;
@@ -77,7 +78,7 @@ pub(super) fn rehearse(selected: &[ParkedEvent], done: &str) -> anyhow::Result<(
     list::each(selected, false)?;
     say!(
         "\n{} would be {done}; nothing was changed.",
-        events(selected.len())
+        count(selected.len() as u64, "event")
     );
     Ok(())
 }
@@ -96,7 +97,10 @@ impl Discard {
         }
         let actor = person.actor();
         let changed = change::apply(endpoints, &selected, Change::Discard, actor).await?;
-        say!("{changed} of {} discarded.", events(selected.len()));
+        say!(
+            "{changed} of {} discarded.",
+            count(selected.len() as u64, "event")
+        );
         let undo = match &selected[..] {
             [one] => format!("dead undo {}", one.parked.event_id),
             _ => "dead list --discarded".into(),
@@ -109,7 +113,7 @@ impl Discard {
 
 /// Asks the person on the terminal.
 fn confirmed(selected: &[ParkedEvent]) -> anyhow::Result<bool> {
-    let count = events(selected.len());
+    let count = count(selected.len() as u64, "event");
     if !std::io::stdin().is_terminal() {
         bail!("{count} would be discarded; try: add --yes, or --dry-run to see them");
     }
@@ -134,7 +138,10 @@ impl Undo {
         let person = self.choice.who.person(endpoints)?;
         let actor = person.actor();
         let changed = change::apply(endpoints, &selected, Change::Undo, actor).await?;
-        say!("{changed} of {} brought back.", events(selected.len()));
+        say!(
+            "{changed} of {} brought back.",
+            count(selected.len() as u64, "event")
+        );
         if changed < selected.len() {
             say!("The others have no body any more: it is kept for 7 days.");
         }

@@ -1,11 +1,12 @@
 //! `medtrack dead list`.
 
-use super::{Filter, events, say_wrapped};
+use super::{Filter, say_wrapped};
 use crate::{
-    age::ago,
     cli::{table::Columns, text},
     dead::{self, Cause, ParkedEvent, States},
     endpoints::Endpoints,
+    words::ago,
+    words::count,
 };
 use clap::Args;
 use messaging::parked::Parked;
@@ -75,7 +76,7 @@ fn by_cause(endpoints: &Endpoints, causes: &[Cause], json: bool) -> anyhow::Resu
         let (service, state, kind) = (cause.service, &cause.state, &cause.kind);
         let what = format!(
             "{service}  {} {state}  {kind}  {}{from}",
-            events(cause.events),
+            count(cause.events as u64, "event"),
             cause.routing_key
         );
         say!("{}", text::line(&what));

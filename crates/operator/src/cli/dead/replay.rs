@@ -1,6 +1,6 @@
 //! `medtrack dead replay`.
 
-use super::{Choice, change::rehearse, events, say_wrapped};
+use super::{Choice, change::rehearse, say_wrapped};
 use crate::{
     cli::text,
     dead::{
@@ -8,6 +8,7 @@ use crate::{
         replay::{self, Outcome},
     },
     endpoints::Endpoints,
+    words::count,
 };
 use clap::Args;
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
@@ -38,7 +39,7 @@ impl Arguments {
             .filter(|event| advice::of(event).next_step == NextStep::Publisher);
         let hopeless = hopeless.count();
         if hopeless > 0 {
-            let count = events(hopeless);
+            let count = count(hopeless as u64, "event");
             say_wrapped(
                 "",
                 &format!(

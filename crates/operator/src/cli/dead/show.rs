@@ -2,13 +2,13 @@
 
 use super::{Person, say_wrapped};
 use crate::{
-    age::ago,
     cli::text,
     dead::{
         self, Details, ParkedEvent,
         advice::{self, NextStep},
     },
     endpoints::Endpoints,
+    words::ago,
 };
 use anyhow::bail;
 use chrono::{DateTime, Utc};

@@ -3,10 +3,10 @@
 
 use crate::{
     checks::{Finding, Id, Level},
+    cli::text,
     words::{count, seconds},
 };
 
-const COLUMNS: usize = 80;
 const INDENT: &str = "    ";
 
 /// The lines of a cause, of what follows from it, and of what helps.
@@ -16,12 +16,12 @@ pub(super) fn of(cause: &Finding, consequences: &[&Finding]) -> Vec<String> {
         Level::Warning => "!",
         Level::Broken => "✗",
     };
-    let mut lines = wrap(&format!("{mark} {}", cause.what), "  ");
+    let mut lines = wrap(&format!("{mark} "), &cause.what);
     for consequence in summed(consequences) {
-        lines.extend(wrap(&format!("  → {consequence}"), INDENT));
+        lines.extend(wrap("  → ", &consequence));
     }
     if let Some(hint) = &cause.hint {
-        lines.extend(wrap(&format!("{INDENT}{hint}"), INDENT));
+        lines.extend(wrap(INDENT, hint));
     }
     let commands = cause.advice.iter();
     lines.extend(commands.map(|command| format!("{INDENT}try: {command}")));
@@ -125,25 +125,10 @@ fn sum(id: Id, findings: &[&Finding]) -> Vec<String> {
     }
 }
 
-/// Breaks a sentence between words. The lines after the first begin with `indent`.
-fn wrap(sentence: &str, indent: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let start = sentence.len() - sentence.trim_start().len();
-    let mut line = sentence[..start].to_owned();
-    let mut is_new = true;
-    for word in sentence.split_whitespace() {
-        if !is_new && line.chars().count() + 1 + word.chars().count() > COLUMNS {
-            lines.push(std::mem::replace(&mut line, indent.to_owned()));
-            is_new = true;
-        }
-        if !is_new {
-            line.push(' ');
-        }
-        line.push_str(word);
-        is_new = false;
-    }
-    lines.push(line);
-    lines
+/// Breaks a sentence between words. The lines after the first begin below the sentence.
+fn wrap(head: &str, sentence: &str) -> Vec<String> {
+    let lines = text::hanging(head, sentence, text::WIDTH);
+    lines.lines().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -152,10 +137,9 @@ mod tests {
 
     #[test]
     fn a_long_sentence_is_broken_between_words() {
-        let sentence = format!("✗ {}", "word ".repeat(40));
-        let lines = wrap(sentence.trim_end(), "  ");
+        let lines = wrap("✗ ", &"word ".repeat(40));
         assert!(lines.len() > 1);
-        assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS));
+        assert!(lines.iter().all(|line| line.chars().count() <= text::WIDTH));
         assert!(lines[1].starts_with("  word"), "{lines:?}");
         let words: Vec<&str> = lines
             .iter()

@@ -1,10 +1,10 @@
 //! A chain of events, as a person reads it.
 
-use super::{WIDTH, time};
+use super::time;
 use crate::{
-    age::{ago, span},
     cli::text,
     trace::{Chain, EventTrace, Hop},
+    words::{ago, span},
 };
 use chrono::{Local, TimeDelta};
 use events::topology::SERVICES;
@@ -21,7 +21,7 @@ pub(crate) fn print(chain: &Chain) {
     for event in &chain.events {
         let head = format!("  {}  ", text::line(&event.routing_key));
         let id = event.event_id.to_string();
-        match head.chars().count() + id.len() > WIDTH {
+        match head.chars().count() + id.len() > text::WIDTH {
             true => say!("{}\n    {id}", head.trim_end()),
             false => say!("{head}{id}"),
         }
@@ -51,7 +51,7 @@ pub(crate) fn print(chain: &Chain) {
 fn line(hop: &Hop) -> String {
     let since = hop.milliseconds.map_or("–".into(), milliseconds);
     let head = format!("  {since:>12}  {:<7}  ", hop.service);
-    text::hanging(&head, &text::line(&hop.what), WIDTH)
+    text::hanging(&head, &text::line(&hop.what), text::WIDTH)
 }
 
 fn say_stuck(event: &EventTrace, hop: &Hop) {
@@ -60,7 +60,7 @@ fn say_stuck(event: &EventTrace, hop: &Hop) {
         "{} is stuck at {}-service: {}: {why}",
         event.routing_key, hop.service, hop.what
     );
-    say!("{}", text::wrap(&text::line(&stuck), WIDTH));
+    say!("{}", text::wrap(&text::line(&stuck), text::WIDTH));
     if let Some(advice) = &hop.advice {
         say!("    try: {advice}");
     }
