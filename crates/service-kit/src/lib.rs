@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod process;
 pub mod service;
 pub mod telemetry;
+pub mod terminal;
 
 pub use process::{Process, run};
 pub use service::{Roles, Service, SharedRole, Start};

@@ -1,10 +1,13 @@
 //! Log lines on standard output, as text (`<time> <LEVEL> <text> <fields>`) or as JSON. A line inside a span also
 //! has the fields of the span, so that a line does not repeat ids such as `request_id` or `event_id` itself.
 
-use crate::config::{LogConfig, LogFormat};
+use crate::{
+    config::{LogConfig, LogFormat},
+    terminal::{acts_on, escaped, in_json},
+};
 use anyhow::Context as _;
 use serde_json::Value;
-use std::{borrow::Cow, fmt, io::IsTerminal as _};
+use std::{fmt, io::IsTerminal as _};
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -183,7 +186,7 @@ fn write_text(
     writeln!(
         writer,
         "{}",
-        escaped(&line, |c| c.escape_default().to_string())
+        escaped(&line, acts_on, |c, into| into.extend(c.escape_default()))
     )
 }
 
@@ -198,24 +201,10 @@ fn write_json(writer: &mut Writer<'_>, event: &Event<'_>, spans: Fields) -> fmt:
     fields.0.extend(spans.0);
     for (name, value, _) in fields.0 {
         let json = value.to_string();
-        let value = escaped(&json, |c| format!("\\u{:04x}", u32::from(c)));
+        let value = escaped(&json, acts_on, in_json);
         write!(writer, ",{}:{value}", Value::from(name))?;
     }
     writeln!(writer, "}}")
-}
-
-/// Escapes what a terminal acts on instead of showing it: control characters, and the marks that change the direction of
-/// text. A log is read on a terminal, too.
-fn escaped(text: &str, escape: fn(char) -> String) -> Cow<'_, str> {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(acts) {
-        return text.into();
-    }
-    let shown = |c: char| if acts(c) { escape(c) } else { c.into() };
-    text.chars().map(shown).collect::<String>().into()
 }
 
 #[cfg(test)]

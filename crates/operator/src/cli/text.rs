@@ -3,36 +3,30 @@
 //! that stands in a line of its own or in a cell of a table passes [`line()`] before, so that it cannot begin a line.
 
 use serde::Serialize;
+use service_kit::terminal::{acts_on, escaped, in_json};
 use std::{borrow::Cow, fmt::Write as _};
-
-/// Whether a terminal acts on a character instead of showing it: the control characters (C0, DEL, C1), the marks that
-/// change the direction of text, and the separators of lines.
-fn is_control(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
 
 /// Returns a text for one line: all control characters are escaped, those that end a line, too.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
-    escaped(text, is_control, shown)
+    escaped(text, acts_on, shown)
 }
 
 /// Returns a text of several lines: all control characters are escaped, but for the end of a line.
 pub(crate) fn block(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| is_control(c) && c != '\n', shown)
+    escaped(text, |c| acts_on(c) && c != '\n', shown)
 }
 
 /// Returns a value as JSON, in which what JSON lets stand is escaped as well.
 pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
     let text = serde_json::to_string_pretty(value)?;
     // Such characters stand in strings only; the end of a line stands between them only.
-    Ok(escaped(&text, |c| is_control(c) && c != '\n', in_json).into_owned())
+    Ok(escaped(&text, |c| acts_on(c) && c != '\n', in_json).into_owned())
 }
 
 /// Returns a JSON text on one line. It stays JSON when it was.
 pub(crate) fn json_line(text: &str) -> String {
     let text = text.replace(['\n', '\r', '\t'], " ");
-    escaped(&text, is_control, in_json).into_owned()
+    escaped(&text, acts_on, in_json).into_owned()
 }
 
 /// The width that the lines of the command keep to.
@@ -72,29 +66,6 @@ fn shown(c: char, into: &mut String) {
     }
 }
 
-/// As JSON reads it: `\u202e`. All of [`is_control`] has at most four digits.
-fn in_json(c: char, into: &mut String) {
-    write!(into, "\\u{:04x}", u32::from(c)).expect("a String takes all");
-}
-
-fn escaped(
-    text: &str,
-    is_escaped: impl Fn(char) -> bool,
-    escape: fn(char, &mut String),
-) -> Cow<'_, str> {
-    if !text.contains(&is_escaped) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match is_escaped(c) {
-            true => escape(c, &mut safe),
-            false => safe.push(c),
-        }
-    }
-    Cow::Owned(safe)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +77,7 @@ mod tests {
     #[test]
     fn a_line_has_no_control_character_and_keeps_what_can_be_read() {
         let safe = line(HOSTILE);
-        assert!(!safe.contains(is_control), "{safe:?}");
+        assert!(!safe.contains(acts_on), "{safe:?}");
         assert_eq!(
             safe,
             "a\\x1b[31m\\x07\\x7f\\u{9b}31m\\u{202e}\\u{2066}\\u{200f}\\u{61c}\\u{2028}é ع\\r\\nb\\tc"
@@ -118,7 +89,7 @@ mod tests {
     fn a_block_keeps_its_lines() {
         let safe = block(HOSTILE);
         assert_eq!(safe.lines().count(), 2);
-        assert!(!safe.replace('\n', "").contains(is_control), "{safe:?}");
+        assert!(!safe.replace('\n', "").contains(acts_on), "{safe:?}");
     }
 
     #[test]
@@ -133,10 +104,10 @@ mod tests {
     fn json_stays_json_and_has_no_control_character() {
         let value = Value::from(vec![HOSTILE]);
         let safe = json(&value).unwrap();
-        assert!(!safe.replace('\n', "").contains(is_control), "{safe:?}");
+        assert!(!safe.replace('\n', "").contains(acts_on), "{safe:?}");
         assert_eq!(serde_json::from_str::<Value>(&safe).unwrap(), value);
         let one_line = json_line("{\"a\":\n\t\"\u{202e}\"}");
         assert_eq!(one_line, "{\"a\":  \"\\u202e\"}");
-        assert!(!json_line(HOSTILE).contains(is_control));
+        assert!(!json_line(HOSTILE).contains(acts_on));
     }
 }
