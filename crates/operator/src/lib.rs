@@ -11,6 +11,7 @@ pub mod cli;
 mod command_line;
 mod dead;
 mod demo;
+mod edit_distance;
 mod endpoints;
 mod http;
 mod outbox;

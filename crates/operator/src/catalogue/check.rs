@@ -1,5 +1,6 @@
 //! Checks a message offline, field by field, with the readers of the consumers.
 
+use crate::edit_distance::distance;
 use events::{
     RawMessage,
     catalogue::{self, Entry, Validation},
@@ -76,7 +77,7 @@ pub(crate) fn message(entry: &Entry, message: &Value) -> Vec<String> {
     problems
 }
 
-/// Returns why the consumers refuse a message, without its place in the text that they read.
+/// Returns why the consumers refuse a message.
 fn refusal(routing_key: &str, message: &Value) -> Option<String> {
     let body = message.to_string();
     let raw = RawMessage {
@@ -86,41 +87,22 @@ fn refusal(routing_key: &str, message: &Value) -> Option<String> {
         app_id: None,
         body: body.as_bytes(),
     };
-    let Validation::Refused(refusal) = catalogue::validate(&raw) else {
-        return None;
-    };
-    let reason = refusal.reason;
-    let reason = reason
-        .strip_prefix(&format!("the payload is not that of {routing_key}: "))
-        .unwrap_or(&reason);
-    let end = reason.rfind(" at line ").unwrap_or(reason.len());
-    Some(reason[..end].to_owned())
+    match catalogue::validate(&raw) {
+        Validation::Refused(refusal) => Some(refusal.reason),
+        _ => None,
+    }
 }
 
 /// Returns the name that is nearest to a wrong one, if any is near: other letter case, an underscore, one typing error.
 pub(crate) fn near<'a>(names: impl Iterator<Item = &'a str>, wrong: &str) -> Option<&'a str> {
-    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    const LIMIT: usize = 2;
+    let plain =
+        |name: &str| -> Vec<char> { name.replace('_', "").to_lowercase().chars().collect() };
+    let wrong = plain(wrong);
     names
-        .map(|name| (distance(&plain(name), &plain(wrong)), name))
-        .filter(|(distance, _)| *distance <= 2)
+        .filter_map(|name| Some((distance(&plain(name), &wrong, LIMIT)?, name)))
         .min()
         .map(|(_, name)| name)
-}
-
-/// Returns how many characters must be added, removed or replaced.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = corner + usize::from(x != *y);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
