@@ -3,11 +3,8 @@
 use events::{Role, UserId};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
-use test_support::{Ledger, Stack, Unit, eventually};
+use std::{path::Path, time::Duration};
+use test_support::{Ledger, Stack, Unit, eventually, python};
 use tokio::process::Command;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -76,7 +73,7 @@ async fn copies_of_a_bare_event_have_one_effect() {
     assert_one_effect(&stack, user_id, TIMES - 1).await;
 
     // The same with a client that shares no code with ours.
-    let Some(pika) = pika().await else {
+    let Some(pika) = python::pika(Path::new(env!("CARGO_TARGET_TMPDIR"))).await else {
         let allowed = std::env::var("ALLOW_SKIP").is_ok_and(|value| value == "1");
         assert!(
             allowed,
@@ -104,32 +101,6 @@ async fn copies_of_a_bare_event_have_one_effect() {
         String::from_utf8_lossy(&published.stderr)
     );
     assert_one_effect(&stack, user_id, 2 * (TIMES - 1)).await;
-}
-
-/// A directory to import pika from, installed if it is missing. Empty where the system has pika.
-async fn pika() -> Option<PathBuf> {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pika");
-    let python = |arguments: &[&str]| {
-        let mut command = Command::new("python3");
-        command
-            .args(arguments)
-            .env("PYTHONPATH", &dir)
-            .kill_on_drop(true);
-        async move {
-            command
-                .output()
-                .await
-                .is_ok_and(|output| output.status.success())
-        }
-    };
-    let target = dir.display().to_string();
-    let installed = python(&["-c", "import pika"]).await
-        || python(&[
-            "-m", "pip", "install", "--quiet", "--target", &target, "pika",
-        ])
-        .await
-            && python(&["-c", "import pika"]).await;
-    installed.then_some(dir)
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::{
     process::{Output, Stdio},
     time::Duration,
 };
-use test_support::{Stack, Unit, eventually};
+use test_support::{Stack, Unit, eventually, python};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -17,37 +17,13 @@ fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
 }
 
-/// A directory to import pika from, installed if it is missing.
-async fn pika() -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pika");
-    let can_import = async || {
-        let import = python(&dir, &["-c", "import pika"]).output().await;
-        import.is_ok_and(|output| output.status.success())
-    };
-    if !can_import().await {
-        let target = dir.display().to_string();
-        let arguments = [
-            "-m", "pip", "install", "--quiet", "--target", &target, "pika",
-        ];
-        let installed = python(&dir, &arguments).output().await;
-        assert!(can_import().await, "pika is installed: {installed:?}");
-    }
-    dir
-}
-
-fn python(pika: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new("python3");
-    command
-        .args(arguments)
-        .env("PYTHONPATH", pika)
-        .kill_on_drop(true);
-    command
-}
-
 /// Runs the publisher of the documentation with a login.
 async fn publish(pika: &Path, url: &str, key: &str, payload: &str) -> Output {
     let script = docs().join("publisher.py").display().to_string();
-    let mut publisher = python(pika, &[&script, key])
+    let mut publisher = Command::new("python3")
+        .args([&script, key])
+        .env("PYTHONPATH", pika)
+        .kill_on_drop(true)
         .env("AMQP_URL", url)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -73,7 +49,9 @@ async fn the_publisher_of_the_documentation_reaches_a_student_and_may_do_nothing
     let student_id = stack.profile.value("select id from profiles_student").await;
     let payload = json!({"stage_id": "8f1c2b1e-5d3a-4b6f-9a41-0c7d2e9b6a10", "student_id": student_id,
                          "offer_id": "5b1f9a0e-2c4d-4e8a-8b3f-7d6c5a4b3c2d"});
-    let (pika, url) = (pika().await, &production.logins[PUBLISHER]);
+    let pika = python::pika(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let pika = pika.await.expect("python3-pika, or python3 with pip");
+    let url = &production.logins[PUBLISHER];
     let sent = publish(&pika, url, "stage.created", &payload.to_string()).await;
     assert!(sent.status.success(), "{sent:?}");
     let event_id = String::from_utf8_lossy(&sent.stdout).trim().to_owned();

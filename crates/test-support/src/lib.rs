@@ -22,6 +22,7 @@ pub mod openapi;
 pub mod port;
 pub mod process;
 pub mod proxy;
+pub mod python;
 pub mod servers;
 pub mod stack;
 pub mod vhost;
