@@ -24,7 +24,8 @@ pub use outbox::{
     published_before, retry_unroutable, unpublished,
 };
 pub use parked::{
-    Fading, ParkedFilter, Retried, body, discard, fading, parked, replay, retried, undo, unmasked,
+    Expiring, ParkedFilter, Retried, body, discard, expiring, parked, replay, retried, undo,
+    unmasked,
 };
 pub use receptions::{InboxEntry, Named, ParkedState, parked_states, received};
 pub use server::{HeldLock, held_locks, server_version};

@@ -4,7 +4,7 @@
 mod broker;
 mod causes;
 mod database;
-mod fading;
+mod expiring;
 mod finding;
 mod gateway;
 mod locks;

@@ -2,7 +2,7 @@
 
 mod stack;
 
-pub(crate) use stack::{Supervision, is_alive, short_name};
+pub(crate) use stack::{Supervision, is_alive};
 
 use crate::command_line::CommandLine;
 use anyhow::{Context as _, anyhow};

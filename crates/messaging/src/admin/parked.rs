@@ -202,9 +202,9 @@ pub async fn retried(
     .await
 }
 
-/// Dead events whose bodies are deleted within a month, because nobody has decided about them for sixty days.
+/// Dead events whose bodies are deleted within a month, because no person has closed them for sixty days.
 #[derive(Clone, Debug)]
-pub struct Fading {
+pub struct Expiring {
     /// How many there are.
     pub events: i64,
     /// When the first body is deleted.
@@ -212,9 +212,9 @@ pub struct Fading {
 }
 
 /// Returns what the purge will delete from events that died sixty days ago or earlier.
-pub async fn fading(connection: &mut PgConnection) -> sqlx::Result<Fading> {
+pub async fn expiring(connection: &mut PgConnection) -> sqlx::Result<Expiring> {
     sqlx::query_as!(
-        Fading,
+        Expiring,
         r#"select count(*) as "events!", min(last_at) + interval '90 days' as first_at from parked_event
            where state = 'dead' and kind not in ('erased', 'unknown_key') and last_at < now() - interval '60 days'"#
     )

@@ -24,7 +24,7 @@ pub struct HeldLock {
 }
 
 impl HeldLock {
-    /// Whether this is the same lock, at whatever time it was seen.
+    /// Whether both were read from the same lock. The times of the two reads may differ.
     pub fn is(&self, other: &Self) -> bool {
         (self.pid, &self.table) == (other.pid, &other.table)
     }

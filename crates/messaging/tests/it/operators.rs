@@ -216,8 +216,8 @@ async fn dead_events_that_wait_for_a_decision_for_sixty_days_are_counted() {
         );
         fixture.database.run(&row).await;
     }
-    let fading = admin::fading(&mut connection).await.unwrap();
-    assert_eq!(fading.events, 1);
-    let days = (fading.first_at.unwrap() - chrono::Utc::now()).num_days();
+    let expiring = admin::expiring(&mut connection).await.unwrap();
+    assert_eq!(expiring.events, 1);
+    let days = (expiring.first_at.unwrap() - chrono::Utc::now()).num_days();
     assert!((28..=29).contains(&days), "{days}");
 }

@@ -1,7 +1,7 @@
 //! Parked events of a service: dead ones, those without a handler, and those that wait.
 
 use super::{
-    fading,
+    expiring,
     finding::{Finding, Id, seconds_since},
 };
 use crate::{
@@ -42,7 +42,7 @@ pub(super) async fn check(
     findings.extend(check.dead(&of("dead", false)));
     findings.extend(check.unknown(&of("dead", true)));
     findings.extend(check.waiting(&of("waiting", false)));
-    findings.extend(fading::check(endpoints, service, connection).await?);
+    findings.extend(expiring::check(endpoints, service, connection).await?);
     if findings.is_empty() {
         let what = format!("{} has handled all events that it received", service.name);
         findings.push(Finding::good(Id::Parked, what).figure("events", 0));

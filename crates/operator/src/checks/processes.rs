@@ -5,7 +5,7 @@ use super::{
     probe::{self, Answer},
     restarts,
 };
-use crate::endpoints::{Endpoints, is_alive, short_name};
+use crate::endpoints::{Endpoints, is_alive};
 use events::topology::{SERVICES, Service, Unit, UnitState};
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub(super) async fn check(endpoints: &Endpoints) -> Vec<Finding> {
 /// The processes that the launcher runs; in containers one of each kind, at the addresses of the environment.
 fn list(endpoints: &Endpoints) -> Vec<Process<'_>> {
     let of_launcher = endpoints.units().iter().filter_map(|unit| {
-        let name = short_name(&unit.unit);
+        let name = unit.unit.clone();
         let service = SERVICES.into_iter().find(|service| {
             name == service.name || name.starts_with(&format!("{}-consumer", service.short))
         })?;
@@ -98,7 +98,7 @@ impl Process<'_> {
     fn has_running_replica(&self, endpoints: &Endpoints) -> bool {
         let kind = format!("{}-consumer", self.service.short);
         let replicas = endpoints.units().iter().filter(|unit| {
-            let name = short_name(&unit.unit);
+            let name = unit.unit.clone();
             name.starts_with(&kind) && name != self.name && unit.state == UnitState::Running
         });
         self.name.starts_with(&kind) && replicas.count() > 0

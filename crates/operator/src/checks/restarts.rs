@@ -6,12 +6,12 @@ use super::{
     processes::Process,
 };
 use crate::{
-    endpoints::{Endpoints, short_name},
+    endpoints::Endpoints,
     words::{count, seconds},
 };
-use chrono::Utc;
 use events::topology::Unit;
 use futures_util::future::join_all;
+use std::time::{Duration, SystemTime};
 
 /// The ends within so many seconds are counted.
 const WINDOW: u64 = 600;
@@ -40,7 +40,7 @@ pub(super) async fn check(endpoints: &Endpoints, processes: &[Process<'_>]) -> V
 }
 
 fn crash_loop(endpoints: &Endpoints, unit: &Unit) -> Option<Finding> {
-    let name = short_name(&unit.unit);
+    let name = unit.unit.clone();
     let crashes = unit.crashes.iter();
     let lately: Vec<_> = crashes
         .filter(|crash| seconds_since(crash.at) < WINDOW)
@@ -94,14 +94,14 @@ async fn age(url: &str) -> Option<u64> {
 fn started(figures: &str) -> Option<u64> {
     let line = figures.lines().find_map(|line| line.strip_prefix(START))?;
     let started: f64 = line.trim().parse().ok()?;
-    let now = Utc::now().timestamp().to_string().parse::<f64>().ok()?;
-    let age = (now - started).max(0.0);
-    age.round().to_string().parse().ok()
+    let started = SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(started).ok()?;
+    Some(started.elapsed().unwrap_or_default().as_secs())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::Utc;
 
     #[test]
     fn the_start_is_read_from_the_figures() {

@@ -52,8 +52,8 @@ fn mask_but_meta(value: &mut Value) {
         match value {
             Value::Object(meta) if name == "_meta" => {
                 for (name, value) in meta {
-                    let is_shown = META.contains(&name.as_str()) && !value.is_object();
-                    if !is_shown || value.is_array() {
+                    let is_nested = value.is_object() || value.is_array();
+                    if is_nested || !META.contains(&name.as_str()) {
                         mask(value);
                     }
                 }

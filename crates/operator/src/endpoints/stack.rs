@@ -1,7 +1,7 @@
 //! What `medtrack up` runs on this machine: the list that it writes, and what the kernel says of the processes.
 
 use super::Endpoints;
-use events::topology::{SERVICES, Unit, UnitState};
+use events::topology::{Unit, UnitState};
 use std::{
     fs::{self, File, TryLockError},
     path::Path,
@@ -55,7 +55,7 @@ impl Endpoints {
 
     /// Says of a part that takes connections and does not answer what is known about it.
     pub(crate) fn how_it_hangs(&self, unit: &str) -> String {
-        let unit = self.units.iter().find(|one| short_name(&one.unit) == unit);
+        let unit = self.units.iter().find(|one| one.unit == unit);
         match unit.and_then(|unit| Some((unit, unit.pid?))) {
             Some((unit, pid)) if is_frozen(unit) => {
                 format!("is frozen: a signal has stopped its process {pid}")
@@ -84,29 +84,9 @@ fn state(pid: u32) -> Option<char> {
     stat.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
-/// The short name of a unit: that of `comm-service-consumer-2` is `comm-consumer-2`.
-pub(crate) fn short_name(unit: &str) -> String {
-    for service in SERVICES {
-        if let Some(rest) = unit.strip_prefix(service.name)
-            && rest.starts_with("-consumer")
-        {
-            return format!("{}{rest}", service.short);
-        }
-    }
-    unit.to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn units_have_short_names() {
-        assert_eq!(short_name("comm-service-consumer-2"), "comm-consumer-2");
-        for same in ["comm-consumer", "auth-service", "rabbitmq"] {
-            assert_eq!(short_name(same), same);
-        }
-    }
 
     #[test]
     fn a_process_that_does_not_exist_is_not_alive() {

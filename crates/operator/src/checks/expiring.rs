@@ -12,11 +12,11 @@ pub(super) async fn check(
     service: &Service,
     connection: &mut PgConnection,
 ) -> sqlx::Result<Option<Finding>> {
-    let fading = admin::fading(connection).await?;
-    let Some(first_at) = fading.first_at else {
+    let expiring = admin::expiring(connection).await?;
+    let Some(first_at) = expiring.first_at else {
         return Ok(None);
     };
-    let events: u64 = fading.events.try_into().unwrap_or_default();
+    let events: u64 = expiring.events.try_into().unwrap_or_default();
     let (name, day) = (service.name, first_at.format("%Y-%m-%d"));
     let what = match events {
         1 => format!("1 dead event of {name} is older than 60 days; its body is deleted on {day}"),
