@@ -197,7 +197,7 @@ fn asyncapi() -> Value {
         "servers": {"rabbitmq": {
             "host": "rabbitmq:5672", "pathname": "/%2f", "protocol": "amqp", "protocolVersion": "0-9-1",
             "description": "The virtual host is `/`. The name `rabbitmq` is that of the network of the containers, where \
-                            nothing is encrypted: a publisher outside of it comes through a TLS proxy or a tunnel.",
+                            nothing is encrypted. A publisher outside of that network needs a TLS proxy or a tunnel.",
         }},
         "defaultContentType": "application/json",
         "channels": channels,

@@ -31,7 +31,7 @@ fn words(path: &str, message: &str) -> String {
     format!("field {path}: {}", problem(message))
 }
 
-/// What is wrong with a value. Whatever may quote the value is left out.
+/// Says what is wrong with a value, and leaves out each part of the message that may quote the value.
 fn problem(message: &str) -> String {
     let is_variant = message.starts_with("unknown variant");
     if let Some((_, expected)) = message.rsplit_once(", expected ") {

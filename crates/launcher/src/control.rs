@@ -88,7 +88,7 @@ pub(crate) async fn call(
 /// Prints the units of a running stack as JSON.
 pub(crate) async fn print_units(workspace: &Workspace) -> anyhow::Result<()> {
     if call(workspace, &Request::Ps).await?.is_none() {
-        bail!("nothing is running here; try: ./medtrack up");
+        bail!("the system does not run here; try: ./medtrack up");
     }
     let units = std::fs::read_to_string(workspace.path("units.json"));
     say(&units.context("the list of units cannot be read; try: ./medtrack ps")?);
@@ -100,7 +100,7 @@ pub(crate) async fn send(workspace: &Workspace, request: &Request) -> anyhow::Re
     match call(workspace, request).await? {
         Some(Ok(text)) => say(&text),
         Some(Err(text)) => bail!("{text}"),
-        None => bail!("nothing is running here; try: ./medtrack up"),
+        None => bail!("the system does not run here; try: ./medtrack up"),
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::{
 /// Stops a running stack, and waits until it has ended.
 pub(crate) async fn stop(workspace: &Workspace) -> anyhow::Result<()> {
     if !workspace.state_dir.exists() || workspace.lock()?.is_some() {
-        say("nothing is running here; try: ./medtrack up");
+        say("the system does not run here; try: ./medtrack up");
         return Ok(());
     }
     match control::call(workspace, &Request::Shutdown).await? {

@@ -9,7 +9,7 @@ pub(crate) const CORS_ORIGINS: &str = "CORS_ORIGINS";
 /// The port of the gateway.
 const GATEWAY_PORT: &str = "GATEWAY_PORT";
 
-/// The value of a setting; `None` when nobody has set it.
+/// Returns the value of a setting; `None` where it is not set.
 pub(crate) fn value(workspace: &Workspace, name: &str) -> Option<String> {
     std::env::var(name).ok().or_else(|| {
         let file = fs::read_to_string(workspace.repository.join(".env")).ok()?;

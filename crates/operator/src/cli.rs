@@ -12,7 +12,7 @@ macro_rules! say {
     };
 }
 
-/// Prints a line with colours or tabs of our own: whatever came from outside has passed [`text::line`].
+/// Prints a line with colours or tabs of our own. The caller passes text from outside through [`text::line`] first.
 macro_rules! say_styled {
     ($($line:tt)*) => {{
         use std::io::Write as _;

@@ -15,7 +15,7 @@ pub(crate) fn create_admin(workspace: &Workspace, email: &str) -> Error {
 
 fn command(workspace: &Workspace, email: &str) -> anyhow::Result<Command> {
     let addresses = fs::read_to_string(workspace.path("env"))
-        .context("nothing is running here; try: ./medtrack up")?;
+        .context("the system does not run here; try: ./medtrack up")?;
     let mut lines = addresses.lines().filter_map(|line| line.split_once('='));
     let (_, url) = lines
         .find(|(name, _)| *name == "AUTH_DATABASE_URL")

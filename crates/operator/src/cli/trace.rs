@@ -12,7 +12,7 @@ pub(super) use chain::print as print_chain;
 use chrono::{DateTime, Local, Utc};
 use std::process::ExitCode;
 
-/// More chains than this are shown in short, when nothing is left to happen.
+/// Complete chains are shown in one line each when there are more chains than this.
 const IN_FULL: usize = 3;
 /// Prints what the subject names. The exit code is 1 when that is nothing.
 pub(super) async fn run(
