@@ -4,6 +4,7 @@ pub mod api;
 pub mod auth;
 pub mod body;
 pub mod docs;
+pub mod list;
 pub mod problem;
 pub mod request;
 pub mod server;

@@ -17,9 +17,10 @@ use std::{
     fmt::{self, Display},
 };
 use utoipa::openapi::{
-    Object as Schema, ObjectBuilder, RefOr, Type,
+    KnownFormat, Object as Schema, ObjectBuilder, RefOr, SchemaFormat, Type,
     schema::{Schema as AnySchema, SchemaType},
 };
+use uuid::Uuid;
 
 /// A body that was read and is valid.
 #[derive(Debug)]
@@ -73,7 +74,8 @@ pub fn text_schema() -> ObjectBuilder {
 }
 
 /// The schema of a text that is one of these.
-pub fn one_of<const N: usize>(values: [&str; N]) -> ObjectBuilder {
+pub fn one_of<T: Into<String>>(values: impl IntoIterator<Item = T>) -> ObjectBuilder {
+    let values = values.into_iter().map(|value| Value::String(value.into()));
     text_schema().enum_values(Some(values))
 }
 
@@ -90,6 +92,18 @@ impl Text for String {
 
     fn parse(text: &str) -> Result<Self, Self::Refusal> {
         Ok(text.to_owned())
+    }
+}
+
+impl Text for Uuid {
+    type Refusal = &'static str;
+
+    fn parse(text: &str) -> Result<Self, Self::Refusal> {
+        text.parse().map_err(|_| "Must be a UUID.")
+    }
+
+    fn schema() -> ObjectBuilder {
+        text_schema().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
     }
 }
 
@@ -183,6 +197,37 @@ impl Object {
         self.errors.entry(name).or_default().push(message.into());
     }
 
+    /// The parameters of a query. An empty one counts as absent.
+    pub(super) fn of_query(parameters: Vec<(String, String)>) -> Self {
+        let mut object = Self::default();
+        for (name, value) in parameters {
+            if !value.is_empty() {
+                object.insert(name, value.into());
+            }
+        }
+        object
+    }
+
+    /// Keeps the first value of a name that occurs twice, and refuses it: another parser may read the second value.
+    fn insert(&mut self, name: String, value: Value) {
+        if self.values.contains_key(&name) {
+            self.refuse(&name, "This field stands here twice; send it once.");
+        } else {
+            self.values.insert(name, value);
+        }
+    }
+
+    /// Returns what was read from a query, of which unknown parameters are ignored.
+    ///
+    /// # Errors
+    /// When a known parameter was refused, with everything that is wrong.
+    pub(super) fn into_parameters<T>(mut self, read: Option<T>) -> Result<T, Problem> {
+        self.errors
+            .retain(|name, _| self.fields.contains(name.as_str()));
+        read.filter(|_| self.errors.is_empty())
+            .ok_or_else(|| Problem::validation(self.errors))
+    }
+
     /// Reads the whole body.
     ///
     /// # Errors
@@ -203,7 +248,6 @@ impl Object {
     }
 }
 
-/// Keeps the first value of a name that occurs twice, and refuses the body: another parser may read the second value.
 struct ObjectVisitor;
 
 impl<'de> Visitor<'de> for ObjectVisitor {
@@ -216,11 +260,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
         let mut object = Object::default();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if object.values.contains_key(&name) {
-                object.refuse(&name, "This field stands here twice; send it once.");
-            } else {
-                object.values.insert(name, value);
-            }
+            object.insert(name, value);
         }
         Ok(object)
     }
@@ -311,7 +351,7 @@ pub fn describe(about: &[&str], properties: Vec<Property>) -> RefOr<AnySchema> {
     object.into()
 }
 
-fn description(lines: &[&str]) -> Option<String> {
+pub(super) fn description(lines: &[&str]) -> Option<String> {
     let lines: Vec<_> = lines.iter().map(|line| line.trim()).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }

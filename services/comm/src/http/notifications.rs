@@ -3,43 +3,40 @@
 use crate::store::notifications::{self, Filter};
 use axum::{
     Json,
-    extract::{Path, Query, State},
-    http::{HeaderValue, header},
-    response::{IntoResponse as _, Response},
+    extract::{Path, State},
+    response::Response,
 };
 use chrono::{DateTime, Utc};
 use events::{Event as _, profile::StudentCreated};
 use serde::Serialize;
 use serde_json::{Value, json};
-use service_kit::http::{CurrentUser, Problem, detached, problem::FieldErrors};
+use service_kit::{
+    http::{
+        CurrentUser, Problem, detached,
+        list::{Choice, Flag, List, ListQuery, OneOf, PageParameters},
+    },
+    query,
+};
 use sqlx::PgPool;
-use std::collections::HashMap;
 use utoipa::{
     ToSchema,
     openapi::{Object as Schema, ObjectBuilder, Type},
 };
 use uuid::Uuid;
 
-/// How many notifications a page has at most, and how many the bare list has.
-const PAGE: i64 = 100;
-/// The highest number of a page.
-const MAX_PAGE: i64 = 1_000_000;
-
 /// How a notification reaches its user; `system` is the inbox.
-#[derive(ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes the values of a text")]
-enum Channel {
+pub(super) enum Channel {
     System,
     Email,
     Push,
 }
 
 /// Whether a notification has reached its channel.
-#[derive(ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes the values of a text")]
-enum Status {
+pub(super) enum Status {
     Sent,
     Pending,
     Failed,
@@ -111,30 +108,36 @@ impl From<notifications::Notification> for Notification {
     }
 }
 
-/// A page of notifications.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Page {
-    data: Vec<Notification>,
-    /// How many there are on all pages.
-    total: i64,
-    /// This page's number, from 1.
-    page: i64,
-    /// How many a page has.
-    #[schema(examples(20))]
-    per_page: i64,
-    /// How many pages there are.
-    total_pages: i64,
+impl Choice for Channel {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("system", Self::System),
+        ("email", Self::Email),
+        ("push", Self::Push),
+    ];
+}
+
+impl Choice for Status {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("sent", Self::Sent),
+        ("pending", Self::Pending),
+        ("failed", Self::Failed),
+    ];
+}
+
+query! {
+    /// Which notifications the list has.
+    pub(super) struct NotificationQuery {
+        /// Only those that were not read, or only those that were.
+        unread: Flag = "true",
+        /// Only those of this channel.
+        r#type: OneOf<Channel> = "system",
+        /// Only those with this status.
+        status: OneOf<Status> = "sent",
+    }
 }
 
 /// Notifications, newest first.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-pub(super) enum Notifications {
-    /// Without `page` and `limit`: the first hundred.
-    Bare(Vec<Notification>),
-    /// With one of them.
-    Page(Page),
-}
+type Notifications = List<Notification>;
 
 /// How many are unread.
 #[derive(Serialize, ToSchema)]
@@ -151,13 +154,7 @@ pub(super) struct Unread {
     path = "/comm/api/notifications",
     tag = "notifications",
     security(("access_token" = [])),
-    params(
-        ("page" = Option<i64>, Query, description = "From 1.", minimum = 1, maximum = 1_000_000),
-        ("limit" = Option<i64>, Query, description = "How many a page has; 20 when only `page` is given.", minimum = 1, maximum = 100),
-        ("unread" = Option<bool>, Query, description = "Only those that were not read, or only those that were."),
-        ("type" = inline(Option<Channel>), Query, description = "Only those of this channel.", example = "system"),
-        ("status" = inline(Option<Status>), Query, description = "Only those with this status.", example = "sent"),
-    ),
+    params(NotificationQuery, PageParameters),
     responses((
         status = OK,
         description = "The notifications.",
@@ -171,35 +168,26 @@ pub(super) struct Unread {
 )]
 pub(super) async fn list(
     user: CurrentUser,
-    Query(parameters): Query<HashMap<String, String>>,
+    query: ListQuery<NotificationQuery>,
     State(pool): State<PgPool>,
 ) -> Result<Response, Problem> {
-    let query = ListQuery::parse(&parameters)?;
+    let filter = Filter {
+        channel: query.own.r#type.map(OneOf::name),
+        status: query.own.status.map(OneOf::name),
+        unread: query.own.unread.map(|unread| unread.0),
+    };
+    let paging = query.paging;
     let mut connection = pool.acquire().await?;
-    let offset = (query.page - 1) * query.limit;
-    let (rows, total) =
-        notifications::list(&mut connection, user.id, &query.filter, offset, query.limit).await?;
-    let data: Vec<Notification> = rows.into_iter().map(Notification::from).collect();
-    if query.paged {
-        let total_pages = (total + query.limit - 1) / query.limit;
-        let page = Page {
-            data,
-            total,
-            page: query.page,
-            per_page: query.limit,
-            total_pages,
-        };
-        return Ok(Json(Notifications::Page(page)).into_response());
-    }
-    let more = total > data.len() as i64;
-    let mut response = Json(Notifications::Bare(data)).into_response();
-    response.headers_mut().insert("x-total-count", total.into());
-    if more {
-        let next =
-            HeaderValue::from_static("</comm/api/notifications/?page=2&limit=100>; rel=\"next\"");
-        response.headers_mut().insert(header::LINK, next);
-    }
-    Ok(response)
+    let (rows, total) = notifications::list(
+        &mut connection,
+        user.id,
+        &filter,
+        paging.offset(),
+        paging.limit(),
+    )
+    .await?;
+    let rows: Vec<Notification> = rows.into_iter().map(Notification::from).collect();
+    Ok(paging.respond(rows, total))
 }
 
 /// One of one's own notifications.
@@ -264,75 +252,6 @@ pub(super) async fn unread_count(
     let mut connection = pool.acquire().await?;
     let unread_count = notifications::unread_count(&mut connection, user.id).await?;
     Ok(Json(Unread { unread_count }))
-}
-
-/// The query of a list. Unknown parameters are ignored, because the old front end sends some.
-struct ListQuery {
-    page: i64,
-    limit: i64,
-    paged: bool,
-    filter: Filter,
-}
-
-impl ListQuery {
-    fn parse(parameters: &HashMap<String, String>) -> Result<Self, Problem> {
-        let mut errors = FieldErrors::new();
-        let mut number = |name: &str, default: i64, most: i64| -> i64 {
-            let Some(text) = parameters.get(name) else {
-                return default;
-            };
-            text.parse()
-                .ok()
-                .filter(|number| (1..=most).contains(number))
-                .unwrap_or_else(|| {
-                    errors.insert(
-                        name.into(),
-                        vec![format!("Must be a number from 1 to {most}.")],
-                    );
-                    default
-                })
-        };
-        let page = number("page", 1, MAX_PAGE);
-        let limit = number(
-            "limit",
-            if parameters.contains_key("page") {
-                20
-            } else {
-                PAGE
-            },
-            PAGE,
-        );
-        let unread = parameters
-            .get("unread")
-            .and_then(|text| match text.as_str() {
-                "true" | "1" => Some(true),
-                "false" | "0" => Some(false),
-                _ => {
-                    errors.insert("unread".into(), vec!["Must be true or false.".into()]);
-                    None
-                }
-            });
-        if !errors.is_empty() {
-            return Err(Problem::validation(errors));
-        }
-        let text = |name: &str| {
-            parameters
-                .get(name)
-                .filter(|text| !text.is_empty())
-                .map(|text| text.replace('\0', ""))
-        };
-        let filter = Filter {
-            channel: text("type"),
-            status: text("status"),
-            unread,
-        };
-        Ok(Self {
-            page,
-            limit,
-            paged: parameters.contains_key("page") || parameters.contains_key("limit"),
-            filter,
-        })
-    }
 }
 
 /// A text that is not an id names no notification.

@@ -88,9 +88,9 @@ pub(crate) async fn insert(
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     /// Only this channel.
-    pub channel: Option<String>,
+    pub channel: Option<&'static str>,
     /// Only this status.
-    pub status: Option<String>,
+    pub status: Option<&'static str>,
     /// Only unread, or only read.
     pub unread: Option<bool>,
 }
