@@ -30,6 +30,9 @@ pub struct UserCreated {
     /// The language of texts for this user, such as `en` or `fr`.
     #[serde(default)]
     pub locale: Option<String>,
+    /// Whether the user has shown that the e-mail is the own; missing when the publisher does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
 }
 
 impl Event for UserCreated {
@@ -49,6 +52,7 @@ impl Event for UserCreated {
             created_at: DateTime::from_timestamp(1_765_654_022, 0),
             phone: Some("+33 6 12 34 56 78".into()),
             locale: Some("en".into()),
+            email_verified: Some(false),
         }
     }
 }
@@ -79,6 +83,12 @@ pub struct UserUpdated {
     /// The language of texts for this user, such as `en` or `fr`.
     #[serde(default)]
     pub locale: Option<String>,
+    /// False: the user cannot log in; missing when the publisher does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
+    /// Whether the user has shown that the e-mail is the own; missing when the publisher does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
     /// The names of the fields that changed.
     #[serde(default, alias = "changed_fields")]
     pub changes: Vec<String>,
@@ -101,7 +111,67 @@ impl Event for UserUpdated {
             phone: Some(user.phone),
             role: Some(user.role),
             locale: user.locale,
+            is_active: Some(true),
+            email_verified: Some(false),
             changes: vec!["first_name".into()],
+        }
+    }
+}
+
+/// An administrator gave a user another role. It replaces [`UserUpdated`] for that change, and has the same fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UserRoleChanged {
+    /// The user after the change, with all fields that changed.
+    #[serde(flatten)]
+    pub user: UserUpdated,
+    /// The role before the change.
+    pub old_role: Role,
+    /// The role after the change.
+    pub new_role: Role,
+}
+
+impl Event for UserRoleChanged {
+    const KEY: &'static str = "auth.user.role_changed";
+
+    fn aggregate_id(&self) -> Uuid {
+        self.user.aggregate_id()
+    }
+
+    fn sample() -> Self {
+        let user = UserUpdated {
+            role: Some(Role::Encadrant),
+            changes: vec!["role".into()],
+            ..UserUpdated::sample()
+        };
+        Self {
+            user,
+            old_role: Role::Student,
+            new_role: Role::Encadrant,
+        }
+    }
+}
+
+/// A session of a user ended before its time, or all sessions that had begun until then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionRevoked {
+    /// The user.
+    pub user_id: UserId,
+    /// The session; `null` for all sessions of the user that began before the time of the event.
+    #[serde(default)]
+    pub session_id: Option<Uuid>,
+}
+
+impl Event for SessionRevoked {
+    const KEY: &'static str = "auth.session.revoked";
+
+    fn aggregate_id(&self) -> Uuid {
+        self.user_id.as_uuid()
+    }
+
+    fn sample() -> Self {
+        Self {
+            user_id: UserCreated::sample().user_id,
+            session_id: Some(Uuid::from_u128(0x019ab3c1_5a2f_7c41_8f1d_3b5e7a9c1d03)),
         }
     }
 }

@@ -53,10 +53,12 @@ impl Entry {
 }
 
 /// All events, in the order of a user's life.
-pub static EVENTS: [Entry; 18] = [
+pub static EVENTS: [Entry; 20] = [
     Entry::of::<auth::UserCreated>("auth-service"),
     Entry::of::<auth::UserUpdated>("auth-service"),
+    Entry::of::<auth::UserRoleChanged>("auth-service"),
     Entry::of::<auth::UserDeleted>("auth-service"),
+    Entry::of::<auth::SessionRevoked>("auth-service"),
     Entry::of::<profile::StudentCreated>("profile-service"),
     Entry::of::<profile::StudentUpdated>("profile-service"),
     Entry::of::<profile::StudentDeleted>("profile-service"),

@@ -67,8 +67,8 @@ pub static AUTH: Service = service!(
     ]
 );
 
-/// profile-service; it receives every event about users.
-pub static PROFILE: Service = service!("profile", &["auth.user.*"]);
+/// profile-service; it receives every event about users and their sessions.
+pub static PROFILE: Service = service!("profile", &["auth.user.*", "auth.session.revoked"]);
 
 /// comm-service; it receives every event that may become a notification.
 pub static COMM: Service = service!(
@@ -79,7 +79,8 @@ pub static COMM: Service = service!(
         "stage.*",
         "evaluation.*",
         "grade.*",
-        "auth.user.deleted"
+        "auth.user.deleted",
+        "auth.session.revoked"
     ]
 );
 

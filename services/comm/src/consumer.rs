@@ -7,7 +7,7 @@ use crate::{
 use chrono::Utc;
 use events::{
     Event, WaitsFor,
-    auth::UserDeleted,
+    auth::{SessionRevoked, UserDeleted},
     internships::{
         EvaluationCreated, EvaluationUpdated, GradeAssigned, StageAccepted, StageCancelled,
         StageCompleted, StageCreated, StageRejected, StageStarted,
@@ -39,6 +39,7 @@ fn handlers() -> Handlers {
         .ignore::<EncadrantUpdated>()
         .on(on_encadrant_deleted)
         .on(on_user_deleted)
+        .ignore::<SessionRevoked>()
         .on(on_news::<StageCreated>)
         .on(on_news::<StageAccepted>)
         .on(on_news::<StageRejected>)

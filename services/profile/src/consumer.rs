@@ -5,8 +5,8 @@ use crate::{
     domain::{Order, Person, PersonChange},
 };
 use events::{
-    WaitsFor,
-    auth::{UserCreated, UserDeleted, UserUpdated},
+    Event, WaitsFor,
+    auth::{SessionRevoked, UserCreated, UserDeleted, UserRoleChanged, UserUpdated},
 };
 use messaging::{Consume, Failure, Handlers, Message, Outcome, Transaction};
 
@@ -25,7 +25,9 @@ fn handlers() -> Handlers {
     Handlers::new()
         .on(on_user_created)
         .on(on_user_updated)
+        .on(on_user_role_changed)
         .on(on_user_deleted)
+        .ignore::<SessionRevoked>()
 }
 
 async fn on_user_created(
@@ -54,8 +56,24 @@ async fn on_user_updated(
     tx: &mut Transaction,
     events: &[Message<UserUpdated>],
 ) -> Result<Outcome, Failure> {
-    let change = |event: &Message<UserUpdated>| {
-        let user = &event.payload;
+    update(tx, events, |user| user).await
+}
+
+/// The fields of the user change as with any update; the profile of the former role stays.
+async fn on_user_role_changed(
+    tx: &mut Transaction,
+    events: &[Message<UserRoleChanged>],
+) -> Result<Outcome, Failure> {
+    update(tx, events, |changed| &changed.user).await
+}
+
+async fn update<E: Event>(
+    tx: &mut Transaction,
+    events: &[Message<E>],
+    user: impl Fn(&E) -> &UserUpdated,
+) -> Result<Outcome, Failure> {
+    let change = |event: &Message<E>| {
+        let user = user(&event.payload);
         UserChange {
             cause: event.cause(),
             order: Order::of_change(&event.meta, event.confirmed),
@@ -71,8 +89,9 @@ async fn on_user_updated(
     let unknown = actions::update_profiles(tx, events.iter().map(change).collect()).await?;
     let waiting = events
         .iter()
-        .filter(|event| unknown.contains(&event.payload.user_id))
-        .map(|event| (event.meta.event_id, WaitsFor::user(event.payload.user_id)));
+        .map(|event| (event.meta.event_id, user(&event.payload).user_id))
+        .filter(|(_, user_id)| unknown.contains(user_id))
+        .map(|(event_id, user_id)| (event_id, WaitsFor::user(user_id)));
     Ok(waiting.collect())
 }
 

@@ -120,7 +120,8 @@ mod tests {
         assert!(write.starts_with("^(auth\\.user\\.created|"), "{write}");
         assert!(!write.contains("student"));
         assert_eq!(
-            definitions["topic_permissions"][1]["read"], "^(auth\\.user\\.\\*)$",
+            definitions["topic_permissions"][1]["read"],
+            "^(auth\\.user\\.\\*|auth\\.session\\.revoked)$",
             "profile-service binds nothing else"
         );
         assert_eq!(

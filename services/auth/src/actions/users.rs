@@ -158,6 +158,7 @@ pub(super) fn created(user: &User) -> UserCreated {
         created_at: Some(user.created_at),
         phone: user.phone.clone(),
         locale: Some(user.locale.clone()),
+        email_verified: Some(user.email_verified),
     }
 }
 
@@ -171,6 +172,8 @@ pub(super) fn updated(user: &User, changes: Vec<String>) -> UserUpdated {
         phone: Some(user.phone.clone()),
         role: Some(user.role()),
         locale: Some(user.locale.clone()),
+        is_active: Some(user.is_active),
+        email_verified: Some(user.email_verified),
         changes,
     }
 }

@@ -16,6 +16,8 @@ pub(crate) enum Locale {
     English,
     /// French.
     French,
+    /// Arabic.
+    Arabic,
 }
 
 impl PersonName {
@@ -73,7 +75,7 @@ impl Phone {
 
 impl Locale {
     /// All languages.
-    pub(crate) const ALL: [Self; 2] = [Self::English, Self::French];
+    pub(crate) const ALL: [Self; 3] = [Self::English, Self::French, Self::Arabic];
 
     /// Reads a language code.
     ///
@@ -83,7 +85,8 @@ impl Locale {
         match text {
             "en" => Ok(Self::English),
             "fr" => Ok(Self::French),
-            _ => Err("Use one of: en, fr."),
+            "ar" => Ok(Self::Arabic),
+            _ => Err("Use one of: en, fr, ar."),
         }
     }
 
@@ -92,6 +95,7 @@ impl Locale {
         match self {
             Self::English => "en",
             Self::French => "fr",
+            Self::Arabic => "ar",
         }
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct User {
     /// Language of texts for this user.
     #[schema(schema_with = locale_schema)]
     locale: String,
+    /// Whether the user has shown that the e-mail is the own.
+    email_verified: bool,
     /// The profile at profile-service, once it is known.
     profile_id: Option<Uuid>,
     /// When the user registered.
@@ -72,6 +74,7 @@ impl From<store::users::User> for User {
             role: user.role,
             is_active: user.is_active,
             locale: user.locale,
+            email_verified: user.email_verified,
             profile_id: user.profile_id,
             created_at: user.created_at,
             updated_at: user.updated_at,

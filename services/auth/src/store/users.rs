@@ -27,6 +27,8 @@ pub(crate) struct User {
     pub is_active: bool,
     /// A code that [`Locale`] knows.
     pub locale: String,
+    /// Whether the user has shown that the e-mail is the own.
+    pub email_verified: bool,
     /// The user's profile at profile-service, once an event named it.
     pub profile_id: Option<Uuid>,
     /// The time of the registration.
@@ -106,8 +108,8 @@ pub(crate) async fn insert(
         "insert into users_user (id, email, password_hash, first_name, last_name, phone, role, locale)
          values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict (lower(email)) do nothing
-         returning id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at,
-             version",
+         returning id, email, first_name, last_name, phone, role, is_active, locale, email_verified, profile_id,
+             created_at, updated_at, version",
         id.as_uuid(),
         new.email.as_str(),
         new.password_hash,
@@ -125,8 +127,8 @@ pub(crate) async fn insert(
 pub(crate) async fn by_id(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
-        "select id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at,
-             version
+        "select id, email, first_name, last_name, phone, role, is_active, locale, email_verified, profile_id,
+             created_at, updated_at, version
          from users_user where id = $1",
         id.as_uuid()
     )
@@ -140,7 +142,7 @@ pub(crate) async fn by_email(
     email: &Email,
 ) -> sqlx::Result<Option<Login>> {
     let row = sqlx::query!(
-        "select id, email, password_hash, first_name, last_name, phone, role, is_active, locale, profile_id,
+        "select id, email, password_hash, first_name, last_name, phone, role, is_active, locale, email_verified, profile_id,
              created_at, updated_at, version
          from users_user where lower(email) = $1",
         email.as_str()
@@ -157,6 +159,7 @@ pub(crate) async fn by_email(
             role: row.role,
             is_active: row.is_active,
             locale: row.locale,
+            email_verified: row.email_verified,
             profile_id: row.profile_id,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -184,8 +187,8 @@ pub(crate) async fn credentials(
 pub(crate) async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
-        "select id, email, first_name, last_name, phone, role, is_active, locale, profile_id, created_at, updated_at,
-             version
+        "select id, email, first_name, last_name, phone, role, is_active, locale, email_verified, profile_id,
+             created_at, updated_at, version
          from users_user where id = $1 for no key update",
         id.as_uuid()
     )
@@ -239,7 +242,7 @@ pub(crate) async fn raise_versions(
              select id from users_user where id = any($1) order by id for no key update)
          update users_user set version = greatest(version, at_least)
          from wanted join locked using (id) where users_user.id = wanted.id
-         returning users_user.id, email, first_name, last_name, phone, role, is_active, locale, profile_id,
+         returning users_user.id, email, first_name, last_name, phone, role, is_active, locale, email_verified, profile_id,
              created_at, updated_at, version",
         &ids,
         &versions,

@@ -93,6 +93,7 @@ async fn one_change_of_many_fields_is_one_event_and_no_change_is_none() {
         first,
         json!({"user_id": user.user_id, "email": user.email, "first_name": "Jo", "last_name": "",
                "phone": "+33 1", "role": "student", "locale": "fr",
+               "is_active": true, "email_verified": false,
                "changes": ["first_name", "last_name", "locale", "phone"]})
     );
     assert_eq!(
