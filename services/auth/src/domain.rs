@@ -3,10 +3,12 @@
 pub(crate) mod email;
 pub(crate) mod password;
 pub(crate) mod person;
+mod refresh_token;
 
 pub(crate) use email::Email;
 pub(crate) use password::Password;
 pub(crate) use person::{Locale, PersonName, Phone};
+pub(crate) use refresh_token::RefreshToken;
 
 use events::UserId;
 use uuid::Uuid;

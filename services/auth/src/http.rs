@@ -1,8 +1,11 @@
 //! The HTTP API.
 
+mod client;
 mod errors;
 mod fields;
+mod passwords;
 mod registration;
+mod session_list;
 mod sessions;
 mod users;
 
@@ -93,8 +96,15 @@ fn documented() -> (Router<App>, Value) {
     let routes = OpenApiRouter::default()
         .routes(routes!(registration::register))
         .routes(routes!(sessions::login))
+        .routes(routes!(sessions::refresh))
+        .routes(routes!(sessions::logout))
+        .routes(routes!(session_list::list, session_list::revoke_all))
+        .routes(routes!(session_list::confirm))
+        .routes(routes!(session_list::revoke))
         .routes(routes!(users::show, users::change, users::delete))
         .routes(routes!(users::change_email))
+        .routes(routes!(passwords::change))
+        .routes(routes!(passwords::change_old_spelling))
         .routes(routes!(jwks));
     docs::documented(
         "auth-service",

@@ -1,4 +1,4 @@
-//! Deletes what has ended: sessions, and failed log-ins of more than a day ago. Each process of the API does it, a small
+//! Deletes what has ended: sessions, used refresh tokens, and failed log-ins of more than a day ago. Each process of the API does it, a small
 //! batch at a time, and passes over rows that another one has in hand.
 
 use crate::{
@@ -46,6 +46,7 @@ async fn round(pool: &PgPool) -> sqlx::Result<u64> {
     let oldest_open = (Utc::now() - SESSION_TTL).timestamp_millis();
     let before = Builder::from_unix_timestamp_millis(oldest_open.unsigned_abs(), &[0; 10]);
     let sessions = sessions::purge(&mut connection, before.into_uuid(), BATCH).await?;
+    let tokens = sessions::purge_used_tokens(&mut connection, BATCH).await?;
     let failures = logins::purge(&mut connection, BATCH).await?;
-    Ok(sessions.max(failures))
+    Ok(sessions.max(tokens).max(failures))
 }

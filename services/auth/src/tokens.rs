@@ -1,8 +1,11 @@
 //! Access tokens: signed here, checked everywhere with the public keys.
 
-use crate::store::{keys, users::User};
+use crate::{
+    actions::sessions::Session,
+    store::{keys, users::User},
+};
 use anyhow::Context as _;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use jsonwebtoken::{
     Algorithm, EncodingKey, Header,
     jwk::{Jwk, JwkSet, PublicKeyUse},
@@ -73,12 +76,8 @@ impl Signer {
     ///
     /// # Errors
     /// When the key is unusable.
-    pub(crate) fn sign(
-        &self,
-        user: &User,
-        session_id: Uuid,
-        now: DateTime<Utc>,
-    ) -> anyhow::Result<String> {
+    pub(crate) fn sign(&self, user: &User, session: &Session) -> anyhow::Result<String> {
+        let now = Utc::now();
         let claims = Claims {
             iss: self.issuer.to_string(),
             aud: self.audience.to_string(),
@@ -87,7 +86,8 @@ impl Signer {
             role: user.role(),
             profile_id: user.profile_id,
             jti: Uuid::now_v7(),
-            sid: session_id,
+            sid: session.id,
+            auth_time: session.authenticated_at.timestamp(),
             kind: "access".into(),
             iat: now.timestamp(),
             nbf: now.timestamp(),

@@ -47,6 +47,9 @@ pub struct Claims {
     pub jti: Uuid,
     /// The session that it belongs to.
     pub sid: Uuid,
+    /// When the user last gave the password, in seconds since 1970; a refresh keeps it.
+    #[serde(default)]
+    pub auth_time: i64,
     /// `access`; a token of any other type is refused.
     #[serde(rename = "type")]
     #[schema(examples("access"))]

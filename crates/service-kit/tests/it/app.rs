@@ -183,6 +183,7 @@ pub(crate) fn claims(role: Role) -> Value {
         profile_id: None,
         jti: Uuid::now_v7(),
         sid: Uuid::now_v7(),
+        auth_time: now,
         kind: "access".into(),
         iat: now,
         nbf: now,

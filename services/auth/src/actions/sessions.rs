@@ -1,24 +1,41 @@
-//! Sessions.
+//! Sessions. Where nothing else is said, an action fails with the error of the database or of the event.
 
-use crate::store::{self, sessions::NewSession};
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use chrono::{DateTime, Days, Utc};
-use events::UserId;
+use super::users::UserError;
+use crate::{
+    domain::RefreshToken,
+    store::{
+        self,
+        sessions::{NewSession, Rotation},
+        users::User,
+    },
+};
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use events::{UserId, auth::SessionRevoked};
+use messaging::{Cause, Transaction};
 use rand::RngExt as _;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 /// The longest life of a session.
 pub(crate) const SESSION_TTL: Days = Days::new(30);
+/// How often a refresh token may be used again within its 30 s. No client with a bad connection comes near it.
+const MAX_REPEATS: i32 = 100;
 
-/// An open session.
-pub(crate) struct Opened {
+/// A session that has not ended, as an access token names it.
+pub(crate) struct Session {
     /// The id of the session.
     pub id: Uuid,
-    /// Its refresh token: 256 random bits. Only its digest is stored.
-    pub refresh_token: String,
+    /// When the user last gave the password.
+    pub authenticated_at: DateTime<Utc>,
+}
+
+/// A session with its present refresh token.
+pub(crate) struct Opened {
+    /// The session.
+    pub session: Session,
+    /// The present refresh token.
+    pub refresh_token: RefreshToken,
 }
 
 /// Opens a session.
@@ -29,25 +46,137 @@ pub(crate) async fn open(
     connection: &mut PgConnection,
     user_id: UserId,
     client_info: Value,
-    now: DateTime<Utc>,
 ) -> sqlx::Result<Opened> {
-    let id = Uuid::now_v7();
-    let refresh_token = BASE64_URL_SAFE_NO_PAD.encode(rand::rng().random::<[u8; 32]>());
+    let id = next_id(Utc::now());
+    let refresh_token = RefreshToken::first(id);
     let new = NewSession {
         id,
         user_id,
-        refresh_token_hash: digest(&refresh_token),
+        refresh_token_hash: refresh_token.digest(),
         client_info,
-        expires_at: now + SESSION_TTL,
+        expires_at: Utc::now() + SESSION_TTL,
     };
-    store::sessions::insert(connection, new).await?;
-    Ok(Opened { id, refresh_token })
+    let authenticated_at = store::sessions::insert(connection, new).await?;
+    Ok(Opened {
+        session: Session {
+            id,
+            authenticated_at,
+        },
+        refresh_token,
+    })
 }
 
-/// SHA-256 in hex, for random texts only: others could be found by trying.
-fn digest(text: &str) -> String {
-    Sha256::digest(text)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+/// The id of a session that begins after `now`: a revocation of all sessions is compared with the milliseconds of the id,
+/// and must not end a session that the same transaction opens.
+fn next_id(now: DateTime<Utc>) -> Uuid {
+    let after = (now + TimeDelta::milliseconds(1)).timestamp_millis();
+    Builder::from_unix_timestamp_millis(after.unsigned_abs(), &rand::rng().random()).into_uuid()
+}
+
+/// Exchanges a refresh token for the next one. `None` when it is refused; commit then, too, because the session may have
+/// ended.
+///
+/// A token that was used in the last 30 s is exchanged for the same token as the first time, because the answer may have
+/// been lost. Any other token that is not the present one of its session is stolen or made up: the session ends.
+pub(crate) async fn refresh(
+    tx: &mut Transaction,
+    cause: &Cause,
+    token: &RefreshToken,
+) -> Result<Option<(User, Opened)>, UserError> {
+    let id = token.session_id();
+    let Some(session) = store::sessions::lock(tx, id).await? else {
+        return Ok(None);
+    };
+    let user_id = session.user_id.into();
+    let Some(refresh_token) = exchange(tx, token, &session.refresh_token_hash).await? else {
+        tracing::warn!(session_id = %id, "A refresh token was used after its time; its session is ended");
+        revoke(tx, cause, user_id, id).await?;
+        return Ok(None);
+    };
+    let user = store::users::by_id(tx, user_id).await?;
+    let opened = Opened {
+        session: Session {
+            id,
+            authenticated_at: session.authenticated_at,
+        },
+        refresh_token,
+    };
+    Ok(user
+        .filter(|user| user.is_active)
+        .map(|user| (user, opened)))
+}
+
+async fn exchange(
+    tx: &mut Transaction,
+    token: &RefreshToken,
+    present_hash: &str,
+) -> sqlx::Result<Option<RefreshToken>> {
+    let (session_id, used_hash) = (token.session_id(), token.digest());
+    if used_hash != present_hash {
+        let used = store::sessions::repeat(tx, session_id, &used_hash).await?;
+        let used = used.filter(|used| used.repeats <= MAX_REPEATS);
+        return Ok(used.map(|used| token.next(&used.salt)));
+    }
+    let salt: [u8; 32] = rand::rng().random();
+    let next = token.next(&salt);
+    let rotation = Rotation {
+        session_id,
+        used_hash,
+        salt: salt.to_vec(),
+        next_hash: next.digest(),
+    };
+    store::sessions::rotate(tx, rotation).await?;
+    Ok(Some(next))
+}
+
+/// Ends a session of a user, and announces it. Returns false when there is none that has not ended.
+pub(crate) async fn revoke(
+    tx: &mut Transaction,
+    cause: &Cause,
+    user_id: UserId,
+    id: Uuid,
+) -> Result<bool, UserError> {
+    if !store::sessions::revoke(tx, user_id, id).await? {
+        return Ok(false);
+    }
+    announce(tx, cause, user_id, Some(id)).await?;
+    Ok(true)
+}
+
+/// Ends all sessions of a user, and announces it.
+pub(crate) async fn revoke_all(
+    tx: &mut Transaction,
+    cause: &Cause,
+    user_id: UserId,
+) -> Result<(), UserError> {
+    store::sessions::revoke_all(tx, user_id, None).await?;
+    announce(tx, cause, user_id, None).await
+}
+
+/// Ends all sessions of a user but one, and announces each.
+pub(crate) async fn revoke_others(
+    tx: &mut Transaction,
+    cause: &Cause,
+    user_id: UserId,
+    kept: Uuid,
+) -> Result<(), UserError> {
+    for id in store::sessions::revoke_all(tx, user_id, Some(kept)).await? {
+        announce(tx, cause, user_id, Some(id)).await?;
+    }
+    Ok(())
+}
+
+/// The version of the user does not rise: no state that readers store has changed.
+async fn announce(
+    tx: &mut Transaction,
+    cause: &Cause,
+    user_id: UserId,
+    session_id: Option<Uuid>,
+) -> Result<(), UserError> {
+    let version = store::users::version(tx, user_id).await?.unwrap_or(1);
+    let revoked = SessionRevoked {
+        user_id,
+        session_id,
+    };
+    Ok(tx.enqueue(cause, version, revoked).await?)
 }

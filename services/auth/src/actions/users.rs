@@ -12,6 +12,7 @@ use events::{
     auth::{UserCreated, UserDeleted, UserUpdated},
 };
 use messaging::{Cause, EnqueueError, Transaction};
+use uuid::Uuid;
 
 /// Why a user was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +116,42 @@ pub(crate) async fn update(
         .ok_or(UserError::EmailTaken)?;
     let updated = updated(&user, changes);
     tx.enqueue(cause, user.version, updated).await?;
+    Ok(user)
+}
+
+/// Changes the e-mail of a user, and ends all sessions but the one that asks.
+///
+/// # Errors
+/// Also fails when the e-mail is taken, or when the user does not exist any more.
+pub(crate) async fn change_email(
+    tx: &mut Transaction,
+    cause: &Cause,
+    id: UserId,
+    email: Email,
+    session_id: Uuid,
+) -> Result<User, UserError> {
+    let change = Change {
+        email: Some(email),
+        ..Change::default()
+    };
+    let user = update(tx, cause, id, change).await?;
+    super::sessions::revoke_others(tx, cause, id, session_id).await?;
+    Ok(user)
+}
+
+/// Stores another password of a user, and ends all sessions.
+///
+/// # Errors
+/// Also fails when the user does not exist any more.
+pub(crate) async fn change_password(
+    tx: &mut Transaction,
+    cause: &Cause,
+    id: UserId,
+    password_hash: &str,
+) -> Result<User, UserError> {
+    let user = store::users::lock(tx, id).await?.ok_or(UserError::Gone)?;
+    store::users::set_password(tx, id, password_hash).await?;
+    super::sessions::revoke_all(tx, cause, id).await?;
     Ok(user)
 }
 

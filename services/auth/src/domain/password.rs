@@ -41,15 +41,31 @@ impl Password {
         }
     }
 
-    /// Takes a new password. `context` are words that a guesser of this user's password would try.
+    /// Takes a password that is to be judged; only its length is checked.
     ///
     /// # Errors
-    /// When it is too short, too long, or guessed within a million tries.
-    pub(crate) fn chosen(text: &str, context: &[&str]) -> Result<Self, WeakPassword> {
+    /// When it is too short or too long.
+    pub(crate) fn proposed(text: &str) -> Result<Self, WeakPassword> {
         let password = Self::claimed(text)?;
         if password.0.chars().count() < MIN_LENGTH {
             return Err(WeakPassword::TooShort);
         }
+        Ok(password)
+    }
+
+    /// Takes a new password: [`Self::proposed`], then [`Self::judged`].
+    ///
+    /// # Errors
+    /// See both.
+    pub(crate) fn chosen(text: &str, context: &[&str]) -> Result<Self, WeakPassword> {
+        Self::proposed(text)?.judged(context)
+    }
+
+    /// Accepts it as a new password. It takes as long as to hash it. `context` are words that a guesser of this user's password would try.
+    ///
+    /// # Errors
+    /// When it is guessed within a million tries.
+    pub(crate) fn judged(self, context: &[&str]) -> Result<Self, WeakPassword> {
         // Whole, and word by word: the guesser of test.user's password tries both.
         let words: Vec<String> = context
             .iter()
@@ -59,11 +75,11 @@ impl Password {
             .map(str::to_lowercase)
             .collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let guessable = zxcvbn(&password.0, &words).score() < Score::Two;
+        let guessable = zxcvbn(&self.0, &words).score() < Score::Two;
         if guessable {
             Err(WeakPassword::Guessable)
         } else {
-            Ok(password)
+            Ok(self)
         }
     }
 

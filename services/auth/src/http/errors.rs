@@ -10,6 +10,7 @@ use service_kit::http::{ErrorCode, Kind, Problem};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Error {
     InvalidCredentials,
+    InvalidRefreshToken,
     RoleNotAllowed,
     EmailTaken,
     TooManyAttempts,
@@ -24,6 +25,13 @@ impl ErrorCode for Error {
                 status: StatusCode::UNAUTHORIZED,
                 code: "INVALID_CREDENTIALS",
                 detail: "The e-mail or the password is wrong.",
+                hint: None,
+            },
+            // The same for an unknown token, a used one, and one whose session has ended.
+            Self::InvalidRefreshToken => Kind {
+                status: StatusCode::UNAUTHORIZED,
+                code: "INVALID_REFRESH_TOKEN",
+                detail: "The session has ended; log in again.",
                 hint: None,
             },
             Self::RoleNotAllowed => Kind {

@@ -17,6 +17,10 @@ pub(super) struct ClaimedPassword(pub(super) Password);
 #[derive(Debug)]
 pub(super) struct NewPassword(pub(super) Password);
 
+/// A new password that is judged later, together with what is known of the user.
+#[derive(Debug)]
+pub(super) struct ProposedPassword(pub(super) Password);
+
 /// A telephone number; an empty text is none.
 #[derive(Debug)]
 pub(super) struct OptionalPhone(pub(super) Option<Phone>);
@@ -99,6 +103,18 @@ impl Text for ClaimedPassword {
 
     fn schema() -> ObjectBuilder {
         format(KnownFormat::Password).max_length(Some(MAX_LENGTH))
+    }
+}
+
+impl Text for ProposedPassword {
+    type Refusal = WeakPassword;
+
+    fn parse(text: &str) -> Result<Self, WeakPassword> {
+        Password::proposed(text).map(Self)
+    }
+
+    fn schema() -> ObjectBuilder {
+        <ClaimedPassword as Text>::schema().min_length(Some(MIN_LENGTH))
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::{
     App, RequestCause,
+    client::Client,
     errors::{Error, role_not_allowed},
     fields::{NewPassword, OptionalPhone, RoleName},
-    sessions::{LoggedIn, client_info},
+    sessions::LoggedIn,
 };
 use crate::{
     actions,
@@ -12,12 +13,7 @@ use crate::{
     passwords::Argon,
     store::users::NewUser,
 };
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
-use chrono::Utc;
+use axum::{Json, extract::State, http::StatusCode};
 use events::Role;
 use service_kit::{
     body,
@@ -60,7 +56,7 @@ body! {
 pub(super) async fn register(
     State(app): State<App>,
     RequestCause(cause): RequestCause,
-    headers: HeaderMap,
+    client: Client,
     body: Object,
 ) -> Result<(StatusCode, Json<LoggedIn>), Problem> {
     let allowed = Arc::clone(&app.registration_roles);
@@ -70,12 +66,10 @@ pub(super) async fn register(
         .in_turn(move |argon| new_user(body.into_body()?, &allowed, argon))
         .await??;
     let response = detached(async move {
-        let now = Utc::now();
         let mut tx = app.outbox.begin().await?;
         let user = actions::users::register(&mut tx, &cause, &new).await?;
-        let session =
-            actions::sessions::open(&mut tx, user.user_id(), client_info(&headers), now).await?;
-        let response = LoggedIn::new(&app.signer, user, session, now)?;
+        let session = actions::sessions::open(&mut tx, user.user_id(), client.info).await?;
+        let response = LoggedIn::new(&app.signer, user, &session)?;
         tx.commit().await?;
         Ok(response)
     })

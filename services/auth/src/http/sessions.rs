@@ -1,28 +1,23 @@
-//! Log-in, and the response that opens a session.
+//! Log-in, refresh and log-out, and the response that opens a session.
 
 use super::{
-    App,
+    App, RequestCause,
+    client::Client,
     errors::{Error, locked},
     fields::ClaimedPassword,
     users::User,
 };
 use crate::{
     actions::{self, sessions::Opened},
-    domain::{Email, Password},
+    domain::{Email, Password, RefreshToken},
     store::{self, logins::Attempt},
     tokens::{self, Signer},
 };
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, header},
-};
-use chrono::{DateTime, Utc};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
-use serde_json::{Value, json};
 use service_kit::{
     body,
-    http::{Body, ClientAddress, Problem, detached, docs::problems},
+    http::{Body, CurrentUser, Problem, detached, docs::problems},
 };
 use std::net::IpAddr;
 use utoipa::ToSchema;
@@ -35,14 +30,21 @@ body! {
     }
 }
 
-/// The answer to a registration and to a log-in.
+body! {
+    /// The refresh token that the client has.
+    pub(super) struct Refresh {
+        refresh_token: String = "AZfzomwefEqfDl0vihtsPTfq3q2-7w0fXk9hJ5v1bR8sTnYcLzQe6uAiGdMoPxWt",
+    }
+}
+
+/// The response to a registration, a log-in, a refresh and a change of the password.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LoggedIn {
     /// A JWT, to be sent as a bearer token; its claims are those of `AccessTokenClaims`.
     #[schema(examples("eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTk3ZjNhMiJ9.c2lnbmF0dXJl"))]
     access_token: String,
-    /// Opaque.
-    #[schema(examples("3q2-7w0fXk9hJ5v1bR8sTnYcLzQe6uAiGdMoPxWtVBE"))]
+    /// Opaque. It is exchanged for the next one at each refresh.
+    #[schema(examples("AZfzomwefEqfDl0vihtsPTfq3q2-7w0fXk9hJ5v1bR8sTnYcLzQe6uAiGdMoPxWt"))]
     refresh_token: String,
     #[schema(examples("Bearer"))]
     token_type: &'static str,
@@ -56,15 +58,14 @@ impl LoggedIn {
     pub(super) fn new(
         signer: &Signer,
         user: store::users::User,
-        session: Opened,
-        now: DateTime<Utc>,
+        opened: &Opened,
     ) -> Result<Self, Problem> {
         let access_token = signer
-            .sign(&user, session.id, now)
+            .sign(&user, &opened.session)
             .map_err(Problem::internal)?;
         Ok(Self {
             access_token,
-            refresh_token: session.refresh_token,
+            refresh_token: opened.refresh_token.to_text(),
             token_type: "Bearer",
             expires_in: tokens::ACCESS_TOKEN_TTL,
             user: user.into(),
@@ -87,12 +88,11 @@ impl LoggedIn {
 )]
 pub(super) async fn login(
     State(app): State<App>,
-    ClientAddress(client): ClientAddress,
-    headers: HeaderMap,
+    client: Client,
     Body(credentials): Body<LogIn>,
 ) -> Result<Json<LoggedIn>, Problem> {
     let email = credentials.email;
-    let attempt = count(&app, &email, client).await?;
+    let attempt = count(&app, &email, client.address).await?;
     // A text that is not an address takes as long to refuse as an unknown address.
     let existing = match Email::parse(&email) {
         Ok(email) => store::users::by_email(&mut *app.pool.acquire().await?, &email).await?,
@@ -108,13 +108,61 @@ pub(super) async fn login(
     };
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let now = Utc::now();
-        let session =
-            actions::sessions::open(&mut tx, user.user_id(), client_info(&headers), now).await?;
-        let response = LoggedIn::new(&app.signer, user, session, now)?;
+        let session = actions::sessions::open(&mut tx, user.user_id(), client.info).await?;
+        let response = LoggedIn::new(&app.signer, user, &session)?;
         store::logins::succeeded(&mut tx, &attempt).await?;
         tx.commit().await?;
         Ok(Json(response))
+    })
+    .await
+}
+
+/// Exchanges a refresh token for a new access token and the next refresh token.
+///
+/// A refresh token is used once. Within 30 s it may be used again, with the same result, because the first response may
+/// have been lost; a later use ends the session.
+#[utoipa::path(
+    post,
+    path = "/auth/api/v1/refresh",
+    tag = "users",
+    request_body = Refresh,
+    responses((status = OK, description = "The user, with new tokens.", body = LoggedIn)),
+    extensions(("x-problems" = json!(problems(&[&Error::InvalidRefreshToken]))))
+)]
+pub(super) async fn refresh(
+    State(app): State<App>,
+    RequestCause(cause): RequestCause,
+    Body(body): Body<Refresh>,
+) -> Result<Json<LoggedIn>, Problem> {
+    let token = RefreshToken::parse(&body.refresh_token).ok_or(Error::InvalidRefreshToken)?;
+    detached(async move {
+        let mut tx = app.outbox.begin().await?;
+        let refreshed = actions::sessions::refresh(&mut tx, &cause, &token).await?;
+        tx.commit().await?;
+        let (user, session) = refreshed.ok_or(Error::InvalidRefreshToken)?;
+        Ok(Json(LoggedIn::new(&app.signer, user, &session)?))
+    })
+    .await
+}
+
+/// Ends the session of the access token.
+#[utoipa::path(
+    post,
+    path = "/auth/api/v1/logout",
+    tag = "users",
+    security(("access_token" = [])),
+    responses((status = NO_CONTENT, description = "The session has ended.")),
+)]
+pub(super) async fn logout(
+    user: CurrentUser,
+    State(app): State<App>,
+    RequestCause(cause): RequestCause,
+) -> Result<StatusCode, Problem> {
+    detached(async move {
+        let mut tx = app.outbox.begin().await?;
+        actions::sessions::revoke(&mut tx, &cause, user.id, user.session_id).await?;
+        tx.commit().await?;
+        Ok(StatusCode::NO_CONTENT)
     })
     .await
 }
@@ -158,13 +206,4 @@ pub(super) async fn verify(
             .await
         }
     }
-}
-
-/// What the session keeps about the client.
-pub(super) fn client_info(headers: &HeaderMap) -> Value {
-    let agent = headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    json!({"user_agent": agent.chars().take(256).collect::<String>()})
 }

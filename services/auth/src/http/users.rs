@@ -25,6 +25,7 @@ use service_kit::{
         docs::problems,
     },
 };
+use std::net::IpAddr;
 use utoipa::{ToSchema, openapi::Object as Schema};
 use uuid::Uuid;
 
@@ -162,7 +163,7 @@ pub(super) async fn change(
 
 /// Changes the address to log in with.
 ///
-/// The password says that it is the user.
+/// The password says that it is the user. All other sessions of the user end.
 #[utoipa::path(
     post,
     path = "/auth/api/v1/users/me/email",
@@ -174,17 +175,28 @@ pub(super) async fn change(
 )]
 pub(super) async fn change_email(
     user: CurrentUser,
-    client: ClientAddress,
+    ClientAddress(client): ClientAddress,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     Body(change): Body<EmailChange>,
 ) -> Result<Json<User>, Problem> {
-    check_password(&app, &user, client, change.current_password).await?;
-    let change = Change {
-        email: Some(change.email),
-        ..Change::default()
-    };
-    apply(app, user, cause, change).await
+    check_password(
+        &app,
+        &user,
+        client,
+        change.current_password,
+        "current_password",
+    )
+    .await?;
+    detached(async move {
+        let mut tx = app.outbox.begin().await?;
+        let changed =
+            actions::users::change_email(&mut tx, &cause, user.id, change.email, user.session_id)
+                .await?;
+        tx.commit().await?;
+        Ok(Json(changed.into()))
+    })
+    .await
 }
 
 /// Deletes the user.
@@ -201,12 +213,13 @@ pub(super) async fn change_email(
 )]
 pub(super) async fn delete(
     user: CurrentUser,
-    client: ClientAddress,
+    ClientAddress(client): ClientAddress,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     Body(confirmation): Body<Confirmation>,
 ) -> Result<StatusCode, Problem> {
-    check_password(&app, &user, client, confirmation.current_password).await?;
+    let password = confirmation.current_password;
+    check_password(&app, &user, client, password, "current_password").await?;
     detached(async move {
         let mut tx = app.outbox.begin().await?;
         let email = actions::users::delete(&mut tx, &cause, user.id).await?;
@@ -233,19 +246,20 @@ async fn apply(
     .await
 }
 
-/// Checks the password of the user. Failures are limited as at log-in, so that a stolen token does not help to
+/// Checks the password of the user, which stands in `field` of the body. Failures are limited as at log-in, so that a stolen token does not help to
 /// guess the password.
-async fn check_password(
+pub(super) async fn check_password(
     app: &App,
     user: &CurrentUser,
-    ClientAddress(client): ClientAddress,
+    client: IpAddr,
     password: ClaimedPassword,
+    field: &str,
 ) -> Result<(), Problem> {
     let existing = store::users::credentials(&mut *app.pool.acquire().await?, user.id).await?;
     let existing = existing.ok_or_else(gone)?;
     let attempt = count(app, &existing.email, client).await?;
     if !verify(app, &attempt, password.0, Some(existing.password_hash)).await? {
-        return Err(wrong_password("current_password"));
+        return Err(wrong_password(field));
     }
     let pool = app.pool.clone();
     detached(async move {

@@ -183,6 +183,32 @@ pub(crate) async fn credentials(
     .await
 }
 
+/// Returns the present version of a user.
+pub(crate) async fn version(
+    connection: &mut PgConnection,
+    id: UserId,
+) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!("select version from users_user where id = $1", id.as_uuid())
+        .fetch_optional(connection)
+        .await
+}
+
+/// Stores another password of a user.
+pub(crate) async fn set_password(
+    connection: &mut PgConnection,
+    id: UserId,
+    password_hash: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users_user set password_hash = $2, updated_at = now() where id = $1",
+        id.as_uuid(),
+        password_hash
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Returns a user by id, and locks the row until the transaction ends.
 pub(crate) async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(

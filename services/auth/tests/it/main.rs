@@ -9,6 +9,7 @@ mod operators;
 mod origins;
 mod passwords;
 mod registration;
+mod sessions;
 mod throttle;
 
 use test_support::{Stack, Unit, stack::Links};

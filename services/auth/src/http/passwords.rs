@@ -1,0 +1,153 @@
+//! The change of a password.
+
+use super::{
+    App, RequestCause,
+    client::Client,
+    errors::{Error, gone},
+    fields::{ClaimedPassword, ProposedPassword},
+    sessions::LoggedIn,
+    users::check_password,
+};
+use crate::{
+    actions,
+    domain::{Password, password::WeakPassword},
+    passwords::Argon,
+    store::{self, users::User},
+};
+use axum::{Json, extract::State};
+use messaging::Cause;
+use service_kit::{
+    body,
+    http::{Body, Common, CurrentUser, Problem, detached, docs::problems},
+};
+
+body! {
+    /// The password that the user has, and the one to have.
+    pub(super) struct PasswordChange {
+        current_password: ClaimedPassword = "SecurePass123!",
+        /// None that is easily guessed.
+        new_password: ProposedPassword = "another long password of mine",
+    }
+}
+
+body! {
+    /// The password that the user has, and the one to have, as the old services name them.
+    pub(super) struct OldPasswordChange {
+        old_password: ClaimedPassword = "SecurePass123!",
+        /// None that is easily guessed.
+        new_password: ProposedPassword = "another long password of mine",
+    }
+}
+
+/// The request that changes a password, whichever its spelling is.
+struct Request {
+    app: App,
+    user: CurrentUser,
+    client: Client,
+    cause: Cause,
+}
+
+/// Changes the password.
+///
+/// All sessions of the user end; the response opens a new one.
+#[utoipa::path(
+    post,
+    path = "/auth/api/v1/users/me/change-password",
+    tag = "users/me",
+    security(("access_token" = [])),
+    request_body = PasswordChange,
+    responses((status = OK, description = "The user, logged in anew.", body = LoggedIn)),
+    extensions(("x-problems" = json!(problems(&[&Common::NotFound, &Error::TooManyAttempts, &Error::Busy]))))
+)]
+pub(super) async fn change(
+    user: CurrentUser,
+    client: Client,
+    State(app): State<App>,
+    RequestCause(cause): RequestCause,
+    Body(body): Body<PasswordChange>,
+) -> Result<Json<LoggedIn>, Problem> {
+    let request = Request {
+        app,
+        user,
+        client,
+        cause,
+    };
+    apply(
+        request,
+        ("current_password", body.current_password),
+        body.new_password,
+    )
+    .await
+}
+
+/// Changes the password, with the field names of the old services.
+///
+/// All sessions of the user end; the response opens a new one.
+#[utoipa::path(
+    patch,
+    path = "/auth/api/v1/users/me/password",
+    tag = "users/me",
+    security(("access_token" = [])),
+    request_body = OldPasswordChange,
+    responses((status = OK, description = "The user, logged in anew.", body = LoggedIn)),
+    extensions(("x-problems" = json!(problems(&[&Common::NotFound, &Error::TooManyAttempts, &Error::Busy]))))
+)]
+pub(super) async fn change_old_spelling(
+    user: CurrentUser,
+    client: Client,
+    State(app): State<App>,
+    RequestCause(cause): RequestCause,
+    Body(body): Body<OldPasswordChange>,
+) -> Result<Json<LoggedIn>, Problem> {
+    let request = Request {
+        app,
+        user,
+        client,
+        cause,
+    };
+    apply(
+        request,
+        ("old_password", body.old_password),
+        body.new_password,
+    )
+    .await
+}
+
+async fn apply(
+    request: Request,
+    (field, password): (&'static str, ClaimedPassword),
+    proposed: ProposedPassword,
+) -> Result<Json<LoggedIn>, Problem> {
+    let Request {
+        app,
+        user,
+        client,
+        cause,
+    } = request;
+    check_password(&app, &user, client.address, password, field).await?;
+    let current = store::users::by_id(&mut *app.pool.acquire().await?, user.id).await?;
+    let current = current.ok_or_else(gone)?;
+    let judge = move |argon: &Argon| hash(argon, proposed.0, &current);
+    let password_hash = app.hasher.in_turn(judge).await?.map_err(refused)?;
+    detached(async move {
+        let mut tx = app.outbox.begin().await?;
+        let changed = actions::users::change_password(&mut tx, &cause, user.id, &password_hash);
+        let changed = changed.await?;
+        let opened = actions::sessions::open(&mut tx, user.id, client.info).await?;
+        let response = LoggedIn::new(&app.signer, changed, &opened)?;
+        tx.commit().await?;
+        Ok(Json(response))
+    })
+    .await
+}
+
+/// Judges a password, which takes as long as to hash it, and hashes it.
+fn hash(argon: &Argon, proposed: Password, user: &User) -> Result<String, WeakPassword> {
+    let local_part = user.email.split('@').next().unwrap_or_default();
+    let context = [local_part, &user.first_name, &user.last_name];
+    Ok(argon.hash(&proposed.judged(&context)?))
+}
+
+fn refused(weak: WeakPassword) -> Problem {
+    Problem::validation([("new_password".to_owned(), vec![weak.to_string()])].into())
+}
