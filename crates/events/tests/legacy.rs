@@ -191,7 +191,7 @@ fn only_known_keys_are_bound() {
     let keys: Vec<_> = legacy::keys(&topology::PROFILE.queue).collect();
     let ours = EVENTS.iter().map(|entry| entry.key);
     let expected: Vec<_> = ours
-        .filter(|key| key.starts_with("auth.user."))
+        .filter(|key| key.starts_with("auth."))
         .chain(["user.created", "user.updated", "user.deleted"])
         .collect();
     assert_eq!(keys, expected);
