@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::{Failure, Transaction};
     use events::{
-        auth::{UserCreated, UserDeleted, UserUpdated},
+        auth::{SessionRevoked, UserCreated, UserDeleted, UserRoleChanged, UserUpdated},
         profile::StudentCreated,
         topology::PROFILE,
     };
@@ -194,6 +194,8 @@ mod tests {
         let handlers = Handlers::new()
             .on(a_handler)
             .on(one_that_waits)
+            .ignore::<UserRoleChanged>()
+            .ignore::<SessionRevoked>()
             .ignore::<StudentCreated>();
         assert_eq!(
             handlers.differences(&PROFILE.queue),
@@ -213,6 +215,8 @@ mod tests {
         let whole = Handlers::new()
             .on(a_handler)
             .on(one_that_waits)
+            .ignore::<UserRoleChanged>()
+            .ignore::<SessionRevoked>()
             .ignore::<UserDeleted>();
         assert_eq!(whole.differences(&PROFILE.queue), Vec::<String>::new());
     }
