@@ -1,6 +1,8 @@
-//! The launcher as a person uses it: the README's commands, a stopped broker, a killed launcher, a closed terminal.
+//! The launcher as a person uses it: the README's commands, a stopped broker, a killed launcher, a closed terminal, a
+//! start that is interrupted.
 
 mod home;
+mod starting;
 mod verbs;
 
 use events::topology::{SERVICES, Unit, UnitState};
@@ -8,6 +10,10 @@ use home::{Home, PROCESSES, root};
 use serde_json::Value;
 use std::{fs, time::Duration};
 use test_support::eventually;
+use tokio::sync::Mutex;
+
+/// Held by a test: two stacks that start at once may choose the same port.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// The shell blocks of the README, in their order.
 fn readme_blocks() -> Vec<String> {
@@ -26,6 +32,7 @@ fn is_alive(pid: &str) -> bool {
 
 #[tokio::test]
 async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
+    let _alone = ALONE.lock().await;
     let home = Home::new();
     let output = home.medtrack("up --detach").await;
     assert!(output.contains("is ready"), "{output}");
@@ -227,6 +234,11 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
         "a process is left"
     );
     home.medtrack("stop").await;
+    let log = starting::postgres_log(&home);
+    assert!(
+        log.contains("database system was shut down at") && !log.contains("not properly shut down"),
+        "PostgreSQL ended cleanly with the killed launcher: {log}"
+    );
     home.medtrack("reset --yes").await;
     assert!(!home.dir.join(".medtrack").exists());
 }

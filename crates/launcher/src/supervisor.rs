@@ -2,27 +2,27 @@
 
 mod crashes;
 mod report;
+mod stop;
+
+pub(crate) use stop::end_leftovers;
 
 use crate::{
     logs, output,
-    processes::{self, Process},
+    processes::Process,
     units::{self, Ready, Tier, Unit},
     workspace::Workspace,
 };
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use events::topology;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::unistd::Pid;
 use std::{
     collections::VecDeque,
     fs,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
 /// A unit that ends so often within the window is in a crash loop: it is started again slowly, with a warning.
 const CRASHES: usize = 5;
@@ -36,6 +36,8 @@ pub(crate) struct Supervisor {
     units: Vec<Supervised>,
     ended: mpsc::Sender<Ended>,
     ends: mpsc::Receiver<Ended>,
+    /// The tasks that write the logs.
+    pumps: JoinSet<()>,
 }
 
 struct Supervised {
@@ -74,6 +76,7 @@ impl Supervisor {
             units: Vec::new(),
             ended,
             ends,
+            pumps: JoinSet::new(),
         }
     }
 
@@ -115,16 +118,15 @@ impl Supervisor {
         this.start_at = None;
         // What PostgreSQL and RabbitMQ write at their start would hide the lines of the services.
         let shown = self.shown && this.unit.tier == Tier::System;
+        while self.pumps.try_join_next().is_some() {}
+        let workspace = &self.workspace;
         if let Some(output) = child.stdout.take() {
-            tokio::spawn(logs::pump(
-                output,
-                self.workspace.clone(),
-                name.clone(),
-                shown,
-            ));
+            self.pumps
+                .spawn(logs::pump(output, workspace.clone(), name.clone(), shown));
         }
         if let Some(errors) = child.stderr.take() {
-            tokio::spawn(logs::pump(errors, self.workspace.clone(), name, shown));
+            self.pumps
+                .spawn(logs::pump(errors, workspace.clone(), name, shown));
         }
         let (ended, life) = (self.ended.clone(), this.life);
         tokio::spawn(async move {
@@ -245,39 +247,6 @@ impl Supervisor {
             .collect()
     }
 
-    /// Stops units, which then stay stopped.
-    pub(crate) async fn stop(&mut self, names: &[String]) -> anyhow::Result<()> {
-        let mut indexes = Vec::new();
-        for name in names {
-            indexes.extend(self.indexes(name)?);
-        }
-        for &index in &indexes {
-            let this = &mut self.units[index];
-            this.wanted = false;
-            this.start_at = None;
-            if let Some(pid) = this.pid {
-                let _ = kill(pid, this.unit.program.stop_signal.signal());
-            }
-        }
-        let began = Instant::now();
-        while indexes.iter().any(|index| self.units[*index].pid.is_some()) {
-            for &index in &indexes {
-                let this = &self.units[index];
-                if let Some(pid) = this.pid
-                    && began.elapsed() > patience(&this.unit.name)
-                {
-                    let _ = kill(pid, Signal::SIGKILL);
-                }
-            }
-            if let Ok(Some(ended)) =
-                tokio::time::timeout(Duration::from_millis(100), self.ends.recv()).await
-            {
-                self.note_end(&ended);
-            }
-        }
-        self.note_children()
-    }
-
     /// Restarts units, or starts stopped ones; returns those that it started.
     pub(crate) async fn restart(&mut self, names: &[String]) -> anyhow::Result<Vec<Started>> {
         self.stop(names).await?;
@@ -306,13 +275,6 @@ impl Supervisor {
             });
         }
         Ok(started)
-    }
-
-    /// Kills all units at once, and waits until they have ended.
-    pub(crate) async fn kill_all(&mut self) {
-        let pids = self.units.iter().filter_map(|this| this.pid);
-        let alive: Vec<Process> = pids.filter_map(Process::of).collect();
-        processes::wait_for_end(&alive, Duration::ZERO).await;
     }
 
     /// The units that a name means: a consumer may have several processes.
@@ -347,27 +309,6 @@ impl Supervisor {
         fs::write(self.workspace.path("children"), lines.join("\n"))
             .context("cannot write the list of children")
     }
-}
-
-/// How long a unit may take to end before it is killed. RabbitMQ closes its stores at once and then idles for seconds.
-fn patience(unit: &str) -> Duration {
-    match unit {
-        "rabbitmq" => Duration::from_secs(3),
-        _ => Duration::from_secs(16),
-    }
-}
-
-/// Ends the processes of a killed launcher. The kernel has signalled them already when it died.
-pub(crate) async fn end_leftovers(workspace: &Workspace) {
-    let list = fs::read_to_string(workspace.path("children")).unwrap_or_default();
-    let lines = list.lines().filter_map(|line| line.rsplit_once(' '));
-    let processes =
-        lines.filter_map(|(process, unit)| Some((Process::from_line(process)?, patience(unit))));
-    futures_util::future::join_all(
-        processes
-            .map(async |(process, patience)| processes::wait_for_end(&[process], patience).await),
-    )
-    .await;
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -7,13 +7,13 @@ use crate::{
     logs,
     output::{self, say},
     supervisor::{Started, Supervisor},
-    units::{self, Tier},
+    units,
     workspace::Workspace,
 };
-use anyhow::bail;
+use anyhow::anyhow;
 use std::time::{Duration, Instant};
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
 
@@ -30,23 +30,46 @@ pub(super) async fn run(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut waiting = Vec::new();
-    let addresses = tokio::select! {
-        started = start::start(workspace, options, supervisor) => started?,
+    let started = tokio::select! {
+        started = start::start(workspace, options, supervisor) => started.map_err(|error| (None, Err(error))),
         reply = until_shutdown(calls, &mut waiting) => {
-            supervisor.kill_all().await;
-            return finish(Some(reply), Ok("Stopped while starting".to_owned())).await;
+            Err((Some(reply), Ok("Stopped while starting; data stay".to_owned())))
         }
-        _ = terminate.recv() => bail!("stopped by a signal while starting"),
-        _ = interrupt.recv() => bail!("stopped by a signal while starting"),
+        _ = terminate.recv() => Err((None, Err(anyhow!("stopped by a signal while starting")))),
+        _ = interrupt.recv() => Err((None, Err(anyhow!("stopped by a signal while starting")))),
     };
-    say(&addresses);
-    for reply in waiting {
-        let _ = reply.send(Ok(addresses.clone()));
-    }
-    let reply = loop {
+    let (reply, outcome) = match started {
+        Ok(addresses) => {
+            say(&addresses);
+            for reply in waiting {
+                let _ = reply.send(Ok(addresses.clone()));
+            }
+            let reply = tokio::select! {
+                reply = serve(workspace, supervisor, calls, &addresses) => Some(reply),
+                _ = terminate.recv() => None,
+                _ = interrupt.recv() => None,
+            };
+            (reply, Ok("Stopped; data stay".to_owned()))
+        }
+        Err(end) => end,
+    };
+    output::event("Stopping (Ctrl-C again kills)");
+    let stopped = tokio::select! {
+        stopped = supervisor.stop_all() => stopped,
+        _ = interrupt.recv() => Err(anyhow!("killed")),
+    };
+    finish(reply, outcome.and_then(|text| stopped.map(|()| text))).await
+}
+
+/// Starts again what ends, and responds to commands, until a command stops the stack.
+async fn serve(
+    workspace: &Workspace,
+    supervisor: &mut Supervisor,
+    calls: &mut mpsc::Receiver<Call>,
+    addresses: &str,
+) -> Reply {
+    loop {
         tokio::select! {
-            _ = terminate.recv() => break None,
-            _ = interrupt.recv() => break None,
             ended = supervisor.next_end() => {
                 if let Some(ended) = ended {
                     supervisor.note_end(&ended);
@@ -54,14 +77,11 @@ pub(super) async fn run(
                 supervisor.start_due();
             }
             Some((request, reply)) = calls.recv() => match request {
-                Request::Shutdown => break Some(reply),
-                request => respond(workspace, supervisor, &addresses, (request, reply)).await,
+                Request::Shutdown => return reply,
+                request => respond(workspace, supervisor, addresses, (request, reply)).await,
             }
         }
-    };
-    output::event("Stopping (Ctrl-C again kills)");
-    let stopped = stop_all(supervisor, &mut interrupt).await;
-    finish(reply, stopped.map(|()| "Stopped; data stay".to_owned())).await
+    }
 }
 
 /// Responds to a command of another terminal.
@@ -143,28 +163,6 @@ async fn respond_when_ready(workspace: Workspace, started: Vec<Started>, reply: 
         [] => "it runs already".into(),
         names => format!("started: {}", names.join(", ")),
     }));
-}
-
-/// Stops the services and the gateway, then the servers that they use, then epmd, which RabbitMQ uses.
-async fn stop_all(supervisor: &mut Supervisor, interrupt: &mut Signal) -> anyhow::Result<()> {
-    let system = supervisor.names(Tier::System);
-    let (epmd, backing): (Vec<String>, Vec<String>) = supervisor
-        .names(Tier::Backing)
-        .into_iter()
-        .partition(|name| name == "epmd");
-    let stop = async {
-        supervisor.stop(&system).await?;
-        supervisor.stop(&backing).await?;
-        supervisor.stop(&epmd).await
-    };
-    let stopped = tokio::select! {
-        stopped = stop => stopped,
-        _ = interrupt.recv() => Err(anyhow::anyhow!("killed")),
-    };
-    if stopped.is_err() {
-        supervisor.kill_all().await;
-    }
-    stopped
 }
 
 /// Sends the last response of this process.

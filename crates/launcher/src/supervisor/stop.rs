@@ -1,0 +1,102 @@
+//! The end of units: all of them in order, some of them, or what a killed launcher has left.
+
+use super::Supervisor;
+use crate::{
+    processes::{self, Process},
+    units::Tier,
+    workspace::Workspace,
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{fs, time::Duration};
+use tokio::time::{Instant, timeout};
+
+/// How long a command that the launcher has started, such as a migration, may take to end.
+const COMMAND: Duration = Duration::from_secs(2);
+/// How long the logs wait for the last lines of units that have ended.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+impl Supervisor {
+    /// Stops everything: the commands that this process runs, the services and the gateway, then the servers that they
+    /// use, then epmd, which RabbitMQ uses.
+    pub(crate) async fn stop_all(&mut self) -> anyhow::Result<()> {
+        let units: Vec<Pid> = self.units.iter().filter_map(|this| this.pid).collect();
+        let commands = processes::descendants(&units);
+        processes::signal(&commands, Signal::SIGTERM);
+        processes::wait_for_end(&commands, COMMAND).await;
+        self.stop(&self.names(Tier::System)).await?;
+        let (epmd, servers): (Vec<String>, Vec<String>) = self
+            .names(Tier::Backing)
+            .into_iter()
+            .partition(|name| name == "epmd");
+        self.stop(&servers).await?;
+        self.stop(&epmd).await?;
+        // A process that outlives its unit may hold the pipe of a log open.
+        let _ = timeout(LAST_LINES, async {
+            while self.pumps.join_next().await.is_some() {}
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Stops units, which then stay stopped.
+    pub(crate) async fn stop(&mut self, names: &[String]) -> anyhow::Result<()> {
+        let mut indexes = Vec::new();
+        for name in names {
+            indexes.extend(self.indexes(name)?);
+        }
+        for &index in &indexes {
+            let this = &mut self.units[index];
+            this.wanted = false;
+            this.start_at = None;
+            if let Some(pid) = this.pid {
+                let _ = kill(pid, this.unit.program.stop_signal.signal());
+            }
+        }
+        let began = Instant::now();
+        while indexes.iter().any(|index| self.units[*index].pid.is_some()) {
+            for &index in &indexes {
+                let this = &self.units[index];
+                if let Some(pid) = this.pid
+                    && began.elapsed() > patience(&this.unit.name)
+                {
+                    let _ = kill(pid, Signal::SIGKILL);
+                }
+            }
+            if let Ok(Some(ended)) = timeout(Duration::from_millis(100), self.ends.recv()).await {
+                self.note_end(&ended);
+            }
+        }
+        self.note_children()
+    }
+
+    /// Kills all units at once, and waits until they have ended.
+    pub(crate) async fn kill_all(&mut self) {
+        let pids = self.units.iter().filter_map(|this| this.pid);
+        let alive: Vec<Process> = pids.filter_map(Process::of).collect();
+        processes::wait_for_end(&alive, Duration::ZERO).await;
+    }
+}
+
+/// How long a unit may take to end before it is killed. RabbitMQ closes its stores at once and then idles for seconds.
+fn patience(unit: &str) -> Duration {
+    match unit {
+        "rabbitmq" => Duration::from_secs(3),
+        _ => Duration::from_secs(16),
+    }
+}
+
+/// Ends the processes of a killed launcher. The kernel has signalled them already when it died.
+pub(crate) async fn end_leftovers(workspace: &Workspace) {
+    let list = fs::read_to_string(workspace.path("children")).unwrap_or_default();
+    let lines = list.lines().filter_map(|line| line.rsplit_once(' '));
+    let processes =
+        lines.filter_map(|(process, unit)| Some((Process::from_line(process)?, patience(unit))));
+    futures_util::future::join_all(
+        processes
+            .map(async |(process, patience)| processes::wait_for_end(&[process], patience).await),
+    )
+    .await;
+}

@@ -1,0 +1,48 @@
+//! A start that does not come to its end.
+
+use crate::{ALONE, home::Home, is_alive};
+use std::{fs, time::Duration};
+use test_support::eventually;
+
+const SHUT_DOWN: &str = "database system is shut down";
+
+#[tokio::test]
+async fn a_start_that_is_interrupted_ends_cleanly_and_the_next_one_works() {
+    let _alone = ALONE.lock().await;
+    let home = Home::new();
+    let mut launcher = home.up_without_terminal();
+    let starting = async || postgres_log(&home).contains("ready to accept connections");
+    eventually(Duration::from_secs(60), "PostgreSQL runs", starting).await;
+    let children = home.children();
+    home.shell(&format!("kill -INT {}", launcher.id().expect("it runs")))
+        .await;
+    let ended = launcher.wait().await.expect("it is a child");
+    assert_eq!(ended.code(), Some(1), "a start that was interrupted fails");
+    assert!(postgres_log(&home).contains(SHUT_DOWN));
+    assert!(!children.iter().any(|pid| is_alive(pid)));
+
+    // The same by `stop`, which says so.
+    let mut launcher = home.up_without_terminal();
+    let starting = async || postgres_log(&home).matches("ready to accept").count() == 2;
+    eventually(Duration::from_secs(60), "PostgreSQL runs", starting).await;
+    let stopped = home.medtrack("stop").await;
+    assert!(stopped.contains("Stopped while starting"), "{stopped}");
+    launcher.wait().await.expect("it is a child");
+
+    let output = home.medtrack("up --detach").await;
+    assert!(output.contains("is ready"), "{output}");
+    home.medtrack("doctor").await;
+    home.medtrack("stop").await;
+    postgres_ended_cleanly(&home, 3);
+}
+
+/// Asserts how often PostgreSQL has ended by itself, and that it never had to recover from an end of another kind.
+fn postgres_ended_cleanly(home: &Home, times: usize) {
+    let log = postgres_log(home);
+    assert_eq!(log.matches(SHUT_DOWN).count(), times, "{log}");
+    assert!(!log.contains("not properly shut down"), "{log}");
+}
+
+pub(crate) fn postgres_log(home: &Home) -> String {
+    fs::read_to_string(home.dir.join(".medtrack/logs/postgres.log")).unwrap_or_default()
+}
