@@ -1,6 +1,6 @@
 //! A start that does not come to its end.
 
-use crate::{ALONE, home::Home, is_alive};
+use crate::{ALONE, home::Home, is_alive, unit};
 use std::{fs, time::Duration};
 use test_support::eventually;
 
@@ -32,8 +32,21 @@ async fn a_start_that_is_interrupted_ends_cleanly_and_the_next_one_works() {
     let output = home.medtrack("up --detach").await;
     assert!(output.contains("is ready"), "{output}");
     home.medtrack("doctor").await;
+    an_unplanned_end_is_in_the_logs(&home).await;
     home.medtrack("stop").await;
     postgres_ended_cleanly(&home, 3);
+}
+
+async fn an_unplanned_end_is_in_the_logs(home: &Home) {
+    home.medtrack("logs --level error launcher").await;
+    let consumer = unit(home, "comm-consumer").pid.expect("it runs");
+    home.shell(&format!("kill -9 {consumer}")).await;
+    let is_told = async || {
+        let warnings = home.medtrack("logs --level warn launcher").await;
+        assert!(!warnings.contains(" INFO "), "{warnings}");
+        warnings.contains("WARN comm-consumer has ended (signal: 9")
+    };
+    eventually(Duration::from_secs(10), "its end is in the logs", is_told).await;
 }
 
 /// Asserts how often PostgreSQL has ended by itself, and that it never had to recover from an end of another kind.

@@ -13,8 +13,11 @@ pub(crate) async fn each_does_what_it_says(home: &Home) {
     let lines = home
         .medtrack("logs -n 1 --grep Published auth-service profile-consumer")
         .await;
-    assert_eq!(lines.lines().count(), 1, "{lines}");
-    assert!(lines.contains("INFO Published event: "), "{lines}");
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+    assert!(
+        lines.contains("INFO Published event: ") && lines.contains("\nThe last 1 of "),
+        "{lines}"
+    );
     let all = home.medtrack("logs --since 1h --grep INFO").await;
     let times: Vec<&str> = all
         .lines()

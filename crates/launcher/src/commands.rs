@@ -49,7 +49,7 @@ pub(crate) enum Command {
     },
     /// Show the logs of all units, or of some, in the order of time.
     #[command(
-        after_help = "Examples:\n  medtrack logs -f comm-consumer\n  medtrack logs --since 10m --grep ERROR"
+        after_help = "Examples:\n  medtrack logs -f comm-consumer\n  medtrack logs --since 10m --level warn"
     )]
     Logs(logs::Logs),
     /// Create an administrator. The password is read from standard input.

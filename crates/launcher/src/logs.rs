@@ -1,5 +1,6 @@
 //! Logs of the units: each in its own file, and in the terminal with the name of the unit before each line.
 
+mod level;
 mod show;
 
 pub(crate) use show::{Logs, show};

@@ -16,10 +16,18 @@ pub(crate) fn error(text: &str) {
 
 /// Prints what happened to the stack, with the time, to standard error.
 pub(crate) fn event(text: &str) {
-    error(&format!(
-        "{} {text}",
-        Utc::now().format("%Y-%m-%dT%H:%M:%SZ")
-    ));
+    stamped("INFO", text);
+}
+
+/// Prints what went wrong in the stack, with the time, to standard error.
+pub(crate) fn warning(text: &str) {
+    stamped("WARN", text);
+}
+
+/// Prints in the form of the services' logs, which `logs --level` reads.
+fn stamped(level: &str, text: &str) {
+    let now = Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
+    error(&format!("{now}  {level} {text}"));
 }
 
 /// Prints a line; fails when the output is closed.

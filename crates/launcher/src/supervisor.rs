@@ -209,12 +209,12 @@ impl Supervisor {
             .status
             .map_or_else(|| "in an unknown way".into(), |status| status.to_string());
         let pause = if this.ends.len() < CRASHES {
-            output::event(&format!("{name} has ended ({status}); starting it again"));
+            output::warning(&format!("{name} has ended ({status}); starting it again"));
             // Its port may take a moment to become free.
             Duration::from_millis(200) * u32::try_from(this.ends.len() - 1).unwrap_or(1)
         } else {
             let last = logs::last_lines(&self.workspace, name, 5);
-            output::event(&format!(
+            output::warning(&format!(
                 "{name} has ended {CRASHES} times within {} s ({status}); its last lines:\n{last}\n\
                  trying again every {} s; try: ./medtrack logs {name}",
                 CRASH_WINDOW.as_secs(),

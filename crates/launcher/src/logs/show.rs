@@ -1,6 +1,6 @@
 //! `logs`: lines of several units in the order of time.
 
-use super::{prefix, tail};
+use super::{level::Level, prefix, tail};
 use crate::{output, units, workspace::Workspace};
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,15 +23,19 @@ pub(crate) struct Logs {
     /// Go on as lines are written.
     #[arg(short, long)]
     follow: bool,
-    /// Show so many of the last lines [default: 200 of one unit, 100 of several together; all with --since or --grep].
+    /// Show so many of the last lines [default: 200 of one unit, 100 of several together; all with --since,
+    /// --grep or --level].
     #[arg(short = 'n', long = "lines", value_name = "N")]
     lines: Option<usize>,
     /// Show only lines that were written since: how long ago (30s, 10m, 2h, 3d).
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<DateTime<Utc>>,
-    /// Show only lines that contain this text, such as a request id or ERROR.
+    /// Show only lines that contain this text, such as a request id.
     #[arg(long, value_name = "TEXT")]
     grep: Option<String>,
+    /// Show only lines of at least this level.
+    #[arg(long)]
+    level: Option<Level>,
     /// The units, as `ps` names them; all without one.
     units: Vec<String>,
 }
@@ -47,8 +51,17 @@ struct Log {
 struct Line {
     /// The time as the line states it, or that of the line before it.
     at: String,
+    /// The level that the line states, or that of the line before it.
+    level: Level,
     unit: String,
     text: String,
+}
+
+/// How far a log was read, and what its last line stated.
+struct Position {
+    end: u64,
+    at: String,
+    level: Level,
 }
 
 impl Logs {
@@ -57,6 +70,7 @@ impl Logs {
             .since
             .map(|since| since.format("%Y-%m-%dT%H:%M:%S").to_string());
         since.is_none_or(|since| line.at >= since)
+            && self.level.is_none_or(|level| line.level >= level)
             && self
                 .grep
                 .as_ref()
@@ -65,7 +79,17 @@ impl Logs {
 
     /// Whether the whole logs are searched, and not their ends only.
     fn searches_all(&self) -> bool {
-        self.since.is_some() || self.grep.is_some()
+        self.since.is_some() || self.grep.is_some() || self.level.is_some()
+    }
+
+    /// The most lines that are shown.
+    fn limit(&self, of_one_unit: bool) -> usize {
+        match self.lines {
+            Some(lines) => lines,
+            None if self.searches_all() => usize::MAX,
+            None if of_one_unit => LINES,
+            None => LINES_OF_SEVERAL,
+        }
     }
 
     /// Whether the ends of the logs have enough lines.
@@ -118,45 +142,64 @@ fn logs(workspace: &Workspace, wanted: &[String]) -> anyhow::Result<Vec<Log>> {
 async fn print(logs: Vec<Log>, arguments: &Logs) -> io::Result<()> {
     let alone = logs.len() == 1;
     let mut lines = Vec::new();
-    let mut ends = Vec::new();
+    let mut positions = Vec::new();
     for Log { unit, path } in &logs {
         let (text, end) = match arguments.needs_ends_only() {
             true => tail(path)?,
             false => whole(path)?,
         };
-        ends.push(end);
-        lines.extend(
-            read(unit, &text)
-                .into_iter()
-                .filter(|line| arguments.is_wanted(line)),
-        );
+        let mut position = Position::at(end);
+        lines.extend(position.read(unit, &text));
+        positions.push(position);
     }
+    lines.retain(|line| arguments.is_wanted(line));
     // Stable: lines of one unit keep their order.
     lines.sort_by(|one, other| one.at.cmp(&other.at));
-    let most = match (arguments.lines, arguments.searches_all()) {
-        (Some(lines), _) => lines,
-        (None, true) => usize::MAX,
-        (None, false) if alone => LINES,
-        (None, false) => LINES_OF_SEVERAL,
-    };
-    for line in &lines[lines.len().saturating_sub(most)..] {
+    let shown = &lines[lines.len().saturating_sub(arguments.limit(alone))..];
+    for line in shown {
         print_line(line, alone)?;
+    }
+    let all = match arguments.needs_ends_only() {
+        true => logs.iter().map(|log| number_of_lines(&log.path)).sum(),
+        false => lines.len(),
+    };
+    if shown.len() < all {
+        let last = shown.len();
+        output::error(&format!("The last {last} of {all} lines; all: -n {all}"));
     }
     if !arguments.follow {
         return Ok(());
     }
     loop {
-        for (Log { unit, path }, end) in logs.iter().zip(&mut ends) {
-            let (text, position) = new_lines(path, *end)?;
-            *end = position;
-            for line in read(unit, &text) {
-                if arguments.grep.is_none() || arguments.is_wanted(&line) {
+        for (Log { unit, path }, position) in logs.iter().zip(&mut positions) {
+            let (text, end) = new_lines(path, position.end)?;
+            position.end = end;
+            for line in position.read(unit, &text) {
+                if arguments.is_wanted(&line) {
                     print_line(&line, alone)?;
                 }
             }
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// The number of lines of a log, with the one that it replaced.
+fn number_of_lines(path: &Path) -> usize {
+    let paths = [path.with_extension("log.1"), path.to_owned()];
+    let files = paths.iter().filter_map(|path| File::open(path).ok());
+    files
+        .map(|mut file| {
+            let (mut bytes, mut lines) = (vec![0; 64 * 1024], 0);
+            while let Ok(length @ 1..) = file.read(&mut bytes) {
+                lines += bytes[..length]
+                    .iter()
+                    .filter(|byte| **byte == b'\n')
+                    .count();
+            }
+            lines
+        })
+        .sum()
 }
 
 /// A log with the one that it replaced, and the length of the log.
@@ -184,20 +227,30 @@ fn new_lines(path: &Path, position: u64) -> io::Result<(String, u64)> {
     Ok((text, start + whole as u64))
 }
 
-fn read(unit: &str, text: &str) -> Vec<Line> {
-    let mut at = String::new();
-    let mut lines = Vec::new();
-    for text in text.lines() {
-        if let Some(time) = time_of(text) {
-            at = time;
+impl Position {
+    fn at(end: u64) -> Self {
+        Self {
+            end,
+            at: String::new(),
+            level: Level::Info,
         }
-        lines.push(Line {
-            at: at.clone(),
-            unit: unit.to_owned(),
-            text: text.to_owned(),
-        });
     }
-    lines
+
+    fn read(&mut self, unit: &str, text: &str) -> Vec<Line> {
+        let line = |text: &str| {
+            if let Some(time) = time_of(text) {
+                self.at = time;
+            }
+            self.level = Level::of(text).unwrap_or(self.level);
+            Line {
+                at: self.at.clone(),
+                level: self.level,
+                unit: unit.to_owned(),
+                text: text.to_owned(),
+            }
+        };
+        text.lines().map(line).collect()
+    }
 }
 
 /// The time at the start of a line, or in the field `timestamp` of a JSON line. All units write UTC.
@@ -275,8 +328,13 @@ mod tests {
 
     #[test]
     fn a_line_without_a_time_stays_after_the_one_before_it() {
-        let lines = read("a", "2026-11-26T01:02:03Z panicked\nat line 3\n");
-        assert_eq!(lines[0].at, lines[1].at);
+        let text = "2026-11-26T01:02:03Z ERROR panicked\nat line 3\n";
+        let lines = Position::at(0).read("a", text);
+        assert_eq!(
+            (&lines[0].at, lines[0].level),
+            (&lines[1].at, lines[1].level)
+        );
+        assert_eq!(lines[1].level, Level::Error);
     }
 
     #[test]
