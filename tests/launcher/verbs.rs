@@ -46,6 +46,15 @@ pub(crate) async fn each_does_what_it_says(home: &Home) {
     };
     let stopped = consumer(home.units()).expect("the unit has one name everywhere");
     assert_eq!(stopped.state, UnitState::Stopped);
+    // Names are checked before anything is done.
+    for verb in ["start", "stop", "restart"] {
+        let script = format!("! ./medtrack {verb} comm-consumer gateway bogus");
+        let refused = home.shell(&script).await;
+        assert!(refused.contains("there is no unit \"bogus\""), "{refused}");
+    }
+    let untouched = consumer(home.units());
+    assert_eq!(untouched.map(|unit| unit.state), Some(UnitState::Stopped));
+    assert!(home.units().iter().all(|unit| unit.restarts == 0));
     let started = home.medtrack("start comm-consumer").await;
     assert!(started.contains("started: comm-consumer"), "{started}");
 

@@ -250,17 +250,14 @@ impl Supervisor {
     /// Restarts units, or starts stopped ones; returns those that it started.
     pub(crate) async fn restart(&mut self, names: &[String]) -> anyhow::Result<Vec<Started>> {
         self.stop(names).await?;
-        let mut started = Vec::new();
-        for name in names {
-            started.extend(self.start_stopped(name)?);
-        }
-        Ok(started)
+        self.start_stopped(names)
     }
 
-    /// Starts those of the units with this name that do not run; returns them.
-    pub(crate) fn start_stopped(&mut self, name: &str) -> anyhow::Result<Vec<Started>> {
+    /// Starts those of the units with these names that do not run; returns them. Where one of the names means none,
+    /// nothing is started.
+    pub(crate) fn start_stopped(&mut self, names: &[String]) -> anyhow::Result<Vec<Started>> {
         let mut started = Vec::new();
-        for index in self.indexes(name)? {
+        for index in self.indexes_of(names)? {
             // A name that is given twice starts its unit once.
             if self.units[index].pid.is_some() {
                 continue;
@@ -275,6 +272,15 @@ impl Supervisor {
             });
         }
         Ok(started)
+    }
+
+    /// The units that some names mean; fails where one of them means none.
+    fn indexes_of(&self, names: &[String]) -> anyhow::Result<Vec<usize>> {
+        let indexes: Vec<Vec<usize>> = names
+            .iter()
+            .map(|name| self.indexes(name))
+            .collect::<anyhow::Result<_>>()?;
+        Ok(indexes.concat())
     }
 
     /// The units that a name means: a consumer may have several processes.

@@ -43,10 +43,7 @@ impl Supervisor {
 
     /// Stops units, which then stay stopped.
     pub(crate) async fn stop(&mut self, names: &[String]) -> anyhow::Result<()> {
-        let mut indexes = Vec::new();
-        for name in names {
-            indexes.extend(self.indexes(name)?);
-        }
+        let indexes = self.indexes_of(names)?;
         for &index in &indexes {
             let this = &mut self.units[index];
             this.wanted = false;

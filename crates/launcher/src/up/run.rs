@@ -94,20 +94,13 @@ async fn respond(
     let response = match request {
         Request::Ps => Ok(supervisor.table()),
         Request::Ready | Request::Shutdown => Ok(addresses.to_owned()),
-        Request::Start(names) => {
-            let mut started = Vec::new();
-            for name in &names {
-                match supervisor.start_stopped(name) {
-                    Ok(units) => started.extend(units),
-                    Err(error) => {
-                        let _ = reply.send(Err(format!("{error:#}")));
-                        return;
-                    }
-                }
+        Request::Start(names) => match supervisor.start_stopped(&names) {
+            Ok(started) => {
+                tokio::spawn(respond_when_ready(workspace.clone(), started, reply));
+                return;
             }
-            tokio::spawn(respond_when_ready(workspace.clone(), started, reply));
-            return;
-        }
+            Err(error) => Err(error),
+        },
         Request::Stop(names) => {
             let stopped = supervisor.stop(&names).await;
             stopped.map(|()| format!("stopped: {}", names.join(", ")))
