@@ -1,6 +1,6 @@
 //! A start that does not come to its end.
 
-use crate::{ALONE, home::Home, is_alive, unit};
+use crate::{ALONE, home::Home, is_alive, unit, verbs};
 use std::{fs, time::Duration};
 use test_support::eventually;
 
@@ -29,9 +29,9 @@ async fn a_start_that_is_interrupted_ends_cleanly_and_the_next_one_works() {
     assert!(stopped.contains("Stopped while starting"), "{stopped}");
     launcher.wait().await.expect("it is a child");
 
-    let output = home.medtrack("up --detach").await;
+    let output = home.medtrack("up --detach --scale comm-consumer=2").await;
     assert!(output.contains("is ready"), "{output}");
-    home.medtrack("doctor").await;
+    verbs::is_everywhere(&home, 2).await;
     an_unplanned_end_is_in_the_logs(&home).await;
     home.medtrack("stop").await;
     postgres_ended_cleanly(&home, 3);

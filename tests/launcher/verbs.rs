@@ -1,6 +1,6 @@
 //! What an operator types beside a running stack.
 
-use crate::home::Home;
+use crate::home::{Home, PROCESSES};
 use events::topology::{Unit, UnitState};
 
 /// Tries the verbs that look at a stack and change it, each as a person types it.
@@ -30,13 +30,7 @@ pub(crate) async fn each_does_what_it_says(home: &Home) {
 
     let unknown = home.shell("! ./medtrack up --detach --scale bogus=3").await;
     assert!(unknown.contains("bogus cannot be scaled"), "{unknown}");
-    let refused = home
-        .shell("! ./medtrack up --detach --scale comm-consumer=2")
-        .await;
-    assert!(
-        refused.contains("fixed at its start; try: ./medtrack stop"),
-        "{refused}"
-    );
+    scaling_changes_a_running_stack(home).await;
     let running = home.medtrack("start comm-consumer").await;
     assert!(running.contains("it runs already"), "{running}");
     home.medtrack("stop comm-service-consumer").await;
@@ -65,4 +59,44 @@ pub(crate) async fn each_does_what_it_says(home: &Home) {
             -d '{"email": "admin@example.com", "password": "Seven-Grey-Herons-91"}' | grep -q '"role":"admin"'"#,
     )
     .await;
+}
+
+async fn scaling_changes_a_running_stack(home: &Home) {
+    let changed = home.medtrack("up --detach --scale comm-consumer=3").await;
+    assert!(
+        changed.contains("started: comm-consumer-2, comm-consumer-3"),
+        "{changed}"
+    );
+    for number in 2..=3 {
+        is_everywhere(home, number).await;
+    }
+    let changed = home.medtrack("up --scale comm-consumer=1").await;
+    assert!(
+        changed.contains("stopped: comm-consumer-2, comm-consumer-3"),
+        "{changed}"
+    );
+    assert_eq!(home.units().len(), PROCESSES);
+    home.shell(". .medtrack/env; ! [ -v COMM_CONSUMER_2_INTERNAL_URL ]")
+        .await;
+    let doctor = home.medtrack("doctor").await;
+    assert!(!doctor.contains("comm-consumer-2"), "{doctor}");
+}
+
+/// Asserts that every verb which looks at the stack shows a further process of comm-service's consumer.
+pub(crate) async fn is_everywhere(home: &Home, number: u32) {
+    let name = format!("comm-consumer-{number}");
+    let status = home.medtrack("status").await;
+    let line = status.lines().find(|line| line.starts_with(&name));
+    assert!(
+        line.is_some_and(|line| line.contains(" running ")),
+        "{status}"
+    );
+    let health = home.medtrack("health").await;
+    assert!(health.contains(&format!("{name} is ready")), "{health}");
+    let logs = home.medtrack(&format!("logs {name}")).await;
+    assert!(logs.contains("Waiting for events..."), "{logs}");
+    let address = format!(
+        ". .medtrack/env; curl -sS --fail-with-body $COMM_CONSUMER_{number}_INTERNAL_URL/health/ready"
+    );
+    home.shell(&address).await;
 }

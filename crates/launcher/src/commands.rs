@@ -105,7 +105,7 @@ pub(crate) struct Up {
     /// Install nothing; name what is missing.
     #[arg(long)]
     pub(crate) no_install: bool,
-    /// Number of processes of a consumer, such as `comm-consumer=3`.
+    /// Number of processes of a consumer, such as `comm-consumer=3`; also while the stack runs.
     #[arg(long, value_name = "UNIT=N", value_parser = scale)]
     pub(crate) scale: Vec<Scale>,
 }

@@ -1,7 +1,7 @@
 //! The connection between a running `up` and the commands of other terminals: one request and one response, in JSON,
 //! over a Unix socket that only the owner of the state directory can open.
 
-use crate::{output::say, workspace::Workspace};
+use crate::{output::say, units::Scale, workspace::Workspace};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -23,6 +23,8 @@ pub(crate) enum Request {
     Start(Vec<String>),
     /// Restart these units, or start them.
     Restart(Vec<String>),
+    /// Let these consumers have so many processes.
+    Scale(Scale),
     /// Stop everything.
     Shutdown,
 }

@@ -3,7 +3,7 @@
 
 use crate::workspace::Workspace;
 use anyhow::Context as _;
-use std::{collections::BTreeMap, fs, net::TcpListener};
+use std::{collections::BTreeMap, fs, net::TcpListener, path::PathBuf};
 
 /// Below the range of ports that the system gives to clients, so that no client takes one by chance.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
@@ -16,14 +16,31 @@ pub(crate) fn choose(
     workspace: &Workspace,
     wanted: &[(&str, Option<u16>)],
 ) -> anyhow::Result<Ports> {
-    let path = workspace.path("ports.json");
-    let previous: Ports = fs::read_to_string(&path)
+    let previous: Ports = fs::read_to_string(path(workspace))
         .ok()
         .and_then(|text| serde_json::from_str(&text).ok())
         .unwrap_or_default();
     let ports = pick(&previous, wanted, is_free)?;
-    fs::write(&path, serde_json::to_string_pretty(&ports)?)?;
+    keep(workspace, &ports)?;
     Ok(ports)
+}
+
+/// Keeps the choice for the next start.
+pub(crate) fn keep(workspace: &Workspace, ports: &Ports) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(ports)?;
+    fs::write(path(workspace), text).context("cannot write the list of ports")
+}
+
+fn path(workspace: &Workspace) -> PathBuf {
+    workspace.path("ports.json")
+}
+
+/// Chooses the port of one more unit: its last one where that is free.
+pub(crate) fn add(ports: &mut Ports, name: String) -> anyhow::Result<()> {
+    let last = ports.remove(&name).filter(|port| is_free(*port));
+    let port = last.map_or_else(|| any_free(ports), Ok)?;
+    ports.insert(name, port);
+    Ok(())
 }
 
 /// A free port that is not among `taken`.

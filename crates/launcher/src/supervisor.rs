@@ -24,11 +24,6 @@ use std::{
 };
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
-/// A unit that ends so often within the window is in a crash loop: it is started again slowly, with a warning.
-const CRASHES: usize = 5;
-const CRASH_WINDOW: Duration = Duration::from_secs(20);
-const SLOW_START: Duration = Duration::from_secs(5);
-
 pub(crate) struct Supervisor {
     workspace: Workspace,
     /// Whether the lines of the services and of the gateway are also printed to the terminal.
@@ -56,7 +51,7 @@ struct Supervised {
 
 /// The end of a child process.
 pub(crate) struct Ended {
-    index: usize,
+    unit: String,
     life: u32,
     status: Option<ExitStatus>,
 }
@@ -82,6 +77,21 @@ impl Supervisor {
 
     /// Starts a unit, and keeps it running from now on.
     pub(crate) fn add(&mut self, unit: Unit) -> anyhow::Result<()> {
+        self.insert(unit, None)
+    }
+
+    /// Starts one more process of a consumer, and keeps it running from now on.
+    pub(crate) fn add_replica(&mut self, unit: Unit, consumer: &str) -> anyhow::Result<Started> {
+        let started = Started {
+            name: unit.name.clone(),
+            ready: unit.ready,
+        };
+        self.insert(unit, Some(consumer))?;
+        Ok(started)
+    }
+
+    /// Starts a unit whose place in the table is after those that a name means.
+    fn insert(&mut self, unit: Unit, after: Option<&str>) -> anyhow::Result<()> {
         let now = Instant::now();
         let supervised = Supervised {
             unit,
@@ -94,13 +104,23 @@ impl Supervisor {
             crashes: VecDeque::new(),
             start_at: None,
         };
-        self.units.push(supervised);
-        self.start(self.units.len() - 1)
+        let index = match after {
+            Some(unit) => self.indexes(unit)?.last().map_or(0, |last| last + 1),
+            None => self.units.len(),
+        };
+        self.units.insert(index, supervised);
+        self.start(index)
+    }
+
+    /// Whether there is such a unit.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.units.iter().any(|this| this.unit.name == name)
     }
 
     fn start(&mut self, index: usize) -> anyhow::Result<()> {
         let this = &mut self.units[index];
         let name = this.unit.name.clone();
+        let unit = name.clone();
         let spawned = this.unit.program.spawn(Stdio::piped(), Stdio::piped());
         let mut child = spawned.with_context(|| format!("{name} cannot be started"))?;
         this.pid = child
@@ -131,13 +151,7 @@ impl Supervisor {
         let (ended, life) = (self.ended.clone(), this.life);
         tokio::spawn(async move {
             let status = child.wait().await.ok();
-            let _ = ended
-                .send(Ended {
-                    index,
-                    life,
-                    status,
-                })
-                .await;
+            let _ = ended.send(Ended { unit, life, status }).await;
         });
         self.note_children()
     }
@@ -181,48 +195,16 @@ impl Supervisor {
 
     /// Records the end of a child, and plans the next start: at once, or later in a crash loop.
     pub(crate) fn note_end(&mut self, ended: &Ended) {
-        let this = &mut self.units[ended.index];
-        if this.life != ended.life {
+        let mut units = self.units.iter_mut();
+        let Some(this) = units.find(|this| this.unit.name == ended.unit && this.life == ended.life)
+        else {
             return;
-        }
+        };
         this.pid = None;
         if this.wanted {
-            crashes::note(&mut this.crashes, ended.status);
-            self.plan_start(ended);
+            this.note_crash(&self.workspace, ended.status);
         }
         self.write_report();
-    }
-
-    fn plan_start(&mut self, ended: &Ended) {
-        let this = &mut self.units[ended.index];
-        let now = Instant::now();
-        this.ends.push_back(now);
-        while this
-            .ends
-            .front()
-            .is_some_and(|end| now - *end > CRASH_WINDOW)
-        {
-            this.ends.pop_front();
-        }
-        let name = &this.unit.name;
-        let status = ended
-            .status
-            .map_or_else(|| "in an unknown way".into(), |status| status.to_string());
-        let pause = if this.ends.len() < CRASHES {
-            output::warning(&format!("{name} has ended ({status}); starting it again"));
-            // Its port may take a moment to become free.
-            Duration::from_millis(200) * u32::try_from(this.ends.len() - 1).unwrap_or(1)
-        } else {
-            let last = logs::last_lines(&self.workspace, name, 5);
-            output::warning(&format!(
-                "{name} has ended {CRASHES} times within {} s ({status}); its last lines:\n{last}\n\
-                 trying again every {} s; try: ./medtrack logs {name}",
-                CRASH_WINDOW.as_secs(),
-                SLOW_START.as_secs()
-            ));
-            SLOW_START
-        };
-        this.start_at = Some(now + pause);
     }
 
     /// Starts the units that are due.
@@ -234,7 +216,7 @@ impl Supervisor {
                 && this.start_at.is_some_and(|at| at <= Instant::now());
             if due && let Err(error) = self.start(index) {
                 output::error(&format!("{error:#}"));
-                self.units[index].start_at = Some(Instant::now() + SLOW_START);
+                self.units[index].start_at = Some(Instant::now() + crashes::SLOW_START);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     workspace::Workspace,
 };
 use events::topology::{AUTH, SERVICES, Service};
-use std::{collections::BTreeMap, net::Ipv4Addr, path::Path, time::Duration};
+use std::{collections::BTreeMap, net::Ipv4Addr, path::PathBuf, time::Duration};
 
 /// One child process of the launcher.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ pub(crate) enum Tier {
 }
 
 /// The ports that a stack needs: the name, and the usual port where there is one.
-pub(crate) fn wanted_ports(scale: &BTreeMap<String, u32>) -> Vec<(String, Option<u16>)> {
+pub(crate) fn wanted_ports(scale: &Scale) -> Vec<(String, Option<u16>)> {
     let mut wanted: Vec<(String, Option<u16>)> = [
         ("gateway", Some(8080)),
         ("amqp", Some(5672)),
@@ -56,12 +56,17 @@ pub(crate) fn wanted_ports(scale: &BTreeMap<String, u32>) -> Vec<(String, Option
     .into();
     for service in SERVICES {
         wanted.push((service.name.to_owned(), None));
-        wanted.push((format!("{}-internal", service.name), None));
+        wanted.push((internal(service.name), None));
         for consumer in consumers(service, scale) {
-            wanted.push((format!("{consumer}-internal"), None));
+            wanted.push((internal(&consumer), None));
         }
     }
     wanted
+}
+
+/// The name of the port on which a process says whether it is ready.
+pub(crate) fn internal(unit: &str) -> String {
+    format!("{unit}-internal")
 }
 
 /// The unit of a service's first consumer process.
@@ -70,7 +75,7 @@ pub(crate) fn consumer(service: &Service) -> String {
 }
 
 /// The units of all consumer processes of a service.
-fn consumers(service: &Service, scale: &BTreeMap<String, u32>) -> Vec<String> {
+pub(crate) fn consumers(service: &Service, scale: &Scale) -> Vec<String> {
     let first = consumer(service);
     let more = scale.get(&first).copied().unwrap_or(1);
     std::iter::once(first.clone())
@@ -94,37 +99,44 @@ pub(crate) fn backing(postgres: &Postgres, rabbitmq: &RabbitMq, ports: &Ports) -
 }
 
 /// What the services and the gateway are started with.
-pub(crate) struct System<'a> {
-    pub(crate) workspace: &'a Workspace,
+pub(crate) struct System {
+    pub(crate) workspace: Workspace,
     /// The directory of the services' programs.
-    pub(crate) binaries: &'a Path,
-    pub(crate) ports: &'a Ports,
-    pub(crate) amqp_url: &'a str,
-    /// Unit of a first consumer → number of its processes, where it is not one.
-    pub(crate) scale: &'a BTreeMap<String, u32>,
+    pub(crate) binaries: PathBuf,
+    pub(crate) ports: Ports,
+    pub(crate) amqp_url: String,
+    pub(crate) scale: Scale,
 }
 
-impl System<'_> {
+/// Unit of a first consumer → number of its processes, where it is not one.
+pub(crate) type Scale = BTreeMap<String, u32>;
+
+impl System {
     /// The API and the consumers of each service, and the gateway.
     pub(crate) fn units(&self) -> anyhow::Result<Vec<Unit>> {
         let mut units = Vec::new();
         for service in SERVICES {
             let api = service.name.to_owned();
             units.push(self.process(service, "serve", api, self.ports[service.name])?);
-            for name in consumers(service, self.scale) {
-                let port = self.ports[&format!("{name}-internal")];
-                units.push(self.process(service, "consume-events", name, port)?);
+            for name in consumers(service, &self.scale) {
+                units.push(self.consumer(service, name)?);
             }
         }
         let port = self.ports["gateway"];
         units.push(Unit {
             name: "gateway".into(),
-            program: gateway::program(self.workspace, self.ports),
+            program: gateway::program(&self.workspace, &self.ports),
             ready: Ready::Listening(port),
             port,
             tier: Tier::System,
         });
         Ok(units)
+    }
+
+    /// A process of a consumer.
+    pub(crate) fn consumer(&self, service: &Service, name: String) -> anyhow::Result<Unit> {
+        let port = self.ports[&internal(&name)];
+        self.process(service, "consume-events", name, port)
     }
 
     fn process(
@@ -135,18 +147,18 @@ impl System<'_> {
         port: u16,
     ) -> anyhow::Result<Unit> {
         let address = |port: u16| format!("127.0.0.1:{port}");
-        let internal = self.ports[&format!("{name}-internal")];
+        let internal = self.ports[&internal(&name)];
         let keys = format!(
             "http://{}/auth/.well-known/jwks.json",
             address(self.ports[AUTH.name])
         );
         let program = self
             .program(service, role)?
-            .env("AMQP_URL", self.amqp_url)
+            .env("AMQP_URL", &self.amqp_url)
             .env("HTTP_ADDR", address(self.ports[service.name]))
             .env("INTERNAL_ADDR", address(internal))
             .env("JWKS_URL", keys);
-        let origins = settings::value(self.workspace, settings::CORS_ORIGINS);
+        let origins = settings::value(&self.workspace, settings::CORS_ORIGINS);
         let program = match origins {
             Some(origins) => program.env(settings::CORS_ORIGINS, origins),
             None => program,

@@ -3,13 +3,14 @@
 mod addresses;
 mod admin;
 mod run;
+mod scale;
 mod start;
 
 pub(crate) use admin::create_admin;
 
 use crate::{
     command_spec::CommandSpec,
-    commands::{Scale, Up},
+    commands::Up,
     control::{self, Request},
     install, logs,
     output::say,
@@ -25,7 +26,7 @@ const DETACHED: &str = "MEDTRACK_DETACHED";
 
 /// Runs the stack in this terminal, until Ctrl-C.
 pub(crate) async fn foreground(workspace: &Workspace, options: &Up) -> anyhow::Result<()> {
-    start::processes_of_consumers(&options.scale)?;
+    scale::processes_of_consumers(&options.scale)?;
     workspace.create()?;
     let Some(_lock) = lock(workspace, options).await? else {
         return Ok(());
@@ -44,7 +45,7 @@ pub(crate) async fn foreground(workspace: &Workspace, options: &Up) -> anyhow::R
 
 /// Starts the stack in the background; returns when it is ready.
 pub(crate) async fn detached(workspace: &Workspace, options: &Up) -> anyhow::Result<()> {
-    start::processes_of_consumers(&options.scale)?;
+    scale::processes_of_consumers(&options.scale)?;
     workspace.create()?;
     let Some(running) = lock(workspace, options).await? else {
         return Ok(());
@@ -83,8 +84,8 @@ pub(crate) async fn detached(workspace: &Workspace, options: &Up) -> anyhow::Res
     }
 }
 
-/// Makes this process the one that runs the stack. When another process runs it, prints its addresses and returns
-/// `None`.
+/// Makes this process the one that runs the stack. When another process runs it, changes the number of its processes or
+/// prints its addresses, and returns `None`.
 async fn lock(workspace: &Workspace, options: &Up) -> anyhow::Result<Option<Flock<File>>> {
     for _ in 0..60 {
         if let Some(lock) = workspace.lock()? {
@@ -92,14 +93,9 @@ async fn lock(workspace: &Workspace, options: &Up) -> anyhow::Result<Option<Floc
         }
         if let Some(Ok(addresses)) = control::call(workspace, &Request::Ready).await? {
             if !options.scale.is_empty() {
-                let scale = options.scale.iter();
-                let scale =
-                    scale.map(|Scale { unit, processes }| format!(" --scale {unit}={processes}"));
-                bail!(
-                    "the stack runs already, and the number of processes is fixed at its start; try: ./medtrack stop, \
-                     then ./medtrack up --detach{}",
-                    scale.collect::<String>()
-                );
+                let scale = scale::processes_of_consumers(&options.scale)?;
+                control::send(workspace, &Request::Scale(scale)).await?;
+                return Ok(None);
             }
             say(&format!(
                 "already running (pid {})\n{addresses}",

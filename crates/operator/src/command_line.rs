@@ -62,11 +62,7 @@ impl CommandLine {
     /// What starts more consumers of a service, by its short name.
     pub(crate) fn scale(&self, service: &str) -> String {
         if self.native {
-            return format!(
-                "{}, then {}",
-                self.operator("stop"),
-                self.operator(&format!("up --detach --scale {service}-consumer=3"))
-            );
+            return self.operator(&format!("up --detach --scale {service}-consumer=3"));
         }
         format!(
             "{} --profile scale up -d --scale {service}-extra=2 {service}-extra",

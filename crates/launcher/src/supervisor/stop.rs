@@ -3,7 +3,7 @@
 use super::Supervisor;
 use crate::{
     processes::{self, Process},
-    units::Tier,
+    units::{self, Tier},
     workspace::Workspace,
 };
 use nix::{
@@ -67,6 +67,22 @@ impl Supervisor {
             }
         }
         self.note_children()
+    }
+
+    /// Stops the processes of a consumer that are not among these names, and forgets them; returns their names.
+    pub(crate) async fn keep_only(
+        &mut self,
+        consumer: &str,
+        kept: &[String],
+    ) -> anyhow::Result<Vec<String>> {
+        let names = self.units.iter().map(|this| this.unit.name.clone());
+        let surplus: Vec<String> = names
+            .filter(|name| units::is_meant(consumer, name) && !kept.contains(name))
+            .collect();
+        self.stop(&surplus).await?;
+        self.units.retain(|this| !surplus.contains(&this.unit.name));
+        self.write_report();
+        Ok(surplus)
     }
 
     /// Kills all units at once, and waits until they have ended.

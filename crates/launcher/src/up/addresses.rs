@@ -1,20 +1,34 @@
 //! Where a running stack listens: `.medtrack/env` for shells, and a box for people.
 
-use crate::{ports::Ports, postgres, rabbitmq::LOGIN, units, workspace::Workspace};
+use crate::{
+    ports::Ports,
+    postgres,
+    rabbitmq::LOGIN,
+    units::{self, System},
+    workspace::replace_private,
+};
 use events::topology::SERVICES;
 use std::time::Duration;
 
+/// Writes `.medtrack/env`.
+pub(super) fn write(system: &System) -> anyhow::Result<()> {
+    let path = system.workspace.path("env");
+    replace_private(&path, &environment(system)?)
+}
+
 /// `.medtrack/env`: addresses as shell assignments.
-pub(super) fn environment(
-    workspace: &Workspace,
-    ports: &Ports,
-    amqp_url: &str,
-) -> anyhow::Result<String> {
+fn environment(system: &System) -> anyhow::Result<String> {
+    let System {
+        workspace,
+        ports,
+        amqp_url,
+        ..
+    } = system;
     let http = |port: &str| format!("http://127.0.0.1:{}", ports[port]);
     let (user, password) = LOGIN;
     let mut lines = vec![
         ("GATEWAY_URL".to_owned(), http("gateway")),
-        ("AMQP_URL".to_owned(), amqp_url.to_owned()),
+        ("AMQP_URL".to_owned(), amqp_url.clone()),
         (
             "RABBITMQ_MANAGEMENT_URL".to_owned(),
             format!("http://{user}:{password}@127.0.0.1:{}", ports["management"]),
@@ -39,12 +53,16 @@ pub(super) fn environment(
         lines.push((format!("{prefix}_OPERATOR_DATABASE_URL"), operator));
         lines.push((
             format!("{prefix}_INTERNAL_URL"),
-            http(&format!("{}-internal", service.name)),
+            http(&units::internal(service.name)),
         ));
-        lines.push((
-            format!("{prefix}_CONSUMER_INTERNAL_URL"),
-            http(&format!("{}-internal", units::consumer(service))),
-        ));
+        for unit in units::consumers(service, &system.scale) {
+            // COMM_CONSUMER_INTERNAL_URL, COMM_CONSUMER_2_INTERNAL_URL.
+            let name = unit.to_uppercase().replace('-', "_");
+            lines.push((
+                format!("{name}_INTERNAL_URL"),
+                http(&units::internal(&unit)),
+            ));
+        }
     }
     lines.sort();
     Ok(lines
@@ -100,8 +118,7 @@ pub(super) fn summary(ports: &Ports, took: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units;
-    use std::collections::BTreeMap;
+    use crate::workspace::Workspace;
 
     #[test]
     fn a_shell_reads_the_addresses() {
@@ -111,15 +128,28 @@ mod tests {
             state_dir: dir,
         };
         workspace.create().expect("a new dir can be made");
-        let wanted = units::wanted_ports(&BTreeMap::new());
+        let scale = units::Scale::from([("comm-consumer".to_owned(), 2)]);
+        let wanted = units::wanted_ports(&scale);
         let ports: Ports = wanted
             .into_iter()
             .zip(1000..)
             .map(|((name, _), port)| (name, port))
             .collect();
-        let text = environment(&workspace, &ports, "amqp://a:b@127.0.0.1:1/%2f")
-            .expect("every address has a port");
-        let script = format!("{text} echo \"$GATEWAY_URL $AMQP_URL $COMM_DATABASE_URL\"");
+        let second = ports["comm-consumer-2-internal"];
+        let system = System {
+            workspace,
+            binaries: "/nowhere".into(),
+            ports,
+            amqp_url: "amqp://a:b@127.0.0.1:1/%2f".to_owned(),
+            scale,
+        };
+        let text = environment(&system).expect("every address has a port");
+        let System {
+            workspace, ports, ..
+        } = system;
+        let script = format!(
+            "{text} echo \"$GATEWAY_URL $AMQP_URL $COMM_DATABASE_URL $COMM_CONSUMER_2_INTERNAL_URL\""
+        );
         let output = std::process::Command::new("sh")
             .args(["-euc", &script])
             .output()
@@ -128,7 +158,7 @@ mod tests {
             .secret("comm_service")
             .expect("a secret is made at its first use");
         let expected = format!(
-            "http://127.0.0.1:{} amqp://a:b@127.0.0.1:1/%2f postgres://comm_service:{secret}@127.0.0.1:{}/comm_db\n",
+            "http://127.0.0.1:{} amqp://a:b@127.0.0.1:1/%2f postgres://comm_service:{secret}@127.0.0.1:{}/comm_db http://127.0.0.1:{second}\n",
             ports["gateway"], ports["postgres"]
         );
         assert_eq!(String::from_utf8_lossy(&output.stdout), expected);

@@ -1,13 +1,16 @@
 //! The loop of a running stack: restarts units that end, and responds to the commands of other terminals.
 
-use super::start;
+use super::{
+    scale::{self, Change},
+    start,
+};
 use crate::{
     commands::Up,
     control::{Call, Reply, Request},
     logs,
     output::{self, say},
-    supervisor::{Started, Supervisor},
-    units,
+    supervisor::Supervisor,
+    units::{self, System},
     workspace::Workspace,
 };
 use anyhow::anyhow;
@@ -19,6 +22,13 @@ use tokio::{
 
 /// How long `restart` waits until the started units are ready. A broker takes about 8 s.
 const RESTART: Duration = Duration::from_secs(30);
+
+/// What runs.
+struct Stack {
+    system: System,
+    /// The box of addresses.
+    addresses: String,
+}
 
 /// Starts the stack and runs it until a signal or `stop` ends it.
 pub(super) async fn run(
@@ -39,13 +49,13 @@ pub(super) async fn run(
         _ = interrupt.recv() => Err((None, Err(anyhow!("stopped by a signal while starting")))),
     };
     let (reply, outcome) = match started {
-        Ok(addresses) => {
+        Ok((system, addresses)) => {
             say(&addresses);
             for reply in waiting {
                 let _ = reply.send(Ok(addresses.clone()));
             }
             let reply = tokio::select! {
-                reply = serve(workspace, supervisor, calls, &addresses) => Some(reply),
+                reply = serve(Stack { system, addresses }, supervisor, calls) => Some(reply),
                 _ = terminate.recv() => None,
                 _ = interrupt.recv() => None,
             };
@@ -63,10 +73,9 @@ pub(super) async fn run(
 
 /// Starts again what ends, and responds to commands, until a command stops the stack.
 async fn serve(
-    workspace: &Workspace,
+    mut stack: Stack,
     supervisor: &mut Supervisor,
     calls: &mut mpsc::Receiver<Call>,
-    addresses: &str,
 ) -> Reply {
     loop {
         tokio::select! {
@@ -78,42 +87,39 @@ async fn serve(
             }
             Some((request, reply)) = calls.recv() => match request {
                 Request::Shutdown => return reply,
-                request => respond(workspace, supervisor, addresses, (request, reply)).await,
+                request => respond(&mut stack, supervisor, (request, reply)).await,
             }
         }
     }
 }
 
 /// Responds to a command of another terminal.
-async fn respond(
-    workspace: &Workspace,
-    supervisor: &mut Supervisor,
-    addresses: &str,
-    (request, reply): Call,
-) {
-    let response = match request {
-        Request::Ps => Ok(supervisor.table()),
-        Request::Ready | Request::Shutdown => Ok(addresses.to_owned()),
-        Request::Start(names) => match supervisor.start_stopped(&names) {
-            Ok(started) => {
-                tokio::spawn(respond_when_ready(workspace.clone(), started, reply));
-                return;
-            }
-            Err(error) => Err(error),
-        },
-        Request::Stop(names) => {
-            let stopped = supervisor.stop(&names).await;
-            stopped.map(|()| format!("stopped: {}", names.join(", ")))
-        }
-        Request::Restart(names) => match supervisor.restart(&names).await {
-            Ok(started) => {
-                // In a task, so that other commands need not wait until these units are ready.
-                tokio::spawn(respond_when_ready(workspace.clone(), started, reply));
-                return;
-            }
-            Err(error) => Err(error),
-        },
+async fn respond(stack: &mut Stack, supervisor: &mut Supervisor, (request, reply): Call) {
+    let change = match request {
+        Request::Ps => return send(reply, Ok(supervisor.table())),
+        Request::Ready | Request::Shutdown => return send(reply, Ok(stack.addresses.clone())),
+        Request::Start(names) => supervisor.start_stopped(&names).map(Change::started),
+        Request::Stop(names) => supervisor
+            .stop(&names)
+            .await
+            .map(|()| Change::stopped(names)),
+        Request::Restart(names) => supervisor.restart(&names).await.map(Change::started),
+        Request::Scale(scale) => scale::change(&mut stack.system, supervisor, scale).await,
     };
+    match change {
+        // In a task, so that other commands need not wait until these units are ready.
+        Ok(change) => {
+            tokio::spawn(respond_when_ready(
+                stack.system.workspace.clone(),
+                change,
+                reply,
+            ));
+        }
+        Err(error) => send(reply, Err(error)),
+    }
+}
+
+fn send(reply: Reply, response: anyhow::Result<String>) {
     let _ = reply.send(response.map_err(|error| format!("{error:#}")));
 }
 
@@ -134,9 +140,9 @@ async fn until_shutdown(calls: &mut mpsc::Receiver<Call>, waiting: &mut Vec<Repl
     }
 }
 
-async fn respond_when_ready(workspace: Workspace, started: Vec<Started>, reply: Reply) {
+async fn respond_when_ready(workspace: Workspace, change: Change, reply: Reply) {
     let deadline = Instant::now() + RESTART;
-    for unit in &started {
+    for unit in &change.started {
         let name = &unit.name;
         while !units::is_ready(unit.ready).await {
             if Instant::now() > deadline {
@@ -151,11 +157,7 @@ async fn respond_when_ready(workspace: Workspace, started: Vec<Started>, reply: 
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-    let names: Vec<String> = started.into_iter().map(|unit| unit.name).collect();
-    let _ = reply.send(Ok(match names.as_slice() {
-        [] => "it runs already".into(),
-        names => format!("started: {}", names.join(", ")),
-    }));
+    send(reply, Ok(change.to_string()));
 }
 
 /// Sends the last response of this process.

@@ -1,8 +1,8 @@
 //! The start of a stack: ports, servers, databases, migrations, then the services and the gateway.
 
-use super::addresses;
+use super::{addresses, scale::processes_of_consumers};
 use crate::{
-    commands::{Scale, Up},
+    commands::Up,
     install,
     ports::{self, Ports},
     postgres::{OPERATOR, Postgres},
@@ -10,24 +10,21 @@ use crate::{
     settings,
     supervisor::{Supervisor, end_leftovers},
     units::{self, System},
-    workspace::{Workspace, binaries, write_private},
+    workspace::{Workspace, binaries},
 };
 use anyhow::{Context as _, bail};
 use events::topology::SERVICES;
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// How long PostgreSQL, or all of the system's processes together, may take until they are ready.
 const READY: Duration = Duration::from_secs(60);
 
-/// Starts everything; returns the box of addresses.
+/// Starts everything; returns what was started, and the box of addresses.
 pub(super) async fn start(
     workspace: &Workspace,
     options: &Up,
     supervisor: &mut Supervisor,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<(System, String)> {
     let began = Instant::now();
     end_leftovers(workspace).await;
     let scale = processes_of_consumers(&options.scale)?;
@@ -64,17 +61,14 @@ pub(super) async fn start(
     postgres.wait().await?;
 
     let system = System {
-        workspace,
-        binaries: &binaries()?,
-        ports: &ports,
-        amqp_url: &rabbitmq.amqp_url(),
-        scale: &scale,
+        workspace: workspace.clone(),
+        binaries: binaries()?,
+        ports,
+        amqp_url: rabbitmq.amqp_url(),
+        scale,
     };
     create_logins(workspace, &postgres).await?;
-    write_private(
-        &workspace.path("env"),
-        &addresses::environment(workspace, &ports, system.amqp_url)?,
-    )?;
+    addresses::write(&system)?;
     migrate(&system).await?;
     let units = system.units()?;
     let names: Vec<String> = units.iter().map(|unit| unit.name.clone()).collect();
@@ -83,28 +77,8 @@ pub(super) async fn start(
     }
     supervisor.wait_ready(&names, READY).await?;
     rabbitmq.wait().await?;
-    Ok(addresses::summary(&ports, began.elapsed()))
-}
-
-/// Unit of a first consumer → number of its processes.
-pub(super) fn processes_of_consumers(scale: &[Scale]) -> anyhow::Result<BTreeMap<String, u32>> {
-    let mut processes = BTreeMap::new();
-    for scale in scale {
-        let name = units::name_of(&scale.unit);
-        if !SERVICES
-            .iter()
-            .any(|service| name == units::consumer(service))
-        {
-            let consumers = SERVICES.map(units::consumer);
-            bail!(
-                "{} cannot be scaled; consumers can: {}",
-                scale.unit,
-                consumers.join(", ")
-            );
-        }
-        processes.insert(name, scale.processes);
-    }
-    Ok(processes)
+    let addresses = addresses::summary(&system.ports, began.elapsed());
+    Ok((system, addresses))
 }
 
 fn rabbit_ports(ports: &Ports) -> RabbitPorts {
@@ -129,7 +103,7 @@ async fn create_logins(workspace: &Workspace, postgres: &Postgres) -> anyhow::Re
         .await
 }
 
-async fn migrate(system: &System<'_>) -> anyhow::Result<()> {
+async fn migrate(system: &System) -> anyhow::Result<()> {
     for service in SERVICES {
         let migrate = system.program(service, "migrate")?;
         let output = migrate
