@@ -35,6 +35,43 @@ async fn a_start_that_is_interrupted_ends_cleanly_and_the_next_one_works() {
     an_unplanned_end_is_in_the_logs(&home).await;
     home.medtrack("stop").await;
     postgres_ended_cleanly(&home, 3);
+    each_verb_says_that_nothing_runs(&home).await;
+}
+
+/// The addresses of the stopped stack are still there.
+async fn each_verb_says_that_nothing_runs(home: &Home) {
+    for verb in [
+        "doctor",
+        "trace someone@example.com",
+        "dead list",
+        "audit",
+        "outbox",
+        "queues",
+        "demo",
+        "watch",
+        "reconcile",
+        "topology apply",
+        "events replay --since 1h --to comm",
+        "create-admin --email admin@example.com",
+        "ps",
+        "restart comm-consumer",
+        "stop comm-consumer",
+        "start comm-consumer",
+    ] {
+        let script = format!("code=0; ./medtrack {verb} < /dev/null || code=$?; echo code $code");
+        let text = home.shell(&script).await;
+        assert!(
+            text.contains("does not run here") || text.contains("nothing of it runs"),
+            "{verb}: {text}"
+        );
+        assert!(
+            text.contains("try: ./medtrack up") || text.contains("./medtrack up --detach"),
+            "{verb}: {text}"
+        );
+        assert!(text.contains("code 1\n"), "{verb}: {text}");
+    }
+    let sample = home.medtrack("events show student.created").await;
+    assert!(sample.contains("student.created"), "{sample}");
 }
 
 async fn an_unplanned_end_is_in_the_logs(home: &Home) {

@@ -14,7 +14,7 @@ use std::{
 
 /// Stops a running stack, and waits until it has ended.
 pub(crate) async fn stop(workspace: &Workspace) -> anyhow::Result<()> {
-    if !workspace.state_dir.exists() || workspace.lock()?.is_some() {
+    if !workspace.is_running()? {
         say("the system does not run here; try: ./medtrack up");
         return Ok(());
     }

@@ -92,6 +92,11 @@ impl Workspace {
         }
     }
 
+    /// Whether a process runs the stack.
+    pub(crate) fn is_running(&self) -> anyhow::Result<bool> {
+        Ok(self.state_dir.exists() && self.lock()?.is_none())
+    }
+
     /// The directory that cargo builds into.
     pub(crate) fn target_dir(&self) -> PathBuf {
         let dir = variable("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());

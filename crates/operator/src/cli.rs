@@ -182,6 +182,9 @@ impl Cli {
 
 impl Command {
     async fn run(self, endpoints: &Endpoints) -> anyhow::Result<ExitCode> {
+        if self.needs_stack() {
+            endpoints.require_running()?;
+        }
         match self {
             Command::Doctor(command) => return command.run(endpoints).await,
             Command::Trace { subject, json } => {
@@ -199,6 +202,15 @@ impl Command {
             Command::Completions { .. } | Command::Secrets(_) => {}
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Whether it asks a part of the stack. The doctor does, too, and says itself that nothing runs.
+    fn needs_stack(&self) -> bool {
+        match self {
+            Command::Doctor(_) | Command::Completions { .. } | Command::Secrets(_) => false,
+            Command::Events(events) => events.needs_stack(),
+            _ => true,
+        }
     }
 }
 

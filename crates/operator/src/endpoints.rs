@@ -25,6 +25,8 @@ pub(crate) struct Endpoints {
     state_dir: PathBuf,
     /// What `medtrack up` runs on this machine; empty in a container.
     units: Vec<Unit>,
+    /// Whether the environment names a part elsewhere than where `medtrack up` started it.
+    is_elsewhere: bool,
     /// How commands are written in advice.
     pub(crate) command_line: CommandLine,
 }
@@ -48,6 +50,7 @@ impl Endpoints {
             addresses: BTreeMap::new(),
             state_dir: PathBuf::new(),
             units: Vec::new(),
+            is_elsewhere: false,
             command_line: CommandLine::new(None, false),
         }
     }
@@ -59,6 +62,7 @@ impl Endpoints {
         let mut addresses: BTreeMap<String, String> = lines
             .map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned()))
             .collect();
+        let written = addresses.clone();
         // An empty value counts as none: a compose file can only set a variable, not remove it.
         let values = environment.iter().filter(|(_, value)| !value.is_empty());
         for (name, path) in values.clone() {
@@ -73,8 +77,11 @@ impl Endpoints {
         let urls = values.filter(|(name, _)| name.ends_with("_URL"));
         addresses.extend(urls.map(|(name, value)| (name.clone(), value.clone())));
         let program = environment.get("MEDTRACK_COMMAND").cloned();
+        let is_elsewhere = { addresses.iter() }
+            .any(|(name, address)| is_part(name) && written.get(name) != Some(address));
         Ok(Self {
             addresses,
+            is_elsewhere,
             state_dir: state_dir.to_owned(),
             units: stack::read(state_dir),
             command_line: CommandLine::new(program, file.exists()),
@@ -94,14 +101,7 @@ impl Endpoints {
 
     /// Returns the addresses of all parts of the system.
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
-        let is_part = |name: &str| {
-            let short = SERVICES.map(|service| service.short.to_uppercase());
-            let of_service = short
-                .iter()
-                .any(|short| name.starts_with(&format!("{short}_")));
-            of_service || ["GATEWAY_URL", "AMQP_URL", "RABBITMQ_MANAGEMENT_URL"].contains(&name)
-        };
-        let parts = self.addresses.iter().filter(move |(name, _)| is_part(name));
+        let parts = self.addresses.iter().filter(|(name, _)| is_part(name));
         parts.map(|(_, address)| address.as_str())
     }
 
@@ -146,6 +146,15 @@ impl Endpoints {
     }
 }
 
+/// Whether a variable names a part of the system.
+fn is_part(name: &str) -> bool {
+    let short = SERVICES.map(|service| service.short.to_uppercase());
+    let of_service = short
+        .iter()
+        .any(|short| name.starts_with(&format!("{short}_")));
+    of_service || ["GATEWAY_URL", "AMQP_URL", "RABBITMQ_MANAGEMENT_URL"].contains(&name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +185,13 @@ mod tests {
         assert!(
             format!("{:#}", endpoints.get("NO_URL").unwrap_err()).contains("try: ./medtrack up")
         );
+        endpoints.require_running().unwrap();
+        std::fs::write(dir.join("lock"), "1").unwrap();
+        let stopped = endpoints.require_running().unwrap_err();
+        assert!(stopped.to_string().contains("try: ./medtrack up"));
+        let elsewhere = ("AMQP_URL".to_owned(), "amqp://elsewhere".to_owned());
+        let elsewhere = Endpoints::read(&dir, [elsewhere].into()).unwrap();
+        elsewhere.require_running().unwrap();
         let missing = ("Y_URL_FILE".to_owned(), "/does/not/exist".to_owned());
         let refused = Endpoints::read(&dir, [missing].into()).unwrap_err();
         assert!(format!("{refused:#}").starts_with("Y_URL_FILE: cannot read"));

@@ -1,7 +1,7 @@
 //! `create-admin`: auth-service's command, with the database of the running stack.
 
 use crate::workspace::{self, Workspace};
-use anyhow::{Context as _, Error};
+use anyhow::{Context as _, Error, bail};
 use events::topology::AUTH;
 use std::{fs, os::unix::process::CommandExt as _, process::Command};
 
@@ -14,8 +14,11 @@ pub(crate) fn create_admin(workspace: &Workspace, email: &str) -> Error {
 }
 
 fn command(workspace: &Workspace, email: &str) -> anyhow::Result<Command> {
+    if !workspace.is_running()? {
+        bail!("the system does not run here; try: ./medtrack up");
+    }
     let addresses = fs::read_to_string(workspace.path("env"))
-        .context("the system does not run here; try: ./medtrack up")?;
+        .context("the addresses cannot be read; try: ./medtrack up")?;
     let mut lines = addresses.lines().filter_map(|line| line.split_once('='));
     let (_, url) = lines
         .find(|(name, _)| *name == "AUTH_DATABASE_URL")

@@ -74,6 +74,15 @@ pub(super) struct Publish {
 }
 
 impl Events {
+    /// Whether it asks a part of the stack.
+    pub(super) fn needs_stack(&self) -> bool {
+        match self {
+            Events::Publish(publish) => !publish.dry_run,
+            Events::Replay(_) => true,
+            Events::List { .. } | Events::Show { .. } | Events::Check { .. } => false,
+        }
+    }
+
     pub(super) async fn run(self, endpoints: &Endpoints) -> anyhow::Result<()> {
         match self {
             Events::List { json } => {

@@ -1,6 +1,7 @@
 //! What `medtrack up` runs on this machine: the list that it writes, and what the kernel says of the processes.
 
 use super::Endpoints;
+use anyhow::bail;
 use events::topology::{Unit, UnitState};
 use std::{
     fs::{self, File, TryLockError},
@@ -35,6 +36,21 @@ impl Endpoints {
             Err(TryLockError::WouldBlock) => Supervision::Running,
             _ => Supervision::Ended,
         })
+    }
+
+    /// Fails where nothing runs of what `medtrack up` has started, because the addresses that it wrote may belong to other
+    /// servers by now.
+    pub(crate) fn require_running(&self) -> anyhow::Result<()> {
+        let is_down = self.supervision() == Some(Supervision::Ended)
+            && !self.units.iter().any(is_alive)
+            && !self.is_elsewhere;
+        if is_down {
+            bail!(
+                "the system does not run here; try: {}",
+                self.command_line.start()
+            );
+        }
+        Ok(())
     }
 
     /// Says of a server that does not listen what is known about it: `does not run`.
