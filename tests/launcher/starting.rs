@@ -32,6 +32,8 @@ async fn a_start_that_is_interrupted_ends_cleanly_and_the_next_one_works() {
     let output = home.medtrack("up --detach --scale comm-consumer=2").await;
     assert!(output.contains("is ready"), "{output}");
     verbs::is_everywhere(&home, 2).await;
+    let warnings = home.medtrack("logs --level warn comm-consumer").await;
+    assert!(!warnings.contains("Lost the subscription"), "{warnings}");
     an_unplanned_end_is_in_the_logs(&home).await;
     home.medtrack("stop").await;
     postgres_ended_cleanly(&home, 3);

@@ -28,11 +28,7 @@ pub struct Broker {
 
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Broker({}:{})",
-            self.uri.authority.host, self.uri.authority.port
-        )
+        write!(f, "Broker({})", self.address())
     }
 }
 
@@ -61,6 +57,12 @@ impl Broker {
     /// The exchange of the replaced services, when their messages are read too.
     pub(crate) fn compat_exchange(&self) -> Option<&str> {
         self.compat_exchange.as_deref()
+    }
+
+    /// The host and the port.
+    pub(crate) fn address(&self) -> String {
+        let authority = &self.uri.authority;
+        format!("{}:{}", authority.host, authority.port)
     }
 
     pub(crate) fn uri(&self) -> &AMQPUri {
@@ -181,6 +183,11 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
+    /// Whether nothing listens at the address.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        matches!(self, BrokerError::Unreachable(_))
+    }
+
     /// Whether lapin could not read a message, for example a routing key that is not UTF-8. The broker counts
     /// each return of the message, and moves it to the crashed queue after its limit.
     pub(crate) fn is_unreadable(&self) -> bool {

@@ -6,6 +6,7 @@
 //! - [`handle`]: events in one transaction; [`runs`]: their order
 //! - [`park`]: an event that was not handled becomes a row with a reason
 //! - [`retry`]: parked events that are due
+//! - [`losses`]: how the end of a session is logged
 //! - [`watchdog`]: what is looked at beside the deliveries
 //! - [`crashed`]: messages that the broker has set aside
 
@@ -13,6 +14,7 @@ mod crashed;
 mod dispatch;
 mod handle;
 mod held;
+mod losses;
 mod park;
 mod retry;
 mod runs;
@@ -22,6 +24,7 @@ mod watchdog;
 use crate::{Broker, Failure, Handlers, Outbox, Status, broker::cause, failure::chain, inbox};
 use dispatch::Dispatcher;
 use events::topology::Queue;
+use losses::{Line, Losses};
 use service_kit::backoff::Backoff;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -100,21 +103,28 @@ impl Consumer {
     async fn consume(&self, stop: &CancellationToken) {
         let mut backoff = Backoff::default();
         let mut declare = true;
+        let mut losses = Losses::new();
         while !stop.is_cancelled() {
             backoff.wait(stop).await;
             if stop.is_cancelled() || !self.database_answers(stop).await {
                 return;
             }
             let began = Instant::now();
-            let Err(error) = Box::pin(self.session(declare, stop)).await else {
+            let Err(error) = Box::pin(self.session(declare, &mut losses, stop)).await else {
                 return;
             };
             let cause = cause(&error);
             self.status.unhealthy(cause.clone());
-            tracing::warn!(
-                "Lost the subscription to {} on RabbitMQ: {cause}",
-                self.dispatcher.queue.name
-            );
+            match losses.line(&error) {
+                Line::Waiting => {
+                    tracing::info!("Waiting for RabbitMQ at {}", self.broker.address());
+                }
+                Line::Lost => tracing::warn!(
+                    "Lost the subscription to {} on RabbitMQ: {cause}",
+                    self.dispatcher.queue.name
+                ),
+                Line::None => {}
+            }
             // A message that lapin cannot read comes again at once, until the broker sets it aside.
             declare = !error.is_unreadable();
             if error.is_unreadable() || began.elapsed() > STABLE {

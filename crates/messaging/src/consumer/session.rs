@@ -8,6 +8,7 @@ use super::{
     Consumer,
     dispatch::{Incoming, Settled},
     held::Held,
+    losses::Losses,
     watchdog::Watchdog,
 };
 use crate::{
@@ -42,6 +43,7 @@ impl Consumer {
     pub(super) async fn session(
         &self,
         declare: bool,
+        losses: &mut Losses,
         stop: &CancellationToken,
     ) -> Result<(), BrokerError> {
         let (connection, mut channel, mut subscription) = tokio::select! {
@@ -53,6 +55,7 @@ impl Consumer {
             "Connected to RabbitMQ. Waiting for events..."
         );
         self.status.healthy();
+        losses.subscribed();
 
         let mut wide = false;
         let mut held = Held::new();
