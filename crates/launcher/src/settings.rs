@@ -61,4 +61,13 @@ mod tests {
             assert_eq!(in_file(file, name).as_deref(), value, "{name}");
         }
     }
+
+    /// `GATEWAY_PORT=80` would be right for docker-compose only.
+    #[test]
+    fn a_copy_of_the_example_leaves_the_gateway_where_it_is() {
+        let example = include_str!("../../../.env.example");
+        assert_eq!(in_file(example, GATEWAY_PORT), None);
+        assert!(in_file(example, CORS_ORIGINS).is_some());
+        assert!(example.contains("# GATEWAY_PORT=80\n"));
+    }
 }
