@@ -1,6 +1,7 @@
 //! The launcher as a person uses it: the README's commands, a stopped broker, a killed launcher, a closed terminal, a
-//! start that is interrupted.
+//! start that is interrupted, the help.
 
+mod help;
 mod home;
 mod starting;
 mod verbs;

@@ -2,6 +2,7 @@
 
 use crate::{SOON, text};
 use events::Role;
+use serde_json::Value;
 use test_support::{Stack, eventually, servers};
 use tokio::process::Command;
 
@@ -66,13 +67,33 @@ async fn commands_are_listed_for_the_launchers_help() {
         .arg("--list-commands")
         .output()
         .await;
-    let list = text(&output.expect("medtrack runs"));
-    assert!(list.contains("doctor\tFind out what is wrong"), "{list}");
-    let lines = list
-        .lines()
-        .map(|line| line.split('\t').collect::<Vec<_>>());
-    assert!(
-        lines.clone().count() >= 11 && lines.clone().all(|line| line.len() == 2),
-        "{list}"
-    );
+    let output = output.expect("medtrack runs");
+    let all: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let commands = all["commands"].as_array().expect("it has commands");
+    let doctor = commands.iter().find(|one| one["name"] == "doctor");
+    let doctor = doctor.expect("it has a doctor");
+    assert_eq!(doctor["aliases"][0], "health");
+    let arguments = doctor["arguments"].as_array();
+    assert!(arguments.is_some_and(|all| all.iter().any(|one| one["long"] == "quiet")));
+    let dead = commands.iter().find(|one| one["name"] == "dead");
+    assert!(dead.is_some_and(|dead| dead["commands"].as_array().is_some_and(|all| all.len() > 3)));
+}
+
+#[tokio::test]
+async fn a_wrong_command_line_has_an_exit_code_of_its_own() {
+    for (arguments, code) in [
+        (&["docter"][..], 64),
+        (&["doctor", "--no-such-option"], 64),
+        (&[], 64),
+        (&["--help"], 0),
+        (&["help", "doctor"], 0),
+    ] {
+        let mut command = Command::new(servers::binary("medtrack"));
+        let output = command
+            .args(arguments)
+            .output()
+            .await
+            .expect("medtrack runs");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    }
 }

@@ -10,9 +10,9 @@ use std::{path::PathBuf, process::ExitCode};
 #[derive(Debug, Parser)]
 #[command(
     name = "medtrack",
+    bin_name = "medtrack",
     version,
-    subcommand_help_heading = "Run the system on this machine",
-    after_help = help::EXAMPLES
+    max_term_width = help::WIDTH
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -95,6 +95,12 @@ pub(crate) enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Write the completions of a shell on standard output.
+    #[command(after_help = "Example:\n  source <(./medtrack completions bash)")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -122,6 +128,7 @@ pub(crate) enum Ephemeral {
     /// Run a command with MEDTRACK_TEST_DATABASE_URL, …_AMQP_URL and …_MANAGEMENT_URL set; remove the servers afterwards.
     #[command(after_help = "Example:\n  medtrack ephemeral exec -- cargo test -p messaging")]
     Exec {
+        /// The command and its arguments.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
@@ -162,6 +169,7 @@ impl Command {
             Command::Ephemeral(Ephemeral::Exec { command }) => {
                 return ephemeral::exec(&workspace, command).await;
             }
+            Command::Completions { shell } => help::complete(shell)?,
             Command::Prepare { check } => prepare::run(&workspace, check).await?,
         }
         Ok(ExitCode::SUCCESS)

@@ -1,9 +1,63 @@
-//! The command line as a person sees it: one table for the launcher's verbs and for the operator's. The shim `medtrack`
-//! calls the launcher for `--help`, and the launcher asks the operator's command for its list.
+//! The command line as a person sees it: one table for the launcher's commands and for the operator's. The shim
+//! `medtrack` calls the launcher for `--help`, and the launcher asks the operator's program for its list.
+
+mod operator;
 
 use crate::{commands::Cli, workspace};
 use clap::{CommandFactory as _, FromArgMatches as _};
-use std::{os::unix::process::CommandExt as _, path::Path, process::Command};
+use operator::Described;
+use std::{
+    io,
+    os::unix::process::CommandExt as _,
+    process::{Command, exit},
+};
+
+/// The exit code for a wrong command line, as in sysexits.h: 2, which clap has for it, is a warning of the doctor.
+const EX_USAGE: i32 = 64;
+
+/// The columns of a terminal, and where the descriptions begin.
+pub(crate) const WIDTH: usize = 80;
+const INDENT: usize = 16;
+
+/// The commands in the order in which the help shows them.
+const GROUPS: [(&str, &[&str]); 4] = [
+    (
+        "Run",
+        &[
+            "up",
+            "start",
+            "stop",
+            "restart",
+            "reset",
+            "create-admin",
+            "secrets",
+        ],
+    ),
+    (
+        "Look",
+        &[
+            "doctor", "ps", "logs", "trace", "demo", "events", "watch", "queues", "outbox", "audit",
+        ],
+    ),
+    ("Repair", &["dead", "reconcile", "topology"]),
+    (
+        "Develop",
+        &["test", "bench", "ephemeral", "prepare", "completions"],
+    ),
+];
+const OTHERS: &str = "Others";
+
+const AFTER: &str = "\
+Exit code 0: done. 1: it failed, or something is broken. 2: the doctor says that
+a person should look. 64: the command line is wrong.
+`medtrack help COMMAND` tells more about a command.
+
+Examples:
+  medtrack up                     start everything here, Ctrl-C stops
+  medtrack up --detach            start everything in the background
+  medtrack doctor                 what is wrong, and what to do about it
+  medtrack logs -f comm-consumer  follow the log of one unit
+  medtrack test -p messaging      run the tests of one crate";
 
 /// Reads the command line of this process.
 pub(crate) fn parse() -> anyhow::Result<Cli> {
@@ -11,84 +65,180 @@ pub(crate) fn parse() -> anyhow::Result<Cli> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut cli = Cli::command();
     match words[..] {
-        [] | ["help" | "-h" | "--help"] => {
-            let verbs = operator_verbs(&workspace::binaries()?.join("medtrack"));
-            cli = cli.after_help(after_help(&verbs));
-        }
-        // Help about a verb of the operator.
-        ["help", verb] if cli.find_subcommand(verb).is_none() => {
+        [] | ["help" | "-h" | "--help"] => cli = with_groups(cli, operator_commands()?),
+        // Help about a command of the operator.
+        ["help", verb, ..] if cli.find_subcommand(verb).is_none() => {
             let operator = workspace::binaries()?.join("medtrack");
-            return Err(Command::new(operator).args(["help", verb]).exec().into());
+            return Err(Command::new(operator).args(&words).exec().into());
         }
         _ => {}
     }
-    Ok(Cli::from_arg_matches(&cli.get_matches())?)
+    let matches = cli.try_get_matches().unwrap_or_else(|refusal| {
+        let _ = refusal.print();
+        exit(if refusal.use_stderr() { EX_USAGE } else { 0 })
+    });
+    Ok(Cli::from_arg_matches(&matches)?)
 }
 
-/// A verb and what it does.
-#[derive(Debug, PartialEq, Eq)]
-struct Verb {
-    name: String,
-    about: String,
-}
-
-/// The verbs of the operator's command; none where it is not built.
-fn operator_verbs(operator: &Path) -> Vec<Verb> {
-    let output = Command::new(operator).arg("--list-commands").output();
-    match output {
-        Ok(output) if output.status.success() => verbs(&String::from_utf8_lossy(&output.stdout)),
-        _ => Vec::new(),
-    }
-}
-
-fn verbs(list: &str) -> Vec<Verb> {
-    let verb = |line: &str| {
-        let (name, about) = line.split_once('\t')?;
-        Some(Verb {
-            name: name.to_owned(),
-            about: about.to_owned(),
-        })
-    };
-    list.lines().filter_map(verb).collect()
-}
-
-/// What follows the launcher's own verbs in `--help`.
-fn after_help(operator: &[Verb]) -> String {
-    let mut text = String::new();
-    if !operator.is_empty() {
-        text += "Inspect and repair a running system:\n";
-        for verb in operator {
-            text += &format!("  {:<11}{}\n", verb.name, verb.about);
+/// Writes the completions of a shell, for the launcher's commands and the operator's.
+pub(crate) fn complete(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut cli = Cli::command();
+    for command in operator_commands()? {
+        if cli.find_subcommand(&command.name).is_none() {
+            cli = cli.subcommand(command.into_command());
         }
-        text.push('\n');
     }
-    text + EXAMPLES
+    clap_complete::generate(shell, &mut cli, "medtrack", &mut io::stdout());
+    Ok(())
 }
 
-pub(crate) const EXAMPLES: &str = "Examples:
-  medtrack up                         start everything, logs in this terminal, Ctrl-C stops
-  medtrack up --detach                start everything in the background
-  medtrack logs -f comm-consumer      follow the log of one unit
-  medtrack test -p messaging          run the tests of one crate";
+fn operator_commands() -> anyhow::Result<Vec<Described>> {
+    Ok(operator::commands(&workspace::binaries()?.join("medtrack")))
+}
+
+/// Shows the commands in their groups, with those of the operator.
+fn with_groups(cli: clap::Command, operator: Vec<Described>) -> clap::Command {
+    let own = cli.get_subcommands().map(|command| Described {
+        name: command.get_name().to_owned(),
+        about: command
+            .get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        aliases: command.get_visible_aliases().map(str::to_owned).collect(),
+        ..Described::default()
+    });
+    let mut commands: Vec<Described> = own.collect();
+    for command in operator {
+        if commands.iter().all(|own| own.name != command.name) {
+            commands.push(command);
+        }
+    }
+    cli.before_help(grouped(commands)).after_help(AFTER).help_template(
+        "{about-with-newline}\n{usage-heading} {usage}\n\n{before-help}Options:\n{options}{after-help}",
+    )
+}
+
+fn grouped(mut commands: Vec<Described>) -> String {
+    let mut text = String::new();
+    let mut group = |title: &str, members: &[Described]| {
+        if !members.is_empty() {
+            text += &format!("{title}:\n");
+            members.iter().for_each(|member| text += &line(member));
+            text += "\n";
+        }
+    };
+    for (title, names) in GROUPS {
+        let mut members = Vec::new();
+        for name in names {
+            if let Some(index) = commands.iter().position(|command| command.name == *name) {
+                members.push(commands.remove(index));
+            }
+        }
+        group(title, &members);
+    }
+    group(OTHERS, &commands);
+    text.trim_end().to_owned()
+}
+
+/// A command and what it does, with no line wider than a terminal.
+fn line(command: &Described) -> String {
+    let also = match command.aliases.is_empty() {
+        true => String::new(),
+        false => format!(" (also: {})", command.aliases.join(", ")),
+    };
+    let about = format!("{}{also}", command.about.trim_end_matches('.'));
+    let mut text = format!("  {:<width$}", command.name, width = INDENT - 2);
+    let mut column = INDENT;
+    for (number, word) in about.split_whitespace().enumerate() {
+        let length = word.chars().count();
+        if number > 0 && column + 1 + length > WIDTH {
+            text += &format!("\n{:INDENT$}", "");
+            column = INDENT;
+        } else if number > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text += word;
+        column += length;
+    }
+    text + "\n"
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_operators_verbs_are_in_the_help() {
-        let verbs = verbs("doctor\tFind out what is broken.\nno tab\ndead\tShow dead events.\n");
-        assert_eq!(verbs.len(), 2);
-        let mut cli = Cli::command().after_help(after_help(&verbs));
-        let help = cli.render_help().to_string();
+    fn the_help_has_the_commands_of_both_in_groups() {
+        let described = |name: &str, about: &str| Described {
+            name: name.into(),
+            about: about.into(),
+            ..Described::default()
+        };
+        let long =
+            "Finds out what is wrong and says so in more words than one line can hold for sure";
+        let operator = vec![described("doctor", long), described("strange", "No group.")];
+        let help = with_groups(Cli::command(), operator)
+            .render_help()
+            .to_string();
+        assert!(
+            help.lines().all(|line| line.chars().count() <= WIDTH),
+            "{help}"
+        );
+        let mut rest = help.as_str();
         for part in [
-            "  up ",
-            "  doctor     Find out",
-            "  dead       Show",
-            "Examples:",
+            "\nRun:\n  up   ",
+            "(also: down)",
+            "\nLook:\n  doctor        Finds",
+            "\nDevelop:\n  test   ",
+            "\nOthers:\n  strange       No group\n",
+            "\nOptions:\n",
+            "\nExit code 0:",
         ] {
-            assert!(help.contains(part), "{part} in {help}");
+            let (_, after) = rest
+                .split_once(part)
+                .unwrap_or_else(|| panic!("{part} in {help}"));
+            rest = after;
         }
+    }
+
+    #[test]
+    fn each_command_of_the_launcher_has_one_group() {
+        let cli = Cli::command();
+        for command in cli.get_subcommands() {
+            let groups = GROUPS.iter().flat_map(|(_, names)| names.iter());
+            let groups = groups.filter(|name| **name == command.get_name());
+            assert_eq!(groups.count(), 1, "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn each_command_and_each_argument_is_described() {
+        let mut commands = vec![Cli::command()];
+        while let Some(command) = commands.pop() {
+            assert!(command.get_about().is_some(), "{command}");
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{command}: {argument}");
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+
+    #[test]
+    fn what_the_operators_program_describes_is_a_command() {
+        let described: Described = serde_json::from_str(
+            r#"{"name": "medtrack", "about": "", "aliases": [], "arguments": [], "commands": [
+                {"name": "doctor", "about": "Looks", "aliases": ["health"], "commands": [], "arguments": [
+                    {"id": "json", "help": "Print JSON", "long": "json", "short": null, "takes_value": false,
+                     "values": []},
+                    {"id": "kind", "help": "A kind", "long": "kind", "short": "k", "takes_value": true,
+                     "values": ["one", "two"]}]}]}"#,
+        )
+        .expect("it is as the program writes it");
+        let command = described.into_command();
+        command.clone().debug_assert();
+        let matches = command.try_get_matches_from(["medtrack", "health", "-k", "two", "--json"]);
+        assert!(matches.is_ok(), "{matches:?}");
     }
 
     /// The shim decides by its own list which of the two commands it runs.

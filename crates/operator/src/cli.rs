@@ -24,6 +24,7 @@ macro_rules! say_styled {
 use say_styled;
 
 mod audit;
+mod commands;
 mod dead;
 mod demo;
 mod doctor;
@@ -42,18 +43,23 @@ use crate::endpoints::Endpoints;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
 
+/// The exit code for a wrong command line, as in sysexits.h: 2, which clap has for it, is a warning of the doctor.
+const EX_USAGE: u8 = 64;
+
 /// Inspects and repairs a running notification event system of MedTrack.
 #[derive(Debug, Parser)]
 #[command(
     name = "medtrack",
     version,
     arg_required_else_help = true,
-    override_usage = "medtrack <COMMAND>"
+    override_usage = "medtrack <COMMAND>",
+    max_term_width = 80,
+    after_help = "Exit code 0: done. 1: it failed, or something is broken. 64: the command line is wrong."
 )]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Print the name and the description of each command, for the launcher's help.
+    /// Print all commands as JSON, for the launcher's help and its completions.
     #[arg(long, hide = true, exclusive = true)]
     list_commands: bool,
 }
@@ -127,19 +133,35 @@ enum Command {
     Secrets(secrets::Secrets),
     /// Write the completions of a shell on standard output.
     #[command(after_help = "Example:\n  source <(medtrack completions bash)")]
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Runs the command that the arguments of this process name. The runtime is started here and not in the program, so that
 /// the compiler translates the commands once.
 #[tokio::main(flavor = "current_thread")]
 pub async fn run() -> ExitCode {
-    match Cli::parse().run().await {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refusal) => return usage(&refusal),
+    };
+    match cli.run().await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("medtrack: {}", text::block(&in_words(&error)));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints the help that was asked for, or what is wrong with the command line.
+fn usage(refusal: &clap::Error) -> ExitCode {
+    let _ = refusal.print();
+    match refusal.use_stderr() {
+        true => ExitCode::from(EX_USAGE),
+        false => ExitCode::SUCCESS,
     }
 }
 
@@ -167,7 +189,7 @@ fn in_words(error: &anyhow::Error) -> String {
 impl Cli {
     async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            None => list_commands(),
+            None => say_styled!("{}", commands::describe(&Cli::command())),
             // These two need no running stack.
             Some(Command::Completions { shell }) => {
                 let output = &mut std::io::stdout();
@@ -214,17 +236,6 @@ impl Command {
     }
 }
 
-fn list_commands() {
-    let cli = Cli::command();
-    for command in cli
-        .get_subcommands()
-        .filter(|command| !command.is_hide_set())
-    {
-        let about = command.get_about().map(ToString::to_string);
-        say_styled!("{}\t{}", command.get_name(), about.unwrap_or_default());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,5 +259,22 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn each_command_and_each_argument_is_described() {
+        let described = |what: &serde_json::Value, text: &str| {
+            let text = what[text].as_str();
+            assert!(text.is_some_and(|text| !text.is_empty()), "{what}");
+        };
+        let mut commands = vec![commands::describe(&Cli::command())];
+        while let Some(command) = commands.pop() {
+            described(&command, "about");
+            let arguments = command["arguments"].as_array();
+            for argument in arguments.into_iter().flatten() {
+                described(argument, "help");
+            }
+            commands.extend(command["commands"].as_array().cloned().unwrap_or_default());
+        }
     }
 }
