@@ -29,6 +29,16 @@ async fn a_start_that_is_interrupted_ends_cleanly_and_the_next_one_works() {
     assert!(stopped.contains("Stopped while starting"), "{stopped}");
     launcher.wait().await.expect("it is a child");
 
+    // The same in the background.
+    home.shell(
+        r#""$MEDTRACK_ROOT/medtrack" up --detach > up.log 2>&1 &
+        until [ "$(grep -c 'ready to accept' .medtrack/logs/postgres.log)" = 3 ]; do sleep 0.05; done
+        kill -INT $!
+        ! wait $!
+        grep -q 'stopped by a signal while starting' up.log"#,
+    )
+    .await;
+
     let output = home.medtrack("up --detach --scale comm-consumer=2").await;
     assert!(output.contains("is ready"), "{output}");
     verbs::is_everywhere(&home, 2).await;
@@ -36,7 +46,7 @@ async fn a_start_that_is_interrupted_ends_cleanly_and_the_next_one_works() {
     assert!(!warnings.contains("Lost the subscription"), "{warnings}");
     an_unplanned_end_is_in_the_logs(&home).await;
     home.medtrack("stop").await;
-    postgres_ended_cleanly(&home, 3);
+    postgres_ended_cleanly(&home, 4);
     each_verb_says_that_nothing_runs(&home).await;
 }
 

@@ -18,8 +18,16 @@ use crate::{
     workspace::Workspace,
 };
 use anyhow::bail;
-use nix::fcntl::Flock;
+use nix::{
+    fcntl::Flock,
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use std::{fs::File, process::Stdio, time::Duration};
+use tokio::{
+    process::Child,
+    signal::unix::{SignalKind, signal},
+};
 
 /// Set for the launcher in the background, which writes the units' lines to their logs only.
 const DETACHED: &str = "MEDTRACK_DETACHED";
@@ -52,6 +60,7 @@ pub(crate) async fn detached(workspace: &Workspace, options: &Up) -> anyhow::Res
     };
     drop(running);
     install::ensure(true, !options.no_install).await?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let log = logs::open(&workspace.log("launcher"))?;
     let scale = options
         .scale
@@ -69,12 +78,26 @@ pub(crate) async fn detached(workspace: &Workspace, options: &Up) -> anyhow::Res
         .stderr(Stdio::from(log))
         .spawn()?;
     say("Starting in the background (./medtrack logs launcher)");
+    tokio::select! {
+        ready = wait_until_ready(workspace, &mut child) => say(&ready?),
+        _ = interrupt.recv() => {
+            if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            }
+            child.wait().await?;
+            bail!("stopped by a signal while starting");
+        }
+    }
+    Ok(())
+}
+
+/// Returns the addresses of the stack that a launcher in the background starts, once everything is ready.
+async fn wait_until_ready(workspace: &Workspace, launcher: &mut Child) -> anyhow::Result<String> {
     loop {
         if let Some(Ok(addresses)) = control::call(workspace, &Request::Ready).await? {
-            say(&addresses);
-            return Ok(());
+            return Ok(addresses);
         }
-        if let Some(status) = child.try_wait()? {
+        if let Some(status) = launcher.try_wait()? {
             bail!(
                 "the stack did not start ({status}):\n{}",
                 logs::last_lines(workspace, "launcher", 20)
