@@ -60,6 +60,7 @@ async fn a_wrong_command_line_has_an_exit_code_of_its_own() {
         ("restart", 64),
         ("up --scale comm-consumer=0", 64),
         ("docter", 64),
+        ("help docter", 64),
         ("doctor --bogus", 64),
         ("help", 0),
         ("up --help", 0),
@@ -70,6 +71,18 @@ async fn a_wrong_command_line_has_an_exit_code_of_its_own() {
         assert!(
             text.contains(&format!("code {code}\n")),
             "{arguments}: {text}"
+        );
+    }
+
+    for (typed, tip) in [
+        ("stauts", "'status'"),
+        ("reconcil", "'reconcile'"),
+        ("logz", "'logs'"),
+    ] {
+        let text = home.shell(&format!("! ./medtrack {typed}")).await;
+        assert!(
+            text.contains("similar subcommand") && text.contains(tip),
+            "{text}"
         );
     }
 }

@@ -1,5 +1,5 @@
 //! The command line as a person sees it: one table for the launcher's commands and for the operator's. The shim
-//! `medtrack` calls the launcher for `--help`, and the launcher asks the operator's program for its list.
+//! `medtrack` runs the launcher, which asks the operator's program for its list, and hands the operator's commands on.
 
 mod operator;
 
@@ -66,10 +66,18 @@ pub(crate) fn parse() -> anyhow::Result<Cli> {
     let mut cli = Cli::command();
     match words[..] {
         [] | ["help" | "-h" | "--help"] => cli = with_groups(cli, operator_commands()?),
-        // Help about a command of the operator.
-        ["help", verb, ..] if cli.find_subcommand(verb).is_none() => {
-            let operator = workspace::binaries()?.join("medtrack");
-            return Err(Command::new(operator).args(&words).exec().into());
+        ["help", verb, ..] | [verb, ..]
+            if cli.find_subcommand(verb).is_none() && !verb.starts_with('-') =>
+        {
+            if is_in_a_group(verb) {
+                return Err(hand_on(&words));
+            }
+            let commands = operator_commands()?;
+            if commands.is_empty() || commands.iter().any(|command| command.is_called(verb)) {
+                return Err(hand_on(&words));
+            }
+            // The refusal names what is similar, of all commands.
+            cli = with_commands(cli, commands);
         }
         _ => {}
     }
@@ -82,14 +90,33 @@ pub(crate) fn parse() -> anyhow::Result<Cli> {
 
 /// Writes the completions of a shell, for the launcher's commands and the operator's.
 pub(crate) fn complete(shell: clap_complete::Shell) -> anyhow::Result<()> {
-    let mut cli = Cli::command();
-    for command in operator_commands()? {
+    let mut cli = with_commands(Cli::command(), operator_commands()?);
+    clap_complete::generate(shell, &mut cli, "medtrack", &mut io::stdout());
+    Ok(())
+}
+
+/// Becomes the operator's program. Returns only when it cannot be started.
+fn hand_on(words: &[&str]) -> anyhow::Error {
+    match workspace::binaries() {
+        Ok(binaries) => {
+            let error = Command::new(binaries.join("medtrack")).args(words).exec();
+            anyhow::Error::from(error).context("the operator's program cannot be started")
+        }
+        Err(error) => error,
+    }
+}
+
+fn with_commands(mut cli: clap::Command, operator: Vec<Described>) -> clap::Command {
+    for command in operator {
         if cli.find_subcommand(&command.name).is_none() {
             cli = cli.subcommand(command.into_command());
         }
     }
-    clap_complete::generate(shell, &mut cli, "medtrack", &mut io::stdout());
-    Ok(())
+    cli
+}
+
+fn is_in_a_group(verb: &str) -> bool {
+    GROUPS.iter().any(|(_, names)| names.contains(&verb))
 }
 
 fn operator_commands() -> anyhow::Result<Vec<Described>> {
@@ -239,28 +266,5 @@ mod tests {
         command.clone().debug_assert();
         let matches = command.try_get_matches_from(["medtrack", "health", "-k", "two", "--json"]);
         assert!(matches.is_ok(), "{matches:?}");
-    }
-
-    /// The shim decides by its own list which of the two commands it runs.
-    #[test]
-    fn the_shim_knows_every_verb_of_the_launcher() {
-        let shim = include_str!("../../../medtrack");
-        let list = shim
-            .lines()
-            .find_map(|line| line.strip_prefix("launcher_verbs="));
-        let mut listed: Vec<&str> = list
-            .expect("the shim has its list in one line")
-            .trim_matches(['\'', '"'])
-            .split_whitespace()
-            .collect();
-        let cli = Cli::command();
-        let mut verbs: Vec<&str> = cli
-            .get_subcommands()
-            .flat_map(|verb| std::iter::once(verb.get_name()).chain(verb.get_all_aliases()))
-            .collect();
-        verbs.extend(["help", "-h", "--help"]);
-        listed.sort_unstable();
-        verbs.sort_unstable();
-        assert_eq!(listed, verbs);
     }
 }

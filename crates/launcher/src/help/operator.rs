@@ -36,6 +36,10 @@ pub(super) fn commands(program: &Path) -> Vec<Described> {
 }
 
 impl Described {
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.iter().any(|alias| alias == name)
+    }
+
     /// The command as clap has it, for completions.
     pub(super) fn into_command(self) -> Command {
         // clap borrows names for ever, and this process ends soon.
