@@ -137,7 +137,8 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
         demo.contains("Welcome to MedTrack!") && demo.contains("Welcome as Encadrant!"),
         "{demo}"
     );
-    let doctor = home.medtrack("doctor").await;
+    // On a busy machine the doctor warns of what takes long.
+    let doctor = home.shell("./medtrack doctor || [ $? = 2 ]").await;
     assert!(
         doctor.contains("comm-consumer is ready") && doctor.contains(" 0 broken"),
         "{doctor}"

@@ -33,7 +33,8 @@ pub(crate) async fn each_does_what_it_says(home: &Home) {
     scaling_changes_a_running_stack(home).await;
     let running = home.medtrack("start comm-consumer").await;
     assert!(running.contains("it runs already"), "{running}");
-    home.medtrack("stop comm-service-consumer").await;
+    let stopped = home.medtrack("stop comm-service-consumer").await;
+    assert!(stopped.contains("stopped: comm-consumer\n"), "{stopped}");
     let consumer = |units: Vec<Unit>| {
         let mut units = units.into_iter();
         units.find(|unit| unit.unit == "comm-consumer")
@@ -78,7 +79,7 @@ async fn scaling_changes_a_running_stack(home: &Home) {
     assert_eq!(home.units().len(), PROCESSES);
     home.shell(". .medtrack/env; ! [ -v COMM_CONSUMER_2_INTERNAL_URL ]")
         .await;
-    let doctor = home.medtrack("doctor").await;
+    let doctor = home.shell("./medtrack doctor || [ $? = 2 ]").await;
     assert!(!doctor.contains("comm-consumer-2"), "{doctor}");
 }
 
@@ -91,7 +92,8 @@ pub(crate) async fn is_everywhere(home: &Home, number: u32) {
         line.is_some_and(|line| line.contains(" running ")),
         "{status}"
     );
-    let health = home.medtrack("health").await;
+    // On a busy machine the doctor warns of what takes long.
+    let health = home.shell("./medtrack health || [ $? = 2 ]").await;
     assert!(health.contains(&format!("{name} is ready")), "{health}");
     let logs = home.medtrack(&format!("logs {name}")).await;
     assert!(logs.contains("Waiting for events..."), "{logs}");

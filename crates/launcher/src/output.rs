@@ -27,7 +27,7 @@ pub(crate) fn warning(text: &str) {
 /// Prints in the form of the services' logs, which `logs --level` reads.
 fn stamped(level: &str, text: &str) {
     let now = Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
-    error(&format!("{now}  {level} {text}"));
+    error(&format!("{now} {level} {text}"));
 }
 
 /// Prints a line; fails when the output is closed.

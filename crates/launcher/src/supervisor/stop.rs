@@ -41,8 +41,8 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Stops units, which then stay stopped.
-    pub(crate) async fn stop(&mut self, names: &[String]) -> anyhow::Result<()> {
+    /// Stops units, which then stay stopped; returns all that the names mean.
+    pub(crate) async fn stop(&mut self, names: &[String]) -> anyhow::Result<Vec<String>> {
         let indexes = self.indexes_of(names)?;
         for &index in &indexes {
             let this = &mut self.units[index];
@@ -66,7 +66,11 @@ impl Supervisor {
                 self.note_end(&ended);
             }
         }
-        self.note_children()
+        self.note_children()?;
+        let stopped = indexes
+            .iter()
+            .map(|index| self.units[*index].unit.name.clone());
+        Ok(stopped.collect())
     }
 
     /// Stops the processes of a consumer that are not among these names, and forgets them; returns their names.

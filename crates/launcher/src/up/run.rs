@@ -99,10 +99,7 @@ async fn respond(stack: &mut Stack, supervisor: &mut Supervisor, (request, reply
         Request::Ps => return send(reply, Ok(supervisor.table())),
         Request::Ready | Request::Shutdown => return send(reply, Ok(stack.addresses.clone())),
         Request::Start(names) => supervisor.start_stopped(&names).map(Change::started),
-        Request::Stop(names) => supervisor
-            .stop(&names)
-            .await
-            .map(|()| Change::stopped(names)),
+        Request::Stop(names) => supervisor.stop(&names).await.map(Change::stopped),
         Request::Restart(names) => supervisor.restart(&names).await.map(Change::started),
         Request::Scale(scale) => scale::change(&mut stack.system, supervisor, scale).await,
     };
