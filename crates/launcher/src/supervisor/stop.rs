@@ -15,6 +15,11 @@ use tokio::time::{Instant, timeout};
 
 /// How long a command that the launcher has started, such as a migration, may take to end.
 const COMMAND: Duration = Duration::from_secs(2);
+const BROKER: &str = "rabbitmq";
+/// How long a RabbitMQ may take that is stopped while it starts: it first makes its stores.
+const START_OF_BROKER: Duration = Duration::from_secs(30);
+/// The pause until a unit that starts gets its stop signal again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long the logs wait for the last lines of units that have ended.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -44,20 +49,35 @@ impl Supervisor {
     /// Stops units, which then stay stopped; returns all that the names mean.
     pub(crate) async fn stop(&mut self, names: &[String]) -> anyhow::Result<Vec<String>> {
         let indexes = self.indexes_of(names)?;
+        let mut starting = Vec::new();
         for &index in &indexes {
             let this = &mut self.units[index];
             this.wanted = false;
             this.start_at = None;
-            if let Some(pid) = this.pid {
-                let _ = kill(pid, this.unit.program.stop_signal.signal());
+            let is_broker = this.pid.is_some() && this.unit.name == BROKER;
+            if is_broker && !units::is_ready(this.unit.ready).await {
+                starting.push(index);
             }
+            self.send_stop_signal(index);
         }
         let began = Instant::now();
+        let mut signalled = began;
         while indexes.iter().any(|index| self.units[*index].pid.is_some()) {
+            // An Erlang that begins to start ignores the signal.
+            if signalled.elapsed() > AGAIN {
+                signalled = Instant::now();
+                starting
+                    .iter()
+                    .for_each(|index| self.send_stop_signal(*index));
+            }
             for &index in &indexes {
                 let this = &self.units[index];
+                let patience = match starting.contains(&index) {
+                    true => START_OF_BROKER,
+                    false => patience(&this.unit.name),
+                };
                 if let Some(pid) = this.pid
-                    && began.elapsed() > patience(&this.unit.name)
+                    && began.elapsed() > patience
                 {
                     let _ = kill(pid, Signal::SIGKILL);
                 }
@@ -71,6 +91,13 @@ impl Supervisor {
             .iter()
             .map(|index| self.units[*index].unit.name.clone());
         Ok(stopped.collect())
+    }
+
+    fn send_stop_signal(&self, index: usize) {
+        let this = &self.units[index];
+        if let Some(pid) = this.pid {
+            let _ = kill(pid, this.unit.program.stop_signal.signal());
+        }
     }
 
     /// Stops the processes of a consumer that are not among these names, and forgets them; returns their names.
@@ -100,7 +127,7 @@ impl Supervisor {
 /// How long a unit may take to end before it is killed. RabbitMQ closes its stores at once and then idles for seconds.
 fn patience(unit: &str) -> Duration {
     match unit {
-        "rabbitmq" => Duration::from_secs(3),
+        BROKER => Duration::from_secs(3),
         _ => Duration::from_secs(16),
     }
 }
@@ -116,4 +143,44 @@ pub(crate) async fn end_leftovers(workspace: &Workspace) {
             .map(async |(process, patience)| processes::wait_for_end(&[process], patience).await),
     )
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        command_spec::CommandSpec,
+        units::{Ready, Unit},
+    };
+
+    #[tokio::test]
+    async fn a_broker_that_ignores_the_first_signal_while_it_starts_gets_it_again() {
+        let dir = std::env::temp_dir().join(format!("medtrack-stop-{}", uuid::Uuid::new_v4()));
+        let workspace = Workspace {
+            repository: dir.clone(),
+            state_dir: dir,
+        };
+        workspace.create().unwrap();
+        let script = "signals=0
+            trap 'signals=$((signals + 1)); if [ $signals = 2 ]; then touch ended; exit; fi' TERM
+            touch begun
+            while :; do sleep 0.02; done";
+        let program = CommandSpec::new("sh").args(["-c", script]);
+        let mut supervisor = Supervisor::new(&workspace, false);
+        let broker = Unit {
+            name: BROKER.to_owned(),
+            program: program.dir(&workspace.state_dir),
+            // Only the superuser may listen there.
+            ready: Ready::Listening(1),
+            port: 1,
+            tier: Tier::Backing,
+        };
+        supervisor.add(broker).unwrap();
+        while !workspace.path("begun").exists() {
+            tokio::task::yield_now().await;
+        }
+        supervisor.stop(&[BROKER.to_owned()]).await.unwrap();
+        assert!(workspace.path("ended").exists(), "it was killed");
+        fs::remove_dir_all(workspace.state_dir).unwrap();
+    }
 }
