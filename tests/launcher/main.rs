@@ -138,7 +138,9 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
         "{demo}"
     );
     // On a busy machine the doctor warns of what takes long.
-    let doctor = home.shell("./medtrack doctor || [ $? = 2 ]").await;
+    let doctor = home
+        .shell("./medtrack doctor --verbose || [ $? = 2 ]")
+        .await;
     assert!(
         doctor.contains("comm-consumer is ready") && doctor.contains(" 0 broken"),
         "{doctor}"

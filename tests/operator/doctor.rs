@@ -18,7 +18,12 @@ async fn the_doctor_finds_what_is_broken_and_says_what_to_try() {
     let quiet = medtrack(&stack, "doctor --quiet").await;
     assert_eq!((quiet.status.code(), text(&quiet).as_str()), (Some(0), ""));
     let all = text(&medtrack(&stack, "doctor").await);
+    assert!(
+        all.starts_with("✓ all ") && all.lines().count() == 3,
+        "{all}"
+    );
     assert!(all.contains(" checks, 0 broken, 0 warnings"), "{all}");
+    let all = text(&medtrack(&stack, "doctor --verbose").await);
     assert!(
         all.contains("auth-service has published all its events"),
         "{all}"
@@ -42,6 +47,10 @@ async fn the_doctor_finds_what_is_broken_and_says_what_to_try() {
     let dead = only(&stack, "events_dead").await;
     assert_eq!(commands(&dead), ["./medtrack dead list --service profile"]);
     assert_eq!(dead["figures"]["events"], 1);
+    let seen = text(&medtrack(&stack, "doctor").await);
+    let lines: Vec<&str> = seen.lines().filter(|line| line.starts_with('✓')).collect();
+    assert!(seen.starts_with('✗') && lines.len() == 1, "{seen}");
+    assert!(lines[0].contains(" checks are good"), "{seen}");
     assert!(dead["what"].to_string().contains("cannot handle 1 event:"));
     let quiet = medtrack(&stack, "doctor --quiet").await;
     let first = text(&quiet);

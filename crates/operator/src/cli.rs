@@ -69,7 +69,8 @@ enum Command {
     /// Find out what is wrong, and what to do about it.
     #[command(
         after_help = "Exit code 0: all is good. 1: something does not work. 2: it works, and a person should look.\n\
-                      Examples:\n  medtrack doctor\n  medtrack doctor --quiet    print only what is not good, as for cron"
+                      Examples:\n  medtrack doctor\n  medtrack doctor --verbose  print what is good, too\n  \
+                      medtrack doctor --quiet    print only what is not good, as for cron"
     )]
     #[command(visible_alias = "health")]
     Doctor(doctor::Doctor),

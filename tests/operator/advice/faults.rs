@@ -72,6 +72,11 @@ async fn a_locked_table_is_freed_by_the_session_that_the_doctor_names() {
     let user = stack.client.register(Role::Student).await;
     let lock = only(&stack, "table_locked").await;
     documented(&stack, "a locked table").await;
+    let hint = lock["hint"].to_string();
+    assert!(
+        hint.contains("fail after 3 s") && hint.contains("for a day"),
+        "{hint}"
+    );
     let [command] = &commands(&lock)[..] else {
         panic!("{lock}");
     };

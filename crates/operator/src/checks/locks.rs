@@ -51,8 +51,8 @@ pub(super) async fn check(
             .figure("waiting", waiting)
             .figure("longest_seconds", since)
             .hint(format!(
-                "{waits}requests that need it fail after 3 s; events that need it are tried again for a day, and \
-                 handled when it ends. To end it now:"
+                "{waits}requests that need it fail after 3 s; events that need it are tried again for a day and \
+                 handled when it ends, after that they are dead. To end it now:"
             ))
             .try_(endpoints.command_line.end_session(service.short, lock.pid))
     };

@@ -18,7 +18,10 @@ pub(super) struct Doctor {
     /// Print only what is not good, and nothing when all is good.
     #[arg(short, long)]
     quiet: bool,
-    /// Print JSON: a list of findings, each with an id that stays the same.
+    /// Print a line for each check that is good, too.
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Print JSON: a list of all findings, each with an id that stays the same.
     #[arg(long)]
     json: bool,
 }
@@ -34,34 +37,51 @@ impl Doctor {
         }
         if self.json {
             say!("{}", text::json(&findings)?);
-        } else {
-            print(&findings);
-            if !self.quiet {
-                say!("\n{summary}");
-            }
+            return Ok(exit_code(worst));
         }
-        Ok(match worst {
-            Some(Level::Broken) => ExitCode::FAILURE,
-            Some(Level::Warning) => ExitCode::from(WARNINGS),
-            Some(Level::Good) | None => ExitCode::SUCCESS,
-        })
+        let before = findings.len();
+        if !self.verbose {
+            findings.retain(|finding| finding.level != Level::Good || lines::is_under_way(finding));
+        }
+        print(&findings);
+        if !self.quiet {
+            if let Some(line) = lines::good(before - findings.len(), before) {
+                print_line(&line, Level::Good);
+            }
+            say!("\n{summary}");
+        }
+        Ok(exit_code(worst))
+    }
+}
+
+fn exit_code(worst: Option<Level>) -> ExitCode {
+    match worst {
+        Some(Level::Broken) => ExitCode::FAILURE,
+        Some(Level::Warning) => ExitCode::from(WARNINGS),
+        Some(Level::Good) | None => ExitCode::SUCCESS,
     }
 }
 
 fn print(findings: &[Finding]) {
-    let colours = colours();
     let causes = findings
         .iter()
         .filter(|finding| finding.follows_from.is_none());
     for cause in causes {
         let consequences = lines::consequences(findings, cause);
         for (position, line) in lines::of(cause, &consequences).iter().enumerate() {
-            let line = text::line(line);
-            match (colours, position) {
-                (true, 0) => super::say_styled!("{}{line}\x1b[0m", colour(cause.level)),
-                _ => say!("{line}"),
+            match position {
+                0 => print_line(line, cause.level),
+                _ => say!("{}", text::line(line)),
             }
         }
+    }
+}
+
+fn print_line(line: &str, level: Level) {
+    let line = text::line(line);
+    match colours() {
+        true => super::say_styled!("{}{line}\x1b[0m", colour(level)),
+        false => say!("{line}"),
     }
 }
 

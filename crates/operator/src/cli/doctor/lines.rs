@@ -45,6 +45,22 @@ pub(super) fn consequences<'a>(findings: &'a [Finding], cause: &Finding) -> Vec<
     findings.iter().filter(|finding| follows(finding)).collect()
 }
 
+/// Whether a good finding tells of events that are on their way. A person sees it also where what is good is summed up.
+pub(super) fn is_under_way(finding: &Finding) -> bool {
+    matches!(finding.id, Id::Outbox | Id::Parked) && finding.get("events") > 0
+}
+
+/// One line for the checks that are good and not printed.
+pub(super) fn good(hidden: usize, of: usize) -> Option<String> {
+    match hidden {
+        0 => None,
+        _ if hidden == of => Some(format!("✓ all {of} checks are good (--verbose lists them)")),
+        _ => Some(format!(
+            "✓ {hidden} of {of} checks are good (--verbose lists them)"
+        )),
+    }
+}
+
 pub(super) fn summary(findings: &[Finding]) -> String {
     let number = |level, is_cause: bool| {
         let of_level = findings
