@@ -37,7 +37,8 @@ async fn an_event_is_published_by_hand_if_its_consumers_can_read_it() {
     );
     let unasked = medtrack(&stack, &stage).await;
     assert!(
-        !unasked.status.success() && text(&unasked).contains("nothing was published; try: --yes"),
+        !unasked.status.success()
+            && text(&unasked).contains("no terminal to ask on; try: add --yes"),
         "{}",
         text(&unasked)
     );

@@ -2,6 +2,7 @@
 //! operators, not with those of services.
 
 mod advice;
+mod ask;
 mod dead;
 mod doctor;
 mod events;

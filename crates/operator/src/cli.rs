@@ -23,6 +23,7 @@ macro_rules! say_styled {
 }
 use say_styled;
 
+mod ask;
 mod audit;
 mod commands;
 mod dead;

@@ -2,7 +2,7 @@
 
 mod replay;
 
-use super::table::Columns;
+use super::{ask, table::Columns};
 use crate::{
     catalogue::{self, Route, check},
     endpoints::Endpoints,
@@ -12,7 +12,7 @@ use clap::Subcommand;
 use events::catalogue::Entry;
 use serde_json::{Value, json};
 use std::{
-    io::{IsTerminal as _, Read as _},
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
@@ -136,7 +136,6 @@ fn show(endpoints: &Endpoints, entry: &Entry) -> anyhow::Result<()> {
 impl Publish {
     async fn run(self, endpoints: &Endpoints) -> anyhow::Result<()> {
         let entry = catalogue::entry(endpoints, &self.key)?;
-        let asks_on_input = self.file.as_deref() != Some(Path::new("-"));
         let mut payload = match &self.file {
             Some(path) => read(path)?,
             None => json!({}),
@@ -158,10 +157,10 @@ impl Publish {
             say!("Nothing was published.");
             return Ok(());
         }
-        let agreed = self.yes || (asks_on_input && confirmed()?);
-        if !agreed {
-            bail!("nothing was published; try: --yes");
-        }
+        ask::ensure_agreed(
+            "Publish it? A published event cannot be taken back.",
+            self.yes,
+        )?;
         let published = catalogue::publish(endpoints, entry, payload).await?;
         if published.routed {
             say!("Published {} to {queues}.", entry.key);
@@ -179,19 +178,6 @@ impl Publish {
         );
         Ok(())
     }
-}
-
-/// Asks on a terminal; elsewhere the answer is no.
-fn confirmed() -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Ok(false);
-    }
-    eprint!("Publish it? [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .context("cannot read the answer")?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 fn check(endpoints: &Endpoints, file: &Path, key: Option<&str>) -> anyhow::Result<()> {

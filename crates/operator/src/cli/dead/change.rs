@@ -2,13 +2,16 @@
 
 use super::{Change, Choice, list};
 use crate::{
+    cli::ask,
     dead::{self, ParkedEvent, Selection, States, change},
     endpoints::Endpoints,
     words::count,
 };
 use anyhow::bail;
 use clap::Args;
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+/// How many events are listed above the question.
+const SHOWN: usize = 10;
 
 #[derive(Debug, Args)]
 pub(super) struct Discard {
@@ -91,10 +94,7 @@ impl Discard {
             return rehearse(&selected, "discarded");
         }
         let person = self.choice.who.person(endpoints)?;
-        if selected.len() > 1 && !self.yes && !confirmed(&selected)? {
-            say!("Nothing was changed.");
-            return Ok(());
-        }
+        ensure_agreed(&selected, self.yes)?;
         let actor = person.actor();
         let changed = change::apply(endpoints, &selected, Change::Discard, actor).await?;
         say!(
@@ -111,22 +111,20 @@ impl Discard {
     }
 }
 
-/// Asks the person on the terminal.
-fn confirmed(selected: &[ParkedEvent]) -> anyhow::Result<bool> {
-    let count = count(selected.len() as u64, "event");
-    if !std::io::stdin().is_terminal() {
-        bail!("{count} would be discarded; try: add --yes, or --dry-run to see them");
+/// Asks about more than one event.
+fn ensure_agreed(selected: &[ParkedEvent], yes: bool) -> anyhow::Result<()> {
+    if let [_one] = selected {
+        return Ok(());
     }
-    list::each(&selected[..selected.len().min(10)], false)?;
-    let mut output = std::io::stdout();
-    write!(
-        output,
-        "\nDiscard {count}? They are not handled; for 7 days they can be brought back. [y/N] "
-    )?;
-    output.flush()?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(["y", "yes"].contains(&line.trim().to_lowercase().as_str()))
+    if !yes {
+        list::each(&selected[..selected.len().min(SHOWN)], false)?;
+        say!("");
+    }
+    let question = format!(
+        "Discard {}? They are not handled; for 7 days they can be brought back.",
+        count(selected.len() as u64, "event")
+    );
+    ask::ensure_agreed(&question, yes)
 }
 
 impl Undo {
