@@ -142,7 +142,7 @@ async fn what_another_system_has_left_on_the_broker_is_removed_as_the_doctor_adv
     stack.start_units(&others).await;
     stack.spawn(&[Unit::CommConsumer]);
     // RabbitMQ's management counts the messages some seconds later.
-    let replace = "./medtrack topology replace comm.events --discard-messages";
+    let replace = "./medtrack topology replace comm.events";
     eventually(SOON, "the queue of the other system", async || {
         let result = findings(&stack).await;
         commands(result.get("queue_foreign")?)
@@ -151,7 +151,15 @@ async fn what_another_system_has_left_on_the_broker_is_removed_as_the_doctor_adv
     })
     .await;
     let refused = medtrack(&stack, "topology replace comm.events").await;
-    assert!(!refused.status.success());
+    let refusal = text(&refused);
+    assert!(
+        !refused.status.success() && refusal.contains("try: add --yes"),
+        "{refusal}"
+    );
+    assert!(
+        refusal.contains("1 message in it? There is no way back."),
+        "{refusal}"
+    );
     let line = stack
         .process(Unit::CommConsumer)
         .line("topology replace")
@@ -161,7 +169,7 @@ async fn what_another_system_has_left_on_the_broker_is_removed_as_the_doctor_adv
         "{line}"
     );
 
-    said(&stack, "topology replace comm.events --discard-messages").await;
+    said(&stack, "topology replace comm.events --yes").await;
     stack.start_units(&[Unit::CommConsumer]).await;
     let later = stack.client.register(Role::Student).await;
     eventually(SOON, "a proof of life", async || {
@@ -189,6 +197,42 @@ async fn what_another_system_has_left_on_the_broker_is_removed_as_the_doctor_adv
     let unbind = only(&stack, "exchange_foreign").await;
     assert_eq!(commands(&unbind), ["./medtrack topology unbind old"]);
     assert_eq!(findings(&stack).await.status, Some(2), "a warning");
-    said(&stack, "topology unbind old").await;
+    let refused = text(&medtrack(&stack, "topology unbind old").await);
+    assert!(refused.contains("try: add --yes"), "{refused}");
+    only(&stack, "exchange_foreign").await;
+    let done = said(&stack, "topology unbind old --yes --why moved").await;
+    assert!(
+        done.starts_with("profile.events: no message of old"),
+        "{done}"
+    );
     well(&stack).await;
+    let audit = json_of(&stack, "audit --json").await;
+    let row = |at: usize| {
+        ["verb", "service", "detail", "why", "person"].map(|name| audit[at][name].clone())
+    };
+    let texts = ["unbind", "profile", "old", "moved", "amina"];
+    assert_eq!(row(0), texts.map(|text| json!(text)));
+    assert_eq!(audit[1]["verb"], "replace_queue");
+    assert_eq!(
+        audit[1]["detail"],
+        "comm.events of another system, with 1 message"
+    );
+}
+
+#[tokio::test]
+async fn the_exchange_of_this_system_and_an_unknown_one_are_not_unbound() {
+    let stack = Stack::start().await;
+    for (exchange, reason) in [
+        ("events.topic", "is the exchange of this system"),
+        ("nothing", "no queue receives messages"),
+    ] {
+        let refused = medtrack(&stack, &format!("topology unbind {exchange} --yes")).await;
+        let refusal = text(&refused);
+        assert!(
+            !refused.status.success() && refusal.contains(reason),
+            "{refusal}"
+        );
+    }
+    well(&stack).await;
+    assert_eq!(stack.auth.count("operator_audit").await, 0);
 }

@@ -55,6 +55,21 @@ async fn an_event_is_published_by_hand_if_its_consumers_can_read_it() {
     })
     .await;
 
+    let audit = json_of(&stack, "audit --json").await;
+    let rows: Vec<String> = { audit.as_array() }
+        .into_iter()
+        .flatten()
+        .map(|row| {
+            format!("{} {} {}", row["service"], row["verb"], row["routing_key"]).replace('"', "")
+        })
+        .collect();
+    assert_eq!(
+        rows.len(),
+        3,
+        "one at each service that receives the event: {rows:?}"
+    );
+    assert_eq!(rows[0], "comm publish stage.accepted");
+
     for bad in [
         "events publish stage.accepted --set student_id=nobody",
         "events publish stage.accepted --set nothing",

@@ -141,7 +141,21 @@ async fn a_welcome_and_a_deletion_that_comm_service_missed_are_repeated() {
         ("profile_without_welcome".to_owned(), 1),
         ("deletion_not_honoured".to_owned(), 1),
     ];
-    assert_eq!(findings(&stack, "--fix").await, missed);
+    let unasked = medtrack(&stack, "reconcile --fix").await;
+    let refusal = text(&unasked);
+    assert!(
+        !unasked.status.success() && refusal.contains("try: add --yes"),
+        "{refusal}"
+    );
+    assert!(refusal.contains("Erase 1 user "), "{refusal}");
+    assert_eq!(
+        stack.auth.count("announcement").await,
+        0,
+        "nothing was changed"
+    );
+    assert_eq!(findings(&stack, "--fix --yes").await, missed);
+    let row = "operator_audit where verb = 'announce' and person = 'amina' and detail = '1 user: deletion_not_honoured'";
+    assert_eq!(stack.auth.count(row).await, 1);
     welcomed(&stack, &student).await;
     eventually(SOON, "the deletion is honoured", async || {
         stack

@@ -170,6 +170,9 @@ async fn what_a_purged_queue_held_is_published_again_by_key_and_what_is_erased_i
     ] {
         assert!(rest.contains(expected), "{expected}: {rest}");
     }
+    let row =
+        "operator_audit where verb = 'publish_again' and detail = '2 events for comm-service'";
+    assert_eq!(stack.profile.count(row).await, 1);
     welcomed(&stack, &student).await;
     eventually(SOON, "the deletion arrives", async || {
         stack
@@ -202,6 +205,12 @@ async fn a_replay_that_cannot_be_meant_is_refused_with_what_to_do() {
         );
     }
     let old = said(&stack, "events replay --since 4d --to comm").await;
+    let kept_since = chrono::Utc::now() - chrono::TimeDelta::days(3);
+    let day = kept_since.format("since %Y-%m-%d ").to_string();
+    assert!(
+        old.contains(&day),
+        "what is not kept was not compared: {old}"
+    );
     assert!(
         old.contains("more than 3 days ago is not kept")
             && old.contains("./medtrack reconcile --fix"),

@@ -15,7 +15,7 @@ mod server;
 
 pub use crate::topology::Depth;
 pub use announcements::{Request, announce, announced};
-pub use audit::{Actor, AuditFilter, AuditRow, audit};
+pub use audit::{Actor, AuditFilter, AuditRow, Deed, audit, record};
 pub use bus::{depths, publish, watch};
 pub use chains::{Chain, ChainEvent, chains_of, events_of_chain};
 pub use groups::{ParkedGroup, parked_groups};

@@ -195,7 +195,7 @@ impl BrokerError {
     }
 
     /// Whether the login lacks the permission. The broker then closes the channel.
-    pub(crate) fn is_refused(&self) -> bool {
+    pub fn is_refused(&self) -> bool {
         self.code() == Some(403)
     }
 

@@ -1,11 +1,13 @@
-//! What operators did with events, of all services.
+//! What operators did, of all services.
 
 use crate::endpoints::Endpoints;
-use messaging::admin::{self, AuditFilter, AuditRow};
+use events::topology::Service;
+use messaging::admin::{self, Actor, AuditFilter, AuditRow, Deed};
 use serde::Serialize;
+use sqlx::Connection as _;
 use std::cmp::Reverse;
 
-/// One thing that an operator did, and the short name of the service whose event it was.
+/// One thing that an operator did, and the short name of the service that it concerns.
 #[derive(Serialize)]
 pub(crate) struct Entry {
     pub(crate) service: &'static str,
@@ -28,4 +30,30 @@ pub(crate) async fn entries(
     entries.sort_by_key(|entry| Reverse(entry.row.at));
     entries.truncate(limit);
     Ok(entries)
+}
+
+/// Does something that concerns these services, and records it in the database of each. Nothing is recorded where it
+/// fails, and nothing is done where it cannot be recorded.
+pub(crate) async fn recorded<T>(
+    endpoints: &Endpoints,
+    services: &[&'static Service],
+    actor: Actor<'_>,
+    deed: &Deed<'_>,
+    act: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let mut connections = Vec::with_capacity(services.len());
+    for service in services {
+        connections.push(endpoints.database(service).await?);
+    }
+    let mut transactions = Vec::with_capacity(services.len());
+    for connection in &mut connections {
+        let mut transaction = connection.begin().await?;
+        admin::record(&mut transaction, actor, deed).await?;
+        transactions.push(transaction);
+    }
+    let result = act.await?;
+    for transaction in transactions {
+        transaction.commit().await?;
+    }
+    Ok(result)
 }

@@ -2,7 +2,7 @@
 
 pub(crate) mod check;
 
-use crate::{broker, endpoints::Endpoints};
+use crate::{audit, broker, endpoints::Endpoints};
 use anyhow::{Context as _, bail};
 use chrono::Utc;
 use events::{
@@ -10,8 +10,9 @@ use events::{
     catalogue::{self, EVENTS, Entry, Validation},
     key,
     meta::OPERATOR,
-    topology::{self, EXCHANGE},
+    topology::{self, EXCHANGE, SERVICES},
 };
+use messaging::admin::{self, Actor, Deed};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -88,11 +89,13 @@ pub(crate) struct Published {
     pub(crate) routed: bool,
 }
 
-/// Publishes an event with this payload. Refuses one that no consumer could read.
+/// Publishes an event with this payload, and records it at each service that receives it. Refuses one that no consumer
+/// could read.
 pub(crate) async fn publish(
     endpoints: &Endpoints,
     entry: &Entry,
     payload: Value,
+    actor: Actor<'_>,
 ) -> anyhow::Result<Published> {
     let (event_id, correlation_id) = (EventId::new(), Uuid::now_v7());
     let envelope = json!({"payload": payload, "_meta": {
@@ -115,17 +118,28 @@ pub(crate) async fn publish(
         );
     }
     let broker = broker::of(endpoints)?;
-    let routed =
-        messaging::admin::publish(&broker, entry.key, event_id, correlation_id, envelope).await;
-    Ok(Published {
-        event_id,
-        routed: routed.with_context(|| {
+    let publish = async {
+        let routed = admin::publish(&broker, entry.key, event_id, correlation_id, envelope).await;
+        routed.with_context(|| {
             format!(
                 "RabbitMQ did not accept the event; {}",
                 endpoints.advice("doctor")
             )
-        })?,
-    })
+        })
+    };
+    let queues = queues(entry.key);
+    let readers = SERVICES.into_iter();
+    let readers: Vec<_> = readers
+        .filter(|service| queues.contains(&service.queue.name))
+        .collect();
+    let deed = Deed {
+        verb: "publish",
+        event_id: Some(event_id.as_uuid()),
+        routing_key: entry.key,
+        detail: entry.key,
+    };
+    let routed = audit::recorded(endpoints, &readers, actor, &deed, publish).await?;
+    Ok(Published { event_id, routed })
 }
 
 #[cfg(test)]

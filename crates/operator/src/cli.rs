@@ -39,6 +39,7 @@ pub(crate) mod text;
 mod topology;
 mod trace;
 mod watch;
+mod who;
 
 use crate::endpoints::Endpoints;
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -91,7 +92,7 @@ enum Command {
     },
     /// Inspect, replay or discard events that could not be handled.
     Dead(Box<dead::Dead>),
-    /// List what operators did with events, and which payloads they looked at.
+    /// List what operators did with events, queues and users, and which payloads they looked at.
     #[command(
         after_help = "Examples:\n  medtrack audit --since 7d\n  medtrack audit 01a20942-4f9c-77ab-96e5-4bc61d4632b2"
     )]

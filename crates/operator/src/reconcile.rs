@@ -24,7 +24,7 @@ use futures_util::{
     stream::{BoxStream, Peekable},
 };
 use mending::Mending;
-use messaging::admin::Request;
+use messaging::admin::{Actor, Request};
 use serde::Serialize;
 use sqlx::PgConnection;
 use std::pin::Pin;
@@ -55,6 +55,13 @@ impl Reconciliation {
         self.findings.is_empty() && self.missing_bindings.is_empty()
     }
 
+    /// How many users were deleted whom a service has not erased.
+    pub(crate) fn to_erase(&self) -> usize {
+        let mut findings = self.findings.iter();
+        let deletions = findings.find(|one| one.deviation == Deviation::DeletionNotHonoured);
+        deletions.map_or(0, |finding| finding.users)
+    }
+
     /// A person must decide about some of the users.
     pub(crate) fn needs_a_person(&self) -> bool {
         let mut findings = self.findings.iter();
@@ -62,19 +69,23 @@ impl Reconciliation {
     }
 }
 
-/// Compares the services. With `fix` the missing bindings are made, and the owners are asked to announce again.
-pub(crate) async fn reconcile(endpoints: &Endpoints, fix: bool) -> anyhow::Result<Reconciliation> {
+/// Compares the services. With an actor the missing bindings are made, the owners are asked to announce again, and the
+/// audit records it.
+pub(crate) async fn reconcile(
+    endpoints: &Endpoints,
+    actor: Option<Actor<'_>>,
+) -> anyhow::Result<Reconciliation> {
     let missing_bindings = topology::missing_bindings(endpoints).await?;
-    if fix && !missing_bindings.is_empty() {
+    if actor.is_some() && !missing_bindings.is_empty() {
         topology::apply(endpoints).await?;
     }
-    let mut mending = Mending::new(endpoints, fix);
+    let mut mending = Mending::new(endpoints, actor);
     let users = compare_users(endpoints, &mut mending).await?;
     Ok(Reconciliation {
         users,
         findings: mending.finish().await?,
         missing_bindings,
-        fixed: fix,
+        fixed: actor.is_some(),
     })
 }
 

@@ -2,7 +2,7 @@
 //! and marks what is missing. The relay of the producer then publishes the marked events under their old ids, so that
 //! every other queue drops its copy.
 
-use crate::{endpoints::Endpoints, topology};
+use crate::{endpoints::Endpoints, topology, words::count};
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use events::{
@@ -10,9 +10,9 @@ use events::{
     key,
     topology::{Queue, SERVICES, Service},
 };
-use messaging::admin::{self, Published, PublishedPage};
+use messaging::admin::{self, Actor, Deed, Published, PublishedPage};
 use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -30,8 +30,6 @@ pub(crate) struct Request {
     pub(crate) since: DateTime<Utc>,
     /// Only events with this routing key, or with keys that this pattern selects.
     pub(crate) key: Option<String>,
-    /// Nothing is changed.
-    pub(crate) dry_run: bool,
 }
 
 /// What was published again, or with a dry run would be.
@@ -61,6 +59,11 @@ impl Replay {
     /// The sum over all producers.
     pub(crate) fn sum(&self, of: impl Fn(&Producer) -> u64) -> u64 {
         self.producers.iter().map(of).sum()
+    }
+
+    /// Since when events were compared: what is older is not kept.
+    pub(crate) fn compared_since(&self) -> DateTime<Utc> {
+        self.since.max(Utc::now() - TEXT_IS_KEPT)
     }
 
     /// Whether it asks for events that are too old to be kept.
@@ -105,10 +108,12 @@ pub(crate) fn read_since(text: &str) -> anyhow::Result<DateTime<Utc>> {
     Ok(time)
 }
 
-/// Marks the events that the service has missed. Calls `progress` after each page.
+/// Finds the events that the service has missed. With an actor they are marked, and the audit records it. Calls `progress`
+/// after each page.
 pub(crate) async fn replay(
     endpoints: &Endpoints,
     request: &Request,
+    actor: Option<Actor<'_>>,
     progress: impl Fn(&Producer),
 ) -> anyhow::Result<Replay> {
     let wanted = Wanted {
@@ -133,9 +138,10 @@ pub(crate) async fn replay(
             let ids: Vec<Uuid> = kept.iter().map(|event| event.event_id).collect();
             producer.events += page.events;
             producer.without_text += gone.len() as u64;
-            producer.published_again += match request.dry_run {
-                true => ids.len() as u64,
-                false => admin::publish_again(&mut comparison.outbox, &ids)
+            producer.published_again += match actor {
+                None => ids.len() as u64,
+                Some(actor) => comparison
+                    .publish_again(request.to, &ids, actor)
                     .await
                     .with_context(|| format!("cannot mark events of {}", service.name))?,
             };
@@ -146,7 +152,7 @@ pub(crate) async fn replay(
     Ok(Replay {
         to: request.to.short,
         since: request.since,
-        dry_run: request.dry_run,
+        dry_run: actor.is_none(),
         producers,
     })
 }
@@ -235,6 +241,30 @@ impl Comparison {
     /// Leaves out what was published later than `grace` ago: it may be under way.
     pub(crate) fn end_before(&mut self, grace: TimeDelta) {
         self.page.until -= grace;
+    }
+
+    /// Marks events of a page, so that the relay publishes them again. Returns how many it marked.
+    async fn publish_again(
+        &mut self,
+        to: &Service,
+        ids: &[Uuid],
+        actor: Actor<'_>,
+    ) -> sqlx::Result<u64> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let mut transaction = self.outbox.begin().await?;
+        let marked = admin::publish_again(&mut transaction, ids).await?;
+        let detail = format!("{} for {}", count(marked, "event"), to.name);
+        let deed = Deed {
+            verb: "publish_again",
+            event_id: None,
+            routing_key: "",
+            detail: &detail,
+        };
+        admin::record(&mut transaction, actor, &deed).await?;
+        transaction.commit().await?;
+        Ok(marked)
     }
 
     /// Compares the next page. `None`: there are no more events.

@@ -1,5 +1,4 @@
-//! What operators did with parked events. The functions of [`parked`](mod@super::parked) write the rows, each in the
-//! statement of its change.
+//! What operators did. Each row is written in the transaction of the change that it is about.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -15,25 +14,40 @@ pub struct Actor<'a> {
     pub why: Option<&'a str>,
 }
 
-/// One thing that an operator did with one event.
+/// Something that an operator does and that is not about a parked event.
+#[derive(Clone, Copy, Debug)]
+pub struct Deed<'a> {
+    /// `publish`, `publish_again`, `announce`, `replace_queue` or `unbind`.
+    pub verb: &'a str,
+    /// The event, where there is one.
+    pub event_id: Option<Uuid>,
+    /// Its routing key; empty where there is no event.
+    pub routing_key: &'a str,
+    /// What it is about.
+    pub detail: &'a str,
+}
+
+/// One thing that an operator did.
 #[derive(Clone, Debug, Serialize)]
 pub struct AuditRow {
     /// When it was done.
     pub at: DateTime<Utc>,
     /// Who did it.
     pub person: String,
-    /// `replay`, `discard`, `undo` or `show_payload`.
+    /// That of a [`Deed`]; of a parked event `replay`, `discard`, `undo` or `show_payload`.
     pub verb: String,
     /// The reason that the person gave.
     pub why: Option<String>,
-    /// The event.
-    pub event_id: Uuid,
-    /// Its routing key.
+    /// The event, where there is one.
+    pub event_id: Option<Uuid>,
+    /// Its routing key; empty where there is no event.
     pub routing_key: String,
-    /// Its state before.
+    /// The state of a parked event before; otherwise empty.
     pub state: String,
-    /// Its cause before.
+    /// The cause of a parked event before; otherwise empty.
     pub kind: String,
+    /// What it is about, where it is not about a parked event.
+    pub detail: Option<String>,
 }
 
 /// Selects audit rows. A field that is `None` selects all.
@@ -53,7 +67,7 @@ pub async fn audit(
 ) -> sqlx::Result<Vec<AuditRow>> {
     sqlx::query_as!(
         AuditRow,
-        "select at, person, verb, why, event_id, routing_key, state, kind from operator_audit
+        "select at, person, verb, why, event_id, routing_key, state, kind, detail from operator_audit
          where ($1::uuid is null or event_id = $1) and ($2::timestamptz is null or at >= $2)
          order by id desc limit $3",
         filter.event_id,
@@ -62,4 +76,58 @@ pub async fn audit(
     )
     .fetch_all(connection)
     .await
+}
+
+/// Records a deed. The caller begins the transaction and does the deed in it.
+pub async fn record(
+    connection: &mut PgConnection,
+    actor: Actor<'_>,
+    deed: &Deed<'_>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into operator_audit (person, verb, why, event_id, routing_key, state, kind, detail)
+         values ($1, $2, $3, $4, $5, '', '', $6)",
+        actor.person,
+        deed.verb,
+        actor.why,
+        deed.event_id,
+        deed.routing_key,
+        deed.detail
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// A parked event as it was before an operator changed it or looked at it.
+pub(super) struct Before {
+    pub(super) event_id: Uuid,
+    pub(super) routing_key: String,
+    pub(super) state: String,
+    pub(super) kind: String,
+}
+
+/// Records what an operator does with parked events.
+pub(super) async fn record_parked(
+    connection: &mut PgConnection,
+    actor: Actor<'_>,
+    verb: &str,
+    events: &[Before],
+) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = events.iter().map(|event| event.event_id).collect();
+    let texts = |of: fn(&Before) -> &String| events.iter().map(of).cloned().collect::<Vec<_>>();
+    sqlx::query!(
+        "insert into operator_audit (person, verb, why, event_id, routing_key, state, kind)
+         select $1, $2, $3, * from unnest($4::uuid[], $5::text[], $6::text[], $7::text[])",
+        actor.person,
+        verb,
+        actor.why,
+        &ids,
+        &texts(|event| &event.routing_key),
+        &texts(|event| &event.state),
+        &texts(|event| &event.kind)
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }

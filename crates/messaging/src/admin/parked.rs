@@ -1,10 +1,13 @@
 //! Parked events: reading them, having them handled again, discarding them and bringing them back. Each change and its
-//! audit row are one statement.
+//! audit row are one transaction.
 
-use super::Actor;
+use super::{
+    Actor,
+    audit::{self, Before},
+};
 use crate::parked::Parked;
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 /// Selects parked events. A field that is `None` selects all, but for discarded events: those are found by their state
@@ -67,18 +70,18 @@ pub async fn unmasked(
     event_id: Uuid,
     actor: Actor<'_>,
 ) -> sqlx::Result<Option<Vec<u8>>> {
-    sqlx::query_scalar!(
-        r#"with recorded as (
-               insert into operator_audit (person, verb, why, event_id, routing_key, state, kind)
-               select $2, 'show_payload', $3, event_id, routing_key, state, kind from parked_event where event_id = $1
-               returning event_id)
-           select body as "body!" from parked_event join recorded using (event_id)"#,
-        event_id,
-        actor.person,
-        actor.why
+    let mut transaction = connection.begin().await?;
+    let parked = sqlx::query_as!(
+        Before,
+        "select event_id, routing_key, state, kind from parked_event where event_id = $1",
+        event_id
     )
-    .fetch_optional(connection)
-    .await
+    .fetch_all(&mut *transaction)
+    .await?;
+    audit::record_parked(&mut transaction, actor, "show_payload", &parked).await?;
+    let body = body(&mut transaction, event_id).await?;
+    transaction.commit().await?;
+    Ok(body)
 }
 
 /// Makes parked events due now, before all others and with all their attempts; they keep their ids. Their handlers see
@@ -89,27 +92,25 @@ pub async fn replay(
     event_ids: &[Uuid],
     actor: Actor<'_>,
 ) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar!(
+    let mut transaction = connection.begin().await?;
+    let changed = sqlx::query_as!(
+        Before,
         r#"with before as (
                select event_id, state, kind from parked_event
                where event_id = any($1) and kind <> 'erased' and state <> 'discarded'
-               order by event_id for update),
-           changed as (
-               update parked_event p
-               set state = 'waiting', attempts = 0, due_at = now(), released = true, waiting_since = now(),
-                   confirmed = true
-               from before where p.event_id = before.event_id
-               returning p.event_id, p.routing_key, before.state, before.kind),
-           recorded as (
-               insert into operator_audit (person, verb, why, event_id, routing_key, state, kind)
-               select $2, 'replay', $3, event_id, routing_key, state, kind from changed)
-           select event_id as "event_id!" from changed"#,
-        event_ids,
-        actor.person,
-        actor.why
+               order by event_id for update)
+           update parked_event p
+           set state = 'waiting', attempts = 0, due_at = now(), released = true, waiting_since = now(),
+               confirmed = true
+           from before where p.event_id = before.event_id
+           returning p.event_id, p.routing_key, before.state, before.kind"#,
+        event_ids
     )
-    .fetch_all(connection)
-    .await
+    .fetch_all(&mut *transaction)
+    .await?;
+    audit::record_parked(&mut transaction, actor, "replay", &changed).await?;
+    transaction.commit().await?;
+    Ok(changed.into_iter().map(|event| event.event_id).collect())
 }
 
 /// Discards parked events: they are not handled. [`undo`] brings them back, for as long as they have their bodies: seven
@@ -119,26 +120,24 @@ pub async fn discard(
     event_ids: &[Uuid],
     actor: Actor<'_>,
 ) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar!(
+    let mut transaction = connection.begin().await?;
+    let changed = sqlx::query_as!(
+        Before,
         r#"with before as (
                select event_id, state, kind from parked_event
                where event_id = any($1) and state <> 'discarded'
-               order by event_id for update),
-           changed as (
-               update parked_event p
-               set state = 'discarded', discarded_at = now(), due_at = null, released = false
-               from before where p.event_id = before.event_id
-               returning p.event_id, p.routing_key, before.state, before.kind),
-           recorded as (
-               insert into operator_audit (person, verb, why, event_id, routing_key, state, kind)
-               select $2, 'discard', $3, event_id, routing_key, state, kind from changed)
-           select event_id as "event_id!" from changed"#,
-        event_ids,
-        actor.person,
-        actor.why
+               order by event_id for update)
+           update parked_event p
+           set state = 'discarded', discarded_at = now(), due_at = null, released = false
+           from before where p.event_id = before.event_id
+           returning p.event_id, p.routing_key, before.state, before.kind"#,
+        event_ids
     )
-    .fetch_all(connection)
-    .await
+    .fetch_all(&mut *transaction)
+    .await?;
+    audit::record_parked(&mut transaction, actor, "discard", &changed).await?;
+    transaction.commit().await?;
+    Ok(changed.into_iter().map(|event| event.event_id).collect())
 }
 
 /// Brings discarded events back into the state that they had: dead ones are dead again, waiting ones are tried at once.
@@ -148,7 +147,9 @@ pub async fn undo(
     event_ids: &[Uuid],
     actor: Actor<'_>,
 ) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar!(
+    let mut transaction = connection.begin().await?;
+    let changed = sqlx::query_as!(
+        Before,
         r#"with before as (
                select event_id, kind,
                       coalesce((select a.state from operator_audit a
@@ -156,22 +157,18 @@ pub async fn undo(
                                 order by a.id desc limit 1), 'dead') as earlier
                from parked_event p
                where event_id = any($1) and state = 'discarded' and kind <> 'erased'
-               order by event_id for update),
-           changed as (
-               update parked_event p
-               set state = earlier, discarded_at = null, due_at = case when earlier = 'waiting' then now() end
-               from before where p.event_id = before.event_id
-               returning p.event_id, p.routing_key, before.kind),
-           recorded as (
-               insert into operator_audit (person, verb, why, event_id, routing_key, state, kind)
-               select $2, 'undo', $3, event_id, routing_key, 'discarded', kind from changed)
-           select event_id as "event_id!" from changed"#,
-        event_ids,
-        actor.person,
-        actor.why
+               order by event_id for update)
+           update parked_event p
+           set state = earlier, discarded_at = null, due_at = case when earlier = 'waiting' then now() end
+           from before where p.event_id = before.event_id
+           returning p.event_id, p.routing_key, 'discarded' as "state!", before.kind"#,
+        event_ids
     )
-    .fetch_all(connection)
-    .await
+    .fetch_all(&mut *transaction)
+    .await?;
+    audit::record_parked(&mut transaction, actor, "undo", &changed).await?;
+    transaction.commit().await?;
+    Ok(changed.into_iter().map(|event| event.event_id).collect())
 }
 
 /// What became of an event that was replayed and still has a row.

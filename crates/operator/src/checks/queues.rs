@@ -113,12 +113,9 @@ fn old(endpoints: &Endpoints, state: &QueueState) -> Vec<Finding> {
     let line = &endpoints.command_line;
     let mut findings = Vec::new();
     if let Some(InTheWay { name, messages, .. }) = state.in_the_way {
-        let (holds, discard) = match messages {
-            0 => (String::new(), ""),
-            _ => (
-                format!(" and holds {} of that system", count(messages, "message")),
-                " --discard-messages",
-            ),
+        let holds = match messages {
+            0 => String::new(),
+            _ => format!(" and holds {} of that system", count(messages, "message")),
         };
         let what = format!(
             "the queue {name} of another system stands in the way: it has other properties{holds}"
@@ -126,7 +123,7 @@ fn old(endpoints: &Endpoints, state: &QueueState) -> Vec<Finding> {
         findings.push(
             Finding::broken(Id::QueueForeign, what)
                 .figure("messages", messages)
-                .try_(line.operator(&format!("topology replace {name}{discard}"))),
+                .try_(line.operator(&format!("topology replace {name}"))),
         );
     }
     let configured = broker::compat_exchange();

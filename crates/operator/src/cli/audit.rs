@@ -36,21 +36,20 @@ impl Audit {
                 "WHAT",
                 "SERVICE",
                 "BEFORE",
-                "EVENT, WHY",
+                "EVENT, WHAT, WHY",
             ],
-            none: "No operator has changed an event.",
+            none: "No operator has changed anything.",
             cells: |entry: &audit::Entry| {
                 let row = &entry.row;
+                let event = row.event_id.map(|id| id.to_string());
+                let parts = [&event, &row.detail, &row.why].into_iter().flatten();
                 vec![
                     row.at.format("%m-%d %H:%M").to_string(),
                     row.person.clone(),
                     row.verb.clone(),
                     entry.service.into(),
                     row.state.clone(),
-                    match &row.why {
-                        Some(why) => format!("{}, {why}", row.event_id),
-                        None => row.event_id.to_string(),
-                    },
+                    parts.cloned().collect::<Vec<_>>().join(", "),
                 ]
             },
         };

@@ -5,16 +5,17 @@ mod list;
 mod replay;
 mod show;
 
-use super::text;
+use super::{
+    text,
+    who::{Person, Who},
+};
 use crate::{
     dead::{Selection, States, change::Change},
     endpoints::Endpoints,
-    person,
 };
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use events::topology::SERVICES;
-use messaging::admin::Actor;
 use std::process::ExitCode;
 use uuid::Uuid;
 
@@ -118,42 +119,6 @@ struct Choice {
     dry_run: bool,
     #[command(flatten)]
     who: Who,
-}
-
-/// Who does it and why, for the audit.
-#[derive(Debug, Args)]
-struct Who {
-    /// Your name, for the audit; without it MEDTRACK_OPERATOR, or your login.
-    #[arg(long, value_name = "NAME")]
-    by: Option<String>,
-    /// Why, for the audit.
-    #[arg(long, value_name = "TEXT")]
-    why: Option<String>,
-}
-
-/// The person who uses the command.
-struct Person {
-    name: String,
-    why: Option<String>,
-}
-
-impl Who {
-    fn person(self, endpoints: &Endpoints) -> anyhow::Result<Person> {
-        let name = person::name(self.by.as_deref(), &endpoints.command_line)?;
-        Ok(Person {
-            name,
-            why: self.why,
-        })
-    }
-}
-
-impl Person {
-    fn actor(&self) -> Actor<'_> {
-        Actor {
-            person: &self.name,
-            why: self.why.as_deref(),
-        }
-    }
 }
 
 impl Dead {

@@ -2,7 +2,7 @@
 
 mod replay;
 
-use super::{ask, table::Columns};
+use super::{ask, table::Columns, who::Who};
 use crate::{
     catalogue::{self, Route, check},
     endpoints::Endpoints,
@@ -71,6 +71,8 @@ pub(super) struct Publish {
     /// Publish nothing; show the payload.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    who: Who,
 }
 
 impl Events {
@@ -157,11 +159,13 @@ impl Publish {
             say!("Nothing was published.");
             return Ok(());
         }
+        let person = self.who.person(endpoints)?;
         ask::ensure_agreed(
             "Publish it? A published event cannot be taken back.",
             self.yes,
         )?;
-        let published = catalogue::publish(endpoints, entry, payload).await?;
+        let actor = person.actor();
+        let published = catalogue::publish(endpoints, entry, payload, actor).await?;
         if published.routed {
             say!("Published {} to {queues}.", entry.key);
         } else {
@@ -171,11 +175,8 @@ impl Publish {
                 endpoints.advice("topology apply")
             );
         }
-        say!(
-            "{}, if it has no effect; its event id is {}",
-            endpoints.advice("dead list --waiting"),
-            published.event_id
-        );
+        let trace = endpoints.advice(&format!("trace {}", published.event_id));
+        say!("To see what becomes of it, {trace}");
         Ok(())
     }
 }

@@ -1,9 +1,14 @@
 //! `medtrack reconcile`.
 
-use super::text;
+use super::{
+    ask, text,
+    who::{Person, Who},
+};
 use crate::{
     endpoints::Endpoints,
     reconcile::{self, Deviation, Mend, Reconciliation},
+    replay,
+    words::count,
 };
 use clap::Args;
 use std::process::ExitCode;
@@ -13,14 +18,27 @@ pub(super) struct Reconcile {
     /// Make the missing bindings, and have the owner of a user announce what a service has missed.
     #[arg(long)]
     fix: bool,
+    /// Do not ask before users are erased who were deleted, and whom a service has not erased.
+    #[arg(long, requires = "fix")]
+    yes: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    who: Who,
 }
 
 impl Reconcile {
     pub(super) async fn run(self, endpoints: &Endpoints) -> anyhow::Result<ExitCode> {
-        let result = reconcile::reconcile(endpoints, self.fix).await?;
+        let person = match self.fix {
+            true => Some(self.who.person(endpoints)?),
+            false => None,
+        };
+        if self.fix && !self.yes {
+            ensure_erasure_is_wanted(endpoints).await?;
+        }
+        let actor = person.as_ref().map(Person::actor);
+        let result = reconcile::reconcile(endpoints, actor).await?;
         if self.json {
             say!("{}", text::json(&result)?);
         } else {
@@ -34,22 +52,38 @@ impl Reconcile {
     }
 }
 
+/// Asks before users are erased. Everything else that is announced again harms no data.
+async fn ensure_erasure_is_wanted(endpoints: &Endpoints) -> anyhow::Result<()> {
+    let before = reconcile::reconcile(endpoints, None).await?;
+    let users = before.to_erase() as u64;
+    if users == 0 {
+        return Ok(());
+    }
+    let question = format!(
+        "Erase {} whose deletion a service has missed? There is no way back; \
+         medtrack reconcile shows examples.",
+        count(users, "user")
+    );
+    ask::ensure_agreed(&question, false)
+}
+
 fn print(result: &Reconciliation, endpoints: &Endpoints) {
     for missing in &result.missing_bindings {
         let patterns = missing.patterns.join(" ");
-        if result.fixed {
-            say!("{} is bound again to {patterns}", missing.queue);
-        } else {
+        if !result.fixed {
             say!("{} is not bound to {patterns}", missing.queue);
+            continue;
         }
-        let replay = format!("events replay --since … --to {}", missing.service);
+        let days = replay::TEXT_IS_KEPT.num_days();
+        let replay = format!("events replay --since {days}d --to {}", missing.service);
+        say!("{} is bound again to {patterns}", missing.queue);
         say!("    for what it missed, {}", endpoints.advice(&replay));
     }
     for finding in &result.findings {
         let examples: Vec<String> = finding.examples.iter().map(ToString::to_string).collect();
         say!(
             "{:>9} {}: {}{}",
-            finding.users,
+            count(finding.users as u64, "user"),
             description(finding.deviation),
             examples.join(", "),
             if finding.users > examples.len() {
@@ -67,8 +101,8 @@ fn print(result: &Reconciliation, endpoints: &Endpoints) {
         }
     }
     say!(
-        "{} users compared over auth-service, profile-service and comm-service{}",
-        result.users,
+        "{} compared over auth-service, profile-service and comm-service{}",
+        count(result.users, "user"),
         if result.is_empty() {
             ": no difference"
         } else {

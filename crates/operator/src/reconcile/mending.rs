@@ -2,10 +2,12 @@
 //! happens in chunks during the comparison, so that the memory does not grow with their number.
 
 use super::{Deviation, Finding, Mend};
-use crate::endpoints::Endpoints;
+use crate::{endpoints::Endpoints, words::count};
 use anyhow::Context as _;
 use events::{auth::UserDeleted, topology::AUTH};
-use messaging::admin::{self, Request};
+use messaging::admin::{self, Actor, Deed, Request};
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
 use std::{
     collections::{BTreeMap, HashSet},
     mem,
@@ -20,17 +22,17 @@ const EXAMPLES: usize = 3;
 /// Collects deviations.
 pub(super) struct Mending<'a> {
     endpoints: &'a Endpoints,
-    fix: bool,
+    actor: Option<Actor<'a>>,
     pending: BTreeMap<Deviation, Vec<Request>>,
     findings: BTreeMap<Deviation, Finding>,
 }
 
 impl<'a> Mending<'a> {
-    /// With `fix` the owners are asked to announce.
-    pub(super) fn new(endpoints: &'a Endpoints, fix: bool) -> Self {
+    /// With an actor the owners are asked to announce.
+    pub(super) fn new(endpoints: &'a Endpoints, actor: Option<Actor<'a>>) -> Self {
         Self {
             endpoints,
-            fix,
+            actor,
             pending: BTreeMap::new(),
             findings: BTreeMap::new(),
         }
@@ -103,10 +105,10 @@ impl<'a> Mending<'a> {
         let missing = EXAMPLES - finding.examples.len();
         let examples = requests.iter().map(|request| request.aggregate_id);
         finding.examples.extend(examples.take(missing));
-        if let (true, Mend::Announce(owner)) = (self.fix, deviation.mend()) {
+        if let (Some(actor), Mend::Announce(owner)) = (self.actor, deviation.mend()) {
             let mut connection = self.endpoints.database(owner).await?;
-            let announce = admin::announce(&mut connection, requests).await;
-            announce.with_context(|| {
+            let announced = announce(&mut connection, deviation, requests, actor).await;
+            announced.with_context(|| {
                 format!(
                     "{} cannot be asked to announce; is its database at this version's schema?",
                     owner.name
@@ -115,4 +117,25 @@ impl<'a> Mending<'a> {
         }
         Ok(())
     }
+}
+
+/// Asks for announcements, and records it.
+async fn announce(
+    connection: &mut PgConnection,
+    deviation: Deviation,
+    requests: &[Request],
+    actor: Actor<'_>,
+) -> sqlx::Result<()> {
+    let mut transaction = connection.begin().await?;
+    admin::announce(&mut transaction, requests).await?;
+    let users = count(requests.len() as u64, "user");
+    let detail = format!("{users}: {}", json!(deviation).as_str().unwrap_or_default());
+    let deed = Deed {
+        verb: "announce",
+        event_id: None,
+        routing_key: "",
+        detail: &detail,
+    };
+    admin::record(&mut transaction, actor, &deed).await?;
+    transaction.commit().await
 }

@@ -33,7 +33,7 @@ pub(crate) async fn compare_newest(endpoints: &Endpoints, most: i64) -> anyhow::
     let profile = known(endpoints, &PROFILE, &ids).await?;
     let auth = known(endpoints, &AUTH, &ids).await?;
     let now = Utc::now();
-    let mut mending = Mending::new(endpoints, false);
+    let mut mending = Mending::new(endpoints, None);
     for user_id in &ids {
         let records = Records {
             auth: auth.get(user_id).copied(),

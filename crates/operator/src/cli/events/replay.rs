@@ -1,7 +1,10 @@
 //! `medtrack events replay`.
 
 use crate::{
-    cli::text,
+    cli::{
+        text,
+        who::{Person, Who},
+    },
     endpoints::Endpoints,
     replay::{self, Producer, Replay, Request},
 };
@@ -34,6 +37,8 @@ pub(in crate::cli) struct Arguments {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    who: Who,
 }
 
 impl Arguments {
@@ -45,10 +50,14 @@ impl Arguments {
             to: to.expect("clap takes the names of services only"),
             since: self.since,
             key: self.key,
-            dry_run: self.dry_run,
         };
+        let person = match self.dry_run {
+            true => None,
+            false => Some(self.who.person(endpoints)?),
+        };
+        let actor = person.as_ref().map(Person::actor);
         let said = Cell::new(Instant::now());
-        let result = replay::replay(endpoints, &request, |producer| {
+        let result = replay::replay(endpoints, &request, actor, |producer| {
             if said.get().elapsed() >= PROGRESS {
                 said.set(Instant::now());
                 eprintln!(
@@ -93,7 +102,8 @@ fn print(result: &Replay, endpoints: &Endpoints) {
     let again = result.sum(|producer| producer.published_again);
     let gone = result.sum(|producer| producer.without_text);
     if again == 0 && gone == 0 {
-        say!("{to} has missed nothing since {}.", result.since);
+        let since = result.compared_since().format("%Y-%m-%d %H:%M:%S UTC");
+        say!("{to} has missed nothing since {since}.");
     } else if result.dry_run {
         say!("Nothing was changed.");
     } else if again > 0 {
