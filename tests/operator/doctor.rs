@@ -75,6 +75,12 @@ async fn the_doctor_finds_what_is_broken_and_says_what_to_try() {
 
     let queues = json_of(&stack, "queues --json").await;
     assert_eq!(queues.as_array().map(Vec::len), Some(SERVICES.len()));
+    let one = said(&stack, "queues --limit 1").await;
+    assert!(
+        one.contains("auth.events") && !one.contains("comm.events"),
+        "{one}"
+    );
+    assert!(one.contains("2 more; --limit shows them."), "{one}");
     let user = stack.client.register(Role::Student).await;
     eventually(SOON, "a proof of life", async || {
         stack.client.notifications(&user).await.len() == 1
@@ -99,6 +105,7 @@ async fn what_is_not_published_is_listed_and_the_doctor_says_why() {
         young["figures"]["oldest_seconds"].as_u64() < Some(10),
         "{young}"
     );
+    limits(&stack).await;
     stack
         .auth
         .run("update outbox set created_at = now() - interval '1 minute'")
@@ -115,6 +122,27 @@ async fn what_is_not_published_is_listed_and_the_doctor_says_why() {
     })
     .await;
     well(&stack).await;
+}
+
+/// What a limit leaves out is counted.
+async fn limits(stack: &Stack) {
+    stack.client.register(Role::Student).await;
+    let one = said(stack, "outbox --limit 1").await;
+    assert!(one.contains("\n1 more; --limit shows them."), "{one}");
+    let json = medtrack(stack, "outbox --limit 1 --json").await;
+    let events: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(events.as_array().map(Vec::len), Some(1));
+    let beside = String::from_utf8_lossy(&json.stderr);
+    assert!(beside.starts_with("1 more"), "{beside}");
+    stack
+        .auth
+        .run(
+            "update outbox set created_at = now() - interval '2 hours'
+             where event_id = (select event_id from outbox order by created_at limit 1)",
+        )
+        .await;
+    let late = json_of(stack, "outbox --since 1h --json").await;
+    assert_eq!(late.as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]

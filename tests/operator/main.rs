@@ -79,7 +79,10 @@ pub(crate) async fn said(stack: &Stack, arguments: &str) -> String {
 }
 
 pub(crate) async fn json_of(stack: &Stack, arguments: &str) -> Value {
-    serde_json::from_str(&said(stack, arguments).await).expect("JSON")
+    let output = medtrack(stack, arguments).await;
+    assert!(output.status.success(), "{arguments}: {}", text(&output));
+    // What a limit leaves out is said on standard error.
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 /// A message that profile-service cannot handle for want of a role that it knows.

@@ -20,8 +20,8 @@ pub use bus::{depths, publish, watch};
 pub use chains::{Chain, ChainEvent, chains_of, events_of_chain};
 pub use groups::{ParkedGroup, parked_groups};
 pub use outbox::{
-    Backlog, Published, PublishedPage, Unpublished, backlog, missed, now, publish_again, published,
-    published_before, retry_unroutable, unpublished,
+    Backlog, Published, PublishedPage, Unpublished, backlog, count_unpublished, missed, now,
+    publish_again, published, published_before, retry_unroutable, unpublished,
 };
 pub use parked::{
     Expiring, ParkedFilter, Retried, body, discard, expiring, parked, replay, retried, undo,

@@ -98,19 +98,11 @@ enum Command {
     )]
     Audit(audit::Audit),
     /// List events that are committed and not published yet.
-    #[command(after_help = "Example:\n  medtrack outbox --json")]
-    Outbox {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    #[command(after_help = "Examples:\n  medtrack outbox\n  medtrack outbox --since 2h --json")]
+    Outbox(outbox::Outbox),
     /// List the queues, as RabbitMQ sees them.
     #[command(after_help = "Example:\n  medtrack queues --json")]
-    Queues {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Queues(queues::Queues),
     /// Register a student and an encadrant, and show each hop of what follows with its time.
     Demo,
     /// Look at the events of the system, or publish one.
@@ -218,8 +210,8 @@ impl Command {
             Command::Reconcile(command) => return command.run(endpoints).await,
             Command::Dead(command) => return command.run(endpoints).await,
             Command::Audit(command) => command.run(endpoints).await?,
-            Command::Outbox { json } => outbox::run(endpoints, json).await?,
-            Command::Queues { json } => queues::run(endpoints, json).await?,
+            Command::Outbox(command) => command.run(endpoints).await?,
+            Command::Queues(command) => command.run(endpoints).await?,
             Command::Demo => demo::run(endpoints).await?,
             Command::Events(command) => command.run(endpoints).await?,
             Command::Watch(command) => command.run(endpoints).await?,

@@ -22,18 +22,36 @@ pub struct Unpublished {
     pub unroutable_at: Option<DateTime<Utc>>,
 }
 
-/// Returns the events that are not published yet, the oldest first, at most `limit`.
+/// Returns the events that are not published yet, the oldest first, at most `limit`; with a time only those that were
+/// committed since.
 pub async fn unpublished(
     connection: &mut PgConnection,
+    since: Option<DateTime<Utc>>,
     limit: i64,
 ) -> sqlx::Result<Vec<Unpublished>> {
     sqlx::query_as!(
         Unpublished,
         "select event_id, routing_key, aggregate_id, correlation_id, created_at, unroutable_at
-         from outbox where published_at is null order by created_at limit $1",
+         from outbox where published_at is null and ($1::timestamptz is null or created_at >= $1)
+         order by created_at limit $2",
+        since,
         limit
     )
     .fetch_all(connection)
+    .await
+}
+
+/// Returns how many events [`unpublished`] selects without a limit.
+pub async fn count_unpublished(
+    connection: &mut PgConnection,
+    since: Option<DateTime<Utc>>,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from outbox
+           where published_at is null and ($1::timestamptz is null or created_at >= $1)"#,
+        since
+    )
+    .fetch_one(connection)
     .await
 }
 

@@ -1,14 +1,37 @@
 //! `medtrack outbox`.
 
-use super::table::Columns;
+use super::table::{self, Columns};
 use crate::{
     endpoints::Endpoints,
-    outbox::{self, UnpublishedEvent},
+    outbox::{self, Outboxes, UnpublishedEvent},
+    replay,
     words::ago,
 };
+use chrono::{DateTime, Utc};
+use clap::Args;
 
-pub(super) async fn run(endpoints: &Endpoints, json: bool) -> anyhow::Result<()> {
-    let events = outbox::unpublished(endpoints).await?;
+#[derive(Debug, Args)]
+pub(super) struct Outbox {
+    /// Only events that were committed since: a time (RFC 3339; UTC without a zone), or how long ago (30m, 2h, 3d).
+    #[arg(long, value_name = "TIME", value_parser = replay::read_since)]
+    since: Option<DateTime<Utc>>,
+    /// Print at most so many, the oldest first.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    limit: usize,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Outbox {
+    pub(super) async fn run(self, endpoints: &Endpoints) -> anyhow::Result<()> {
+        let outboxes = outbox::unpublished(endpoints, self.since, self.limit).await?;
+        print(endpoints, &outboxes, self.json)
+    }
+}
+
+fn print(endpoints: &Endpoints, outboxes: &Outboxes, json: bool) -> anyhow::Result<()> {
+    let Outboxes { events, left_out } = outboxes;
     let columns = Columns {
         names: &["SERVICE", "EVENT", "ROUTING KEY", "AGE", "UNROUTABLE"],
         none: "Everything that was committed is published.",
@@ -23,7 +46,8 @@ pub(super) async fn run(endpoints: &Endpoints, json: bool) -> anyhow::Result<()>
             ]
         },
     };
-    columns.print(&events, json)?;
+    columns.print(events, json)?;
+    table::say_left_out(*left_out, json);
     if !events.is_empty() && !json {
         say!(
             "\nThey are published by themselves as soon as RabbitMQ takes them.\n    {}",

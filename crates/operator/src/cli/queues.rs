@@ -1,12 +1,33 @@
 //! `medtrack queues`.
 
-use super::table::Columns;
+use super::table::{self, Columns};
 use crate::{
     endpoints::Endpoints,
     queues::{self, QueueState},
 };
+use clap::Args;
 
-pub(super) async fn run(endpoints: &Endpoints, json: bool) -> anyhow::Result<()> {
+#[derive(Debug, Args)]
+pub(super) struct Queues {
+    /// Print at most so many.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    limit: usize,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Queues {
+    pub(super) async fn run(self, endpoints: &Endpoints) -> anyhow::Result<()> {
+        let states = queues::states(endpoints).await?;
+        let shown = states.len().min(self.limit);
+        print(endpoints, &states[..shown], self.json)?;
+        table::say_left_out((states.len() - shown) as u64, self.json);
+        Ok(())
+    }
+}
+
+fn print(endpoints: &Endpoints, states: &[QueueState], json: bool) -> anyhow::Result<()> {
     let columns = Columns {
         names: &[
             "QUEUE",
@@ -28,5 +49,5 @@ pub(super) async fn run(endpoints: &Endpoints, json: bool) -> anyhow::Result<()>
             ]
         },
     };
-    columns.print(&queues::states(endpoints).await?, json)
+    columns.print(states, json)
 }

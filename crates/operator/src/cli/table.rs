@@ -28,6 +28,16 @@ impl<T: Serialize> Columns<'_, T> {
     }
 }
 
+/// Says how many rows a limit has left out: beside JSON on standard error, so that it stays JSON.
+pub(super) fn say_left_out(rows: u64, json: bool) {
+    let line = format!("{rows} more; --limit shows them.");
+    match (rows, json) {
+        (0, _) => {}
+        (_, true) => eprintln!("{line}"),
+        (_, false) => say!("\n{line}"),
+    }
+}
+
 /// Writes a table. Where it is wider than a terminal, the last column stands below the others, in a line of its own.
 fn rendered(names: &[&str], mut rows: Vec<Vec<String>>) -> String {
     let whole = plain(names, &rows);

@@ -2,7 +2,10 @@
 
 use super::{Filter, say_wrapped};
 use crate::{
-    cli::{table::Columns, text},
+    cli::{
+        table::{self, Columns},
+        text,
+    },
     dead::{self, Cause, ParkedEvent, States},
     endpoints::Endpoints,
     words::ago,
@@ -40,7 +43,7 @@ impl List {
             _ => States::Dead,
         };
         let selected = dead::find(endpoints, &self.filter.selection(states)).await?;
-        let shown = match self.each {
+        let left_out = match self.each {
             true => {
                 let shown = selected.len().min(self.limit);
                 each(&selected[..shown], self.json)?;
@@ -53,9 +56,7 @@ impl List {
                 causes.len() - shown
             }
         };
-        if shown > 0 && !self.json {
-            say!("\n{shown} more; --limit shows them.");
-        }
+        table::say_left_out(left_out as u64, self.json);
         Ok(())
     }
 }
