@@ -93,7 +93,9 @@ pub(crate) async fn is_everywhere(home: &Home, number: u32) {
         "{status}"
     );
     // On a busy machine the doctor warns of what takes long.
-    let health = home.shell("./medtrack health || [ $? = 2 ]").await;
+    let health = home
+        .shell("./medtrack health --verbose || [ $? = 2 ]")
+        .await;
     assert!(health.contains(&format!("{name} is ready")), "{health}");
     let logs = home.medtrack(&format!("logs {name}")).await;
     assert!(logs.contains("Waiting for events..."), "{logs}");
