@@ -165,7 +165,7 @@ impl Supervisor {
         let deadline = Instant::now() + limit;
         for name in names {
             let index = self.indexes(name)?[0];
-            while !units::is_ready(self.units[index].unit.ready).await
+            while !units::is_well(self.units[index].unit.ready).await
                 || self.units[index].pid.is_none()
             {
                 while let Ok(ended) = self.ends.try_recv() {

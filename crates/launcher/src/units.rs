@@ -10,6 +10,7 @@ use crate::{
     workspace::Workspace,
 };
 use events::topology::{AUTH, SERVICES, Service};
+use serde_json::Value;
 use std::{collections::BTreeMap, net::Ipv4Addr, path::PathBuf, time::Duration};
 
 /// One child process of the launcher.
@@ -221,16 +222,37 @@ pub(crate) async fn is_ready(ready: Ready) -> bool {
         Ready::Listening(port) => tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port))
             .await
             .is_ok(),
-        Ready::Healthy(port) => {
-            let response = reqwest::Client::new()
-                .get(format!("http://127.0.0.1:{port}/health/ready"))
-                .timeout(Duration::from_secs(3))
-                .send();
-            response
-                .await
-                .is_ok_and(|response| response.status().is_success())
-        }
+        Ready::Healthy(port) => health(port)
+            .await
+            .is_ok_and(|response| response.status().is_success()),
     }
+}
+
+/// Whether a unit is ready, and none of its checks finds a fault: a process that is ready may still wait to connect to the
+/// broker once more.
+pub(crate) async fn is_well(ready: Ready) -> bool {
+    let Ready::Healthy(port) = ready else {
+        return is_ready(ready).await;
+    };
+    let report = async {
+        health(port)
+            .await?
+            .error_for_status()?
+            .json::<Value>()
+            .await
+    };
+    report.await.is_ok_and(|report| {
+        let checks = report["checks"].as_object();
+        checks.is_some_and(|checks| checks.values().all(|result| result == "ok"))
+    })
+}
+
+async fn health(port: u16) -> reqwest::Result<reqwest::Response> {
+    reqwest::Client::new()
+        .get(format!("http://127.0.0.1:{port}/health/ready"))
+        .timeout(Duration::from_secs(3))
+        .send()
+        .await
 }
 
 #[cfg(test)]
