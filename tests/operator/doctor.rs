@@ -169,7 +169,6 @@ async fn what_another_system_has_left_on_the_broker_is_removed_as_the_doctor_adv
     let others: Vec<_> = others.filter(|unit| *unit != Unit::CommConsumer).collect();
     stack.start_units(&others).await;
     stack.spawn(&[Unit::CommConsumer]);
-    // RabbitMQ's management counts the messages some seconds later.
     let replace = "./medtrack topology replace comm.events";
     eventually(SOON, "the queue of the other system", async || {
         let result = findings(&stack).await;

@@ -170,6 +170,20 @@ pub async fn unbind(broker: &Broker, exchange: &str) -> Result<(), BrokerError> 
     Ok(())
 }
 
+/// Returns how many messages of a queue wait for a consumer, as the broker knows it now: its management counts them some
+/// seconds later. `None` where the login may not look at it, or there is no such queue.
+///
+/// # Errors
+/// Fails when the broker does not answer.
+pub async fn waiting_messages(broker: &Broker, queue: &str) -> Result<Option<u64>, BrokerError> {
+    let connection = broker.connect("topology").await?;
+    let channel = broker::channel(&connection).await?;
+    Ok(match look(&channel, queue).await? {
+        Sight::Seen(depth) => Some(depth.ready.into()),
+        Sight::Missing | Sight::Refused => None,
+    })
+}
+
 /// Deletes a queue with its messages.
 ///
 /// # Errors

@@ -65,7 +65,7 @@ pub(crate) async fn foreign_queue(
         let queue = state.in_the_way.filter(|queue| queue.name == name)?;
         Some(ForeignQueue { queue, service })
     });
-    let Some(other) = { others }.next() else {
+    let Some(mut other) = { others }.next() else {
         bail!(
             "no queue {name} of another system stands in the way; {}",
             endpoints.advice("doctor")
@@ -76,6 +76,11 @@ pub(crate) async fn foreign_queue(
             "{name} still has {}, which would declare it again; try: stop the system that it belongs to",
             count(other.queue.consumers, "consumer")
         );
+    }
+    let waiting = messaging::topology::waiting_messages(&broker::of(endpoints)?, name).await;
+    let what = format!("the messages in {name} cannot be counted");
+    if let Some(waiting) = waiting.map_err(|error| explained(endpoints, error, &what))? {
+        other.queue.messages = waiting;
     }
     Ok(other)
 }
