@@ -7,7 +7,7 @@ use super::{
 };
 use crate::parked::Parked;
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 /// Selects parked events. A field that is `None` selects all, but for discarded events: those are found by their state
@@ -108,9 +108,7 @@ pub async fn replay(
     )
     .fetch_all(&mut *transaction)
     .await?;
-    audit::record_parked(&mut transaction, actor, "replay", &changed).await?;
-    transaction.commit().await?;
-    Ok(changed.into_iter().map(|event| event.event_id).collect())
+    commit_recorded(transaction, actor, "replay", changed).await
 }
 
 /// Discards parked events: they are not handled. [`undo`] brings them back, for as long as they have their bodies: seven
@@ -135,9 +133,7 @@ pub async fn discard(
     )
     .fetch_all(&mut *transaction)
     .await?;
-    audit::record_parked(&mut transaction, actor, "discard", &changed).await?;
-    transaction.commit().await?;
-    Ok(changed.into_iter().map(|event| event.event_id).collect())
+    commit_recorded(transaction, actor, "discard", changed).await
 }
 
 /// Brings discarded events back into the state that they had: dead ones are dead again, waiting ones are tried at once.
@@ -166,9 +162,19 @@ pub async fn undo(
     )
     .fetch_all(&mut *transaction)
     .await?;
-    audit::record_parked(&mut transaction, actor, "undo", &changed).await?;
+    commit_recorded(transaction, actor, "undo", changed).await
+}
+
+/// Records what was done with these events, and commits it. Returns their ids.
+async fn commit_recorded(
+    mut transaction: Transaction<'_, Postgres>,
+    actor: Actor<'_>,
+    verb: &str,
+    events: Vec<Before>,
+) -> sqlx::Result<Vec<Uuid>> {
+    audit::record_parked(&mut transaction, actor, verb, &events).await?;
     transaction.commit().await?;
-    Ok(changed.into_iter().map(|event| event.event_id).collect())
+    Ok(events.into_iter().map(|event| event.event_id).collect())
 }
 
 /// What became of an event that was replayed and still has a row.
