@@ -235,8 +235,8 @@ impl Supervisor {
         self.start_stopped(names)
     }
 
-    /// Starts those of the units with these names that do not run; returns them. Where one of the names means none,
-    /// nothing is started.
+    /// Starts those of the units with these names that do not run, and returns them. When a name means no unit, it starts
+    /// none.
     pub(crate) fn start_stopped(&mut self, names: &[String]) -> anyhow::Result<Vec<Started>> {
         let mut started = Vec::new();
         for index in self.indexes_of(names)? {

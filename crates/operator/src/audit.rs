@@ -32,8 +32,8 @@ pub(crate) async fn entries(
     Ok(entries)
 }
 
-/// Does something that concerns these services, and records it in the database of each. Nothing is recorded where it
-/// fails, and nothing is done where it cannot be recorded.
+/// Runs `act`, which concerns these services, and records it in the database of each. When `act` fails, no row stays;
+/// when a row cannot be written, `act` does not run.
 pub(crate) async fn recorded<T>(
     endpoints: &Endpoints,
     services: &[&'static Service],

@@ -1,4 +1,5 @@
-//! A person's events, whoever published them, and what the person was told; choices where several are meant.
+//! The events about a person, of every publisher, and what the person was told. A name that several persons have
+//! leads to a choice.
 
 use super::{assert_fits, fate, student, trace_json, traced, words};
 use crate::{SOON, medtrack, text};

@@ -42,7 +42,7 @@ impl Described {
 
     /// The command as clap has it, for completions.
     pub(super) fn into_command(self) -> Command {
-        // clap borrows names for ever, and this process ends soon.
+        // clap needs names that are never freed, and this process ends soon.
         let aliases = self.aliases.into_iter().map(|alias| &*alias.leak());
         Command::new(&*self.name.leak())
             .about(self.about)

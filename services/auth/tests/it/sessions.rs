@@ -113,7 +113,7 @@ async fn refresh_lost_answer_grace() {
     assert_eq!(
         refresh(&stack, &third).await.0,
         200,
-        "a late request signs nobody out"
+        "a late request ends no session"
     );
 }
 
