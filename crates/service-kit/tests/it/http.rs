@@ -167,3 +167,21 @@ async fn only_listed_origins_may_call() {
         );
     }
 }
+
+#[tokio::test]
+async fn panic_is_500_and_process_lives() {
+    let server = Server::start().await;
+    let client = reqwest::Client::new();
+    for path in ["/api/panic", "/api/detached"] {
+        for _ in 0..20 {
+            let response = client.get(server.url(path)).send().await.unwrap();
+            assert_eq!(response.status().as_u16(), 500, "{path}");
+            let body: Value = response.json().await.unwrap();
+            assert_eq!(body["code"], "INTERNAL");
+            assert!(!body.to_string().contains("the test says so"), "{body}");
+        }
+    }
+    let next = client.get(server.url("/api/of/7")).send().await.unwrap();
+    assert_eq!(next.status().as_u16(), 200, "the same connection goes on");
+    assert!(!server.task.is_finished());
+}
