@@ -7,6 +7,7 @@
 //! - [`database`]: the pool, the migrations, and the classes of its errors
 //! - [`backoff`]: the pause between two tries
 //! - [`health`]: the internal listener with `/health`, `/health/ready` and `/metrics`
+//! - [`revocations`]: the sessions that ended before their access tokens did
 //! - [`http`]: problems, request bodies, tokens, and the server with its limits
 
 pub mod backoff;
@@ -16,6 +17,7 @@ pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod process;
+pub mod revocations;
 pub mod service;
 pub mod telemetry;
 pub mod terminal;

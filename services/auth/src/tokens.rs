@@ -95,6 +95,7 @@ impl Signer {
         };
         let keys = self.keys.read().expect("no holder of this lock panics");
         let header = Header {
+            typ: Some("at+jwt".into()),
             kid: Some(keys.kid.clone()),
             ..Header::new(Algorithm::EdDSA)
         };

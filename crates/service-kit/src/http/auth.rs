@@ -3,6 +3,7 @@
 use crate::{
     config::{JwksConfig, TokenConfig},
     http::{Common, Problem, body::one_of},
+    revocations::Revocations,
 };
 use anyhow::Context as _;
 use axum::{
@@ -127,6 +128,7 @@ struct Inner {
     validation: Validation,
     source: Source,
     keys: RwLock<HashMap<String, DecodingKey>>,
+    revocations: Revocations,
     /// When a token last made the process fetch the keys, and whether it got them. The lock lets one request fetch them.
     last_fetch: Mutex<Option<(Instant, bool)>>,
 }
@@ -188,6 +190,7 @@ impl Verifier {
             validation,
             source,
             keys: RwLock::default(),
+            revocations: Revocations::default(),
             last_fetch: Mutex::default(),
         }))
     }
@@ -230,14 +233,15 @@ impl Verifier {
     /// Checks a token.
     ///
     /// # Errors
-    /// 401 when it is bad or expired; 503 when its key is not known and the keys cannot be fetched.
+    /// 401 when it is bad or expired, or its session was revoked; 503 when its key is not known and the keys cannot be fetched.
     pub async fn verify(&self, token: &str) -> Result<Claims, Problem> {
         let invalid = || Problem::from(Common::InvalidToken);
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
-        let kid = header
-            .kid
-            .filter(|_| header.alg == Algorithm::EdDSA)
-            .ok_or_else(invalid)?;
+        let is_known_kind = header.alg == Algorithm::EdDSA
+            && header.typ.as_deref().is_some_and(is_access_token)
+            // What such a header asks for must be understood (RFC 7515, 4.1.11), and the decoder does not look.
+            && header.crit.is_none();
+        let kid = header.kid.filter(|_| is_known_kind).ok_or_else(invalid)?;
         let key = match self.key(&kid) {
             Some(key) => key,
             None => {
@@ -251,11 +255,15 @@ impl Verifier {
                 _ => invalid(),
             })?
             .claims;
-        if claims.kind == "access" {
-            Ok(claims)
-        } else {
-            Err(invalid())
+        if claims.kind != "access" || self.0.revocations.contain(claims.sub, claims.sid) {
+            return Err(invalid());
         }
+        Ok(claims)
+    }
+
+    /// The revoked sessions: it refuses their tokens. `messaging` fills this memory.
+    pub fn revocations(&self) -> Revocations {
+        self.0.revocations.clone()
     }
 
     /// Whether any key is known, for readiness: without one, each request with a token would be answered with 503.
@@ -334,6 +342,13 @@ impl Verifier {
         *self.0.keys.write().expect("no holder of this lock panics") = map;
         Ok(())
     }
+}
+
+/// Whether a header's `typ` is that of an access token (RFC 9068). Tokens of auth-service had `JWT` before.
+fn is_access_token(typ: &str) -> bool {
+    ["at+jwt", "application/at+jwt", "JWT"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(typ))
 }
 
 #[cfg(test)]

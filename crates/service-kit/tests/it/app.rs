@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use service_kit::{
     config::{HttpConfig, TokenConfig},
     http::{Body, Claims, CurrentUser, Problem, Verifier, body::Text, detached, server},
+    revocations::Revocations,
 };
 use std::{future::pending, net::SocketAddr};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -34,6 +35,7 @@ impl FromRef<App> for Verifier {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) key: EncodingKey,
+    pub(crate) revocations: Revocations,
     pub(crate) stop: CancellationToken,
     pub(crate) task: JoinHandle<()>,
 }
@@ -41,7 +43,9 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) async fn start() -> Self {
         let key = new_key();
-        let router = router(&key);
+        let verifier = verifier(&key);
+        let revocations = verifier.revocations();
+        let router = router(verifier);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -49,6 +53,7 @@ impl Server {
         Self {
             address,
             key,
+            revocations,
             stop,
             task,
         }
@@ -76,15 +81,14 @@ impl Server {
     }
 }
 
+/// Accepts tokens of this key.
+pub(crate) fn verifier(key: &EncodingKey) -> Verifier {
+    let keys = vec![public(key, "k1")];
+    Verifier::given(&tokens(), &JwkSet { keys }).unwrap()
+}
+
 /// The routes, with everything around them that every API has.
-pub(crate) fn router(key: &EncodingKey) -> Router {
-    let verifier = Verifier::given(
-        &tokens(),
-        &JwkSet {
-            keys: vec![public(key, "k1")],
-        },
-    )
-    .unwrap();
+pub(crate) fn router(verifier: Verifier) -> Router {
     let http = HttpConfig {
         http_addr: "127.0.0.1:0".parse().unwrap(),
         cors_origins: vec!["http://localhost:3000".into()],

@@ -1,6 +1,6 @@
 //! The internal listener: health, readiness and metrics.
 
-use crate::app::{new_key, router};
+use crate::app::{new_key, router, verifier};
 use axum::{body::Body, extract::Request};
 use serde_json::{Value, json};
 use service_kit::{
@@ -103,7 +103,7 @@ async fn the_internal_listener_reports_health_readiness_and_metrics() {
         "{text}"
     );
 
-    let api = router(&new_key());
+    let api = router(verifier(&new_key()));
     for (method, path) in [
         ("GET", "/api/of/7"),
         ("GET", "/api/panic"),
