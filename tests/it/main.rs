@@ -9,6 +9,7 @@ mod faults;
 mod gateway;
 mod no_effect;
 mod poison;
+mod revocation;
 mod shutdown;
 mod walk;
 mod watched;

@@ -75,8 +75,11 @@ async fn every_process_exports_each_of_its_checks_and_the_time_of_its_rounds() {
     let stack = Stack::start().await;
     for unit in Unit::ALL {
         let (checks, tasks): (&[&str], &[&str]) = match unit {
-            Unit::Auth => (&["database", "relay"], &["relay", "housekeeping"]),
-            Unit::Profile | Unit::Comm => (&["database", "keys"], &[]),
+            Unit::Auth => (
+                &["database", "relay"],
+                &["relay", "housekeeping", "revocations"],
+            ),
+            Unit::Profile | Unit::Comm => (&["database", "keys"], &["revocations"]),
             _ => (
                 &["database", "relay", "consumer"],
                 &["relay", "housekeeping", "consumer"],

@@ -7,7 +7,7 @@
 //! A process that loses the lock sets its gauges to NaN, which stands for "not measured": a value that it measured
 //! last would never change again. `max()` in Prometheus passes over NaN, so a rule sees the value of the holder.
 
-use crate::{floor::Floor, parked};
+use crate::{floor::Floor, parked, revoked};
 use service_kit::metrics::finished;
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::{fmt::Display, sync::Arc, time::Duration};
@@ -93,6 +93,7 @@ impl Housekeeping {
         // First: a count that takes too long must not keep old rows.
         let purged = purge(connection).await?;
         parked::purge(connection).await?;
+        revoked::purge(connection, PURGE_BATCH).await?;
         measure(connection, &mut self.floor).await?;
         Ok(purged)
     }

@@ -44,6 +44,7 @@ mod inbox;
 mod outbox;
 pub mod parked;
 mod relay;
+mod revoked;
 mod span;
 mod start;
 mod status;
@@ -59,6 +60,7 @@ pub use handlers::{HandlerFn, Handlers, Message, Outcome};
 pub use housekeeping::Housekeeping;
 pub use outbox::{EnqueueError, NewEvent, Outbox, Transaction, outbox};
 pub use relay::Relay;
+pub use revoked::{follow_revocations, on_session_revoked, revoke_deleted};
 pub use start::{Consume, consume, start_relay};
 pub use status::Status;
 

@@ -5,6 +5,7 @@
 use crate::{Broker, Cause, Relay, parked};
 use chrono::Utc;
 use events::{Event, EventId, Meta, WaitsFor, envelope};
+use service_kit::revocations::Revocations;
 use sqlx::{PgConnection, PgPool, Postgres};
 use std::{
     ops::{Deref, DerefMut},
@@ -25,6 +26,7 @@ pub fn outbox(pool: PgPool, broker: Broker) -> (Outbox, Relay) {
         source: broker.source(),
         hand_over: sender,
         released: Arc::new(Notify::new()),
+        revocations: None,
         pool: pool.clone(),
     };
     (outbox, Relay::new(pool, broker, receiver))
@@ -37,6 +39,7 @@ pub struct Outbox {
     source: &'static str,
     hand_over: mpsc::Sender<Outgoing>,
     released: Arc<Notify>,
+    revocations: Option<Revocations>,
 }
 
 /// A committed event on its way to the relay.
@@ -58,6 +61,16 @@ impl Outbox {
             source,
             hand_over,
             released: Arc::new(Notify::new()),
+            revocations: None,
+        }
+    }
+
+    /// Adds what a transaction revokes to this memory after its commit: the process then refuses it at once.
+    #[must_use]
+    pub fn with_revocations(self, revocations: Revocations) -> Self {
+        Self {
+            revocations: Some(revocations),
+            ..self
         }
     }
 
@@ -261,6 +274,10 @@ impl Transaction {
     pub(crate) fn after_commit_in(&mut self, span: Span, then: impl FnOnce() + Send + 'static) {
         self.after_commit
             .push(Box::new(move || span.in_scope(then)));
+    }
+
+    pub(crate) fn revocations(&self) -> Option<Revocations> {
+        self.outbox.revocations.clone()
     }
 
     /// Commits, then hands the events over to the relay.

@@ -8,6 +8,7 @@
 //! - [`process`], [`proxy`]: real binaries, and the TCP links between them, which a test can break
 //! - [`broker_proxy`]: the link to RabbitMQ, frame by frame: other versions of it, and a broker without memory
 //! - [`stack`]: all services together; [`client`] speaks to them over HTTP
+//! - [`tokens`]: reads access tokens, and signs such as auth-service would not issue
 //! - [`openapi`]: holds a service to its OpenAPI document
 //! - [`costs`]: statements and bytes of WAL of a database
 //! - [`ledger`]: compares what clients were promised with the databases
@@ -25,6 +26,7 @@ pub mod proxy;
 pub mod python;
 pub mod servers;
 pub mod stack;
+pub mod tokens;
 pub mod vhost;
 pub mod wait;
 pub mod wire;
@@ -38,5 +40,6 @@ pub use ledger::Ledger;
 pub use process::Process;
 pub use proxy::{Mode, Proxy};
 pub use stack::{Links, Stack, Unit};
+pub use tokens::Signer;
 pub use vhost::{Message, Tap, Vhost};
 pub use wait::eventually;

@@ -65,7 +65,10 @@ pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     let stopping = start.process.stopping();
     let signer = Signer::load(&start.config.token, &start.pool).await?;
     let broker = Broker::new(&start.config.broker, SERVICE.name)?;
-    let outbox = messaging::start_relay(&start.process, &start.health, start.pool.clone(), broker);
+    let revocations = signer.verifier().revocations();
+    let outbox = messaging::start_relay(&start.process, &start.health, start.pool.clone(), broker)
+        .with_revocations(revocations.clone());
+    messaging::follow_revocations(&start.process, start.pool.clone(), revocations).await;
     let keys = signer.clone().keep_up(start.pool.clone(), stopping.clone());
     let purge = purge::run(start.pool.clone(), start.process.stopping());
     start.process.spawn("signing keys", keys);

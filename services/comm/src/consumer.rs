@@ -7,7 +7,7 @@ use crate::{
 use chrono::Utc;
 use events::{
     Event, WaitsFor,
-    auth::{SessionRevoked, UserDeleted},
+    auth::UserDeleted,
     internships::{
         EvaluationCreated, EvaluationUpdated, GradeAssigned, StageAccepted, StageCancelled,
         StageCompleted, StageCreated, StageRejected, StageStarted,
@@ -39,7 +39,7 @@ fn handlers() -> Handlers {
         .ignore::<EncadrantUpdated>()
         .on(on_encadrant_deleted)
         .on(on_user_deleted)
-        .ignore::<SessionRevoked>()
+        .on(messaging::on_session_revoked)
         .on(on_news::<StageCreated>)
         .on(on_news::<StageAccepted>)
         .on(on_news::<StageRejected>)
@@ -127,7 +127,8 @@ async fn on_user_deleted(
         .iter()
         .map(|event| event.payload.email.clone())
         .collect();
-    Ok(actions::erase(tx, &users, &emails).await?)
+    actions::erase(tx, &users, &emails).await?;
+    Ok(messaging::revoke_deleted(tx, events).await?)
 }
 
 /// Notifies the students that the events name. An event that names an unknown student waits for the student.

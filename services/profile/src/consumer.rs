@@ -6,7 +6,7 @@ use crate::{
 };
 use events::{
     Event, WaitsFor,
-    auth::{SessionRevoked, UserCreated, UserDeleted, UserRoleChanged, UserUpdated},
+    auth::{UserCreated, UserDeleted, UserRoleChanged, UserUpdated},
 };
 use messaging::{Consume, Failure, Handlers, Message, Outcome, Transaction};
 
@@ -27,7 +27,7 @@ fn handlers() -> Handlers {
         .on(on_user_updated)
         .on(on_user_role_changed)
         .on(on_user_deleted)
-        .ignore::<SessionRevoked>()
+        .on(messaging::on_session_revoked)
 }
 
 async fn on_user_created(
@@ -105,7 +105,8 @@ async fn on_user_deleted(
         user_id: event.payload.user_id,
         email: event.payload.email.clone(),
     };
-    Ok(actions::erase_profiles(tx, events.iter().map(deletion).collect()).await?)
+    actions::erase_profiles(tx, events.iter().map(deletion).collect()).await?;
+    Ok(messaging::revoke_deleted(tx, events).await?)
 }
 
 impl From<ActionError> for Failure {

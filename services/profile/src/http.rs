@@ -18,9 +18,12 @@ use uuid::Uuid;
 /// # Errors
 /// Fails when no HTTP client can be made.
 pub(crate) async fn start(start: Start<VerifierConfig>) -> anyhow::Result<Router> {
+    let process = start.process.clone();
+    let api = Api::start(start)?;
+    messaging::follow_revocations(&process, api.pool.clone(), api.verifier.revocations()).await;
     let (router, document) = documented();
     Ok(router
-        .with_state(Api::start(start)?)
+        .with_state(api)
         .merge(docs::page("/profile/api/docs", document)))
 }
 

@@ -77,7 +77,7 @@ impl Consumer {
                     continue;
                 }
                 () = held.due() => {
-                    self.try_held(&connection, &channel, &mut held, stop).await?;
+                    Box::pin(self.try_held(&connection, &channel, &mut held, stop)).await?;
                     continue;
                 }
                 delivery = subscription.next() => self.received(delivery)?,

@@ -7,11 +7,13 @@ use crate::{
         users::{NewUser, User},
     },
 };
+use chrono::Utc;
 use events::{
     UserId,
     auth::{UserCreated, UserDeleted, UserUpdated},
 };
 use messaging::{Cause, EnqueueError, Transaction};
+use service_kit::revocations::Revocation;
 use uuid::Uuid;
 
 /// Why a user was not changed.
@@ -168,6 +170,12 @@ pub(crate) async fn delete(
     let user = store::users::delete(tx, id).await?.ok_or(UserError::Gone)?;
     tx.erase(&[id.as_uuid()], std::slice::from_ref(&user.email))
         .await?;
+    let all_sessions = Revocation {
+        user_id: id,
+        session_id: None,
+        at: Utc::now(),
+    };
+    tx.revoke(vec![all_sessions]).await?;
     let deleted = UserDeleted {
         user_id: id,
         email: user.email.clone(),

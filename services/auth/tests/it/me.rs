@@ -231,7 +231,9 @@ async fn a_deleted_user_is_gone_and_announced() {
         (Method::PATCH, json!({"first_name": "x"})),
         (Method::GET, json!({})),
     ] {
-        assert_eq!(ask(&stack, method, ME, &user, body).await.status, 404);
+        let refused = ask(&stack, method, ME, &user, body).await;
+        let expected = (401, &json!("INVALID_TOKEN"));
+        assert_eq!((refused.status, &refused.body["code"]), expected);
     }
     let again = json!({"email": user.email, "password": PASSWORD});
     assert_eq!(stack.client.post(LOGIN, &again).await.status, 401);
