@@ -1,5 +1,6 @@
 //! All services together, seen from outside, and the gateway before them.
 
+mod authorisation;
 mod chain;
 mod changes;
 mod convergence;
