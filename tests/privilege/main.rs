@@ -27,11 +27,14 @@ async fn no_service_publishes_anothers_events_reads_anothers_queue_or_changes_th
     for (service, key, may) in [
         ("auth", "auth.user.created", true),
         ("auth", "auth.user.deleted", true),
+        ("auth", "auth.session.revoked", true),
         ("auth", "student.created", false),
         ("profile", "student.created", true),
         ("profile", "encadrant.deleted", true),
         ("profile", "auth.user.created", false),
+        ("profile", "auth.session.revoked", false),
         ("profile", "stage.created", false),
+        ("comm", "auth.session.revoked", false),
         ("comm", "student.created", false),
         ("comm", "grade.assigned", false),
     ] {

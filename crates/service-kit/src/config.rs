@@ -61,7 +61,9 @@ pub enum Environment {
 }
 
 /// The passwords of docker-compose.yml, and those that PostgreSQL and RabbitMQ are shipped with.
-const KNOWN_PASSWORDS: [&str; 6] = ["auth", "profile", "comm", "postgres", "password", "guest"];
+const KNOWN_PASSWORDS: [&str; 7] = [
+    "auth", "profile", "comm", "operator", "postgres", "password", "guest",
+];
 
 impl EnvironmentConfig {
     /// Refuses a well-known password in production.

@@ -77,23 +77,6 @@ async fn admin_cannot_be_self_registered() {
         (refused.status, &refused.body["code"]),
         (403, &json!("ROLE_NOT_ALLOWED"))
     );
-    for trick in [
-        "ADMIN",
-        "Admin",
-        "admin ",
-        " admin",
-        "ａｄｍｉｎ",
-        "admin\u{200b}",
-        "root",
-        "",
-        "student,admin",
-    ] {
-        let refused = stack
-            .client
-            .post(REGISTER, &with(newcomer(Role::Student), "role", trick))
-            .await;
-        assert_eq!(refused.status, 400, "{trick:?}: {}", refused.body);
-    }
     assert_eq!(stack.auth.count("users_user").await, 0);
     assert_eq!(stack.auth.count("outbox").await, 0);
     stack
