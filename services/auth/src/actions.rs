@@ -1,5 +1,6 @@
 //! State changes: rows and their events, on a borrowed transaction.
 
+pub(crate) mod admin;
 pub(crate) mod announce;
 pub(crate) mod keys;
 pub(crate) mod sessions;

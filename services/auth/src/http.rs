@@ -1,6 +1,8 @@
 //! The HTTP API.
 
+mod admin;
 mod client;
+mod creation;
 mod errors;
 mod fields;
 mod passwords;
@@ -108,6 +110,8 @@ fn documented() -> (Router<App>, Value) {
         .routes(routes!(users::change_email))
         .routes(routes!(passwords::change))
         .routes(routes!(passwords::change_old_spelling))
+        .routes(routes!(admin::list, creation::create))
+        .routes(routes!(admin::show, admin::change, admin::delete))
         .routes(routes!(jwks));
     docs::documented(
         "auth-service",

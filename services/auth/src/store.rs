@@ -2,6 +2,7 @@
 
 pub(crate) mod keys;
 pub(crate) mod logins;
+pub(crate) mod search;
 pub(crate) mod sessions;
 pub(crate) mod users;
 

@@ -4,6 +4,8 @@
 //! handler receives valid values, and the OpenAPI document has the limits that the code has. Everything that is
 //! wrong with a body is reported in one response.
 
+pub(super) mod plain;
+
 use crate::http::{Problem, problem::Common, problem::FieldErrors};
 use axum::{
     body::Bytes,
@@ -79,7 +81,8 @@ pub fn one_of<T: Into<String>>(values: impl IntoIterator<Item = T>) -> ObjectBui
     text_schema().enum_values(Some(values))
 }
 
-fn nullable(schema: ObjectBuilder) -> ObjectBuilder {
+/// The same schema, which also accepts `null`.
+pub fn nullable(schema: ObjectBuilder) -> ObjectBuilder {
     let mut schema = schema.build();
     if let Some(values) = &mut schema.enum_values {
         values.push(Value::Null);
@@ -123,10 +126,10 @@ impl<T: Text> Field for Option<T> {
     const REQUIRED: bool = false;
 
     fn read(object: &Object, name: &str) -> Result<Self, String> {
-        match object.values.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(_) => T::read(object, name).map(Some),
+        if object.lacks(name) {
+            return Ok(None);
         }
+        T::read(object, name).map(Some)
     }
 
     fn schema() -> ObjectBuilder {
@@ -326,13 +329,12 @@ pub struct Property {
 impl Property {
     /// Describes a field of this type.
     pub fn new<F: Field>(name: &'static str, about: &[&str], example: &str) -> Self {
-        let schema = F::schema()
-            .description(description(about))
-            .examples([example]);
+        let schema = F::schema().description(description(about)).build();
+        let example = plain::example_of(&schema, example);
         Self {
             name,
             required: F::REQUIRED,
-            schema: schema.build(),
+            schema: ObjectBuilder::from(schema).examples([example]).build(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Changes of users. Where nothing else is said, an action fails with the error of the database or of the event.
 
 use crate::{
+    actions::sessions::revoke_all,
     domain::{Email, Locale, PersonName, Phone, ProfileLink},
     store::{
         self,
@@ -9,8 +10,8 @@ use crate::{
 };
 use chrono::Utc;
 use events::{
-    UserId,
-    auth::{UserCreated, UserDeleted, UserUpdated},
+    Role, UserId,
+    auth::{UserCreated, UserDeleted, UserRoleChanged, UserUpdated},
 };
 use messaging::{Cause, EnqueueError, Transaction};
 use service_kit::revocations::Revocation;
@@ -22,9 +23,18 @@ pub enum UserError {
     /// Another user has this e-mail.
     #[error("a user with this e-mail exists already")]
     EmailTaken,
+    /// Another user has this id, or had it.
+    #[error("another user has this id")]
+    IdTaken,
     /// The user does not exist any more.
     #[error("the user does not exist any more")]
     Gone,
+    /// No other administrator can log in.
+    #[error("one administrator must remain")]
+    LastAdmin,
+    /// An administrator asked for another role for the own user.
+    #[error("nobody changes the own role")]
+    OwnRole,
     /// A statement failed.
     #[error("the user cannot be stored")]
     Database(#[from] sqlx::Error),
@@ -42,10 +52,21 @@ pub(crate) async fn register(
     cause: &Cause,
     new: &NewUser,
 ) -> Result<User, UserError> {
-    let user = store::users::insert(tx, UserId::new(), new)
-        .await?
-        .ok_or(UserError::EmailTaken)?;
-    tx.enqueue(cause, user.version, created(&user)).await?;
+    let user = create(tx, cause, UserId::new(), new).await?;
+    user.ok_or(UserError::EmailTaken)
+}
+
+/// Creates a user with this id, and announces it. `None` when the e-mail or the id is taken.
+pub(super) async fn create(
+    tx: &mut Transaction,
+    cause: &Cause,
+    id: UserId,
+    new: &NewUser,
+) -> Result<Option<User>, UserError> {
+    let user = store::users::insert(tx, id, new).await?;
+    if let Some(user) = &user {
+        tx.enqueue(cause, user.version, created(user)).await?;
+    }
     Ok(user)
 }
 
@@ -62,12 +83,17 @@ pub(crate) struct Change {
     pub phone: Option<Option<Phone>>,
     /// The language of texts.
     pub locale: Option<Locale>,
+    /// What the user is.
+    pub role: Option<Role>,
+    /// Whether the user can log in.
+    pub is_active: Option<bool>,
 }
 
-/// Changes a user, and announces all changed fields in one event. When no field changed, it publishes no event.
+/// Changes a user, and announces all changed fields in one event. When no field changed, it publishes no event. The
+/// sessions of the user end when the role changed, or whether the user can log in.
 ///
 /// # Errors
-/// Also fails when the new e-mail is taken, or when the user does not exist any more.
+/// Also fails when the new e-mail is taken, when the user does not exist any more, or when no administrator would remain.
 pub(crate) async fn update(
     tx: &mut Transaction,
     cause: &Cause,
@@ -75,50 +101,73 @@ pub(crate) async fn update(
     change: Change,
 ) -> Result<User, UserError> {
     let before = store::users::lock(tx, id).await?.ok_or(UserError::Gone)?;
-    let mut after = before.clone();
-    let mut changes = Vec::new();
-    let mut set = |name: &str, field: &mut String, new: Option<String>| {
-        if let Some(new) = new.filter(|new| new != field) {
-            *field = new;
-            changes.push(name.to_owned());
-        }
-    };
-    set(
-        "email",
-        &mut after.email,
-        change.email.map(|email| email.as_str().to_owned()),
-    );
-    set(
-        "first_name",
-        &mut after.first_name,
-        change.first_name.map(|name| name.as_str().to_owned()),
-    );
-    set(
-        "last_name",
-        &mut after.last_name,
-        change.last_name.map(|name| name.as_str().to_owned()),
-    );
-    set(
-        "locale",
-        &mut after.locale,
-        change.locale.map(|locale| locale.as_str().to_owned()),
-    );
-    let phone = change
-        .phone
-        .map(|phone| phone.map(|phone| phone.as_str().to_owned()));
-    if let Some(phone) = phone.filter(|phone| *phone != after.phone) {
-        after.phone = phone;
-        changes.push("phone".to_owned());
-    }
+    let (after, changes) = change.apply_to(&before);
     if changes.is_empty() {
         return Ok(before);
+    }
+    if !after.is_active || after.role != before.role {
+        keep_an_admin(tx, &before).await?;
     }
     let user = store::users::update(tx, &after)
         .await?
         .ok_or(UserError::EmailTaken)?;
     let updated = updated(&user, changes);
-    tx.enqueue(cause, user.version, updated).await?;
+    let (old_role, new_role) = (before.role(), user.role());
+    if old_role == new_role {
+        tx.enqueue(cause, user.version, updated).await?;
+    } else {
+        let changed = UserRoleChanged {
+            user: updated,
+            old_role,
+            new_role,
+        };
+        tx.enqueue(cause, user.version, changed).await?;
+    }
+    if old_role != new_role || before.is_active != user.is_active {
+        revoke_all(tx, cause, id).await?;
+    }
     Ok(user)
+}
+
+impl Change {
+    /// Returns the user after the change, with the names of the fields that differ.
+    fn apply_to(self, before: &User) -> (User, Vec<String>) {
+        let mut after = before.clone();
+        let mut changes = Vec::new();
+        let mut set = |name: &str, field: &mut String, new: Option<&str>| {
+            if let Some(new) = new.filter(|new| new != field) {
+                new.clone_into(field);
+                changes.push(name.to_owned());
+            }
+        };
+        let email = self.email.as_ref().map(Email::as_str);
+        let first_name = self.first_name.as_ref().map(PersonName::as_str);
+        let last_name = self.last_name.as_ref().map(PersonName::as_str);
+        set("email", &mut after.email, email);
+        set("first_name", &mut after.first_name, first_name);
+        set("last_name", &mut after.last_name, last_name);
+        set("locale", &mut after.locale, self.locale.map(Locale::as_str));
+        set("role", &mut after.role, self.role.map(Role::as_str));
+        let phone = self.phone.map(|new| new.map(|new| new.as_str().to_owned()));
+        if let Some(phone) = phone.filter(|phone| *phone != after.phone) {
+            after.phone = phone;
+            changes.push("phone".to_owned());
+        }
+        if let Some(is_active) = self.is_active.filter(|new| *new != after.is_active) {
+            after.is_active = is_active;
+            changes.push("is_active".to_owned());
+        }
+        (after, changes)
+    }
+}
+
+/// Refuses to take the rights of the last administrator who can log in.
+async fn keep_an_admin(tx: &mut Transaction, user: &User) -> Result<(), UserError> {
+    let is_admin = user.role() == Role::Admin && user.is_active;
+    if is_admin && !store::users::another_admin_exists(tx, user.user_id()).await? {
+        return Err(UserError::LastAdmin);
+    }
+    Ok(())
 }
 
 /// Changes the e-mail of a user, and ends all sessions but the one that asks.
@@ -153,7 +202,7 @@ pub(crate) async fn change_password(
 ) -> Result<User, UserError> {
     let user = store::users::lock(tx, id).await?.ok_or(UserError::Gone)?;
     store::users::set_password(tx, id, password_hash).await?;
-    super::sessions::revoke_all(tx, cause, id).await?;
+    revoke_all(tx, cause, id).await?;
     Ok(user)
 }
 
@@ -161,12 +210,15 @@ pub(crate) async fn change_password(
 /// e-mail.
 ///
 /// # Errors
-/// Also fails when the user does not exist any more.
+/// Also fails when the user does not exist any more, or when no administrator would remain.
 pub(crate) async fn delete(
     tx: &mut Transaction,
     cause: &Cause,
     id: UserId,
 ) -> Result<String, UserError> {
+    let before = store::users::lock(tx, id).await?.ok_or(UserError::Gone)?;
+    keep_an_admin(tx, &before).await?;
+    revoke_all(tx, cause, id).await?;
     let user = store::users::delete(tx, id).await?.ok_or(UserError::Gone)?;
     tx.erase(&[id.as_uuid()], std::slice::from_ref(&user.email))
         .await?;

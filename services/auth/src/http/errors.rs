@@ -13,6 +13,9 @@ pub(super) enum Error {
     InvalidRefreshToken,
     RoleNotAllowed,
     EmailTaken,
+    IdTaken,
+    LastAdmin,
+    OwnRole,
     TooManyAttempts,
     Busy,
 }
@@ -46,6 +49,24 @@ impl ErrorCode for Error {
                 detail: "email: A user with this e-mail exists already.",
                 hint: Some("Log in, or use another e-mail."),
             },
+            Self::IdTaken => Kind {
+                status: StatusCode::CONFLICT,
+                code: "ID_TAKEN",
+                detail: "id: Another user has this id, or had it.",
+                hint: Some("Draw another id."),
+            },
+            Self::LastAdmin => Kind {
+                status: StatusCode::CONFLICT,
+                code: "LAST_ADMIN",
+                detail: "This is the last administrator who can log in.",
+                hint: Some("Make another administrator first."),
+            },
+            Self::OwnRole => Kind {
+                status: StatusCode::CONFLICT,
+                code: "OWN_ROLE",
+                detail: "An administrator cannot change the own role.",
+                hint: Some("Ask another administrator."),
+            },
             Self::TooManyAttempts => Kind {
                 status: StatusCode::TOO_MANY_REQUESTS,
                 code: "TOO_MANY_ATTEMPTS",
@@ -66,7 +87,10 @@ impl From<UserError> for Problem {
     fn from(error: UserError) -> Self {
         match error {
             UserError::EmailTaken => Error::EmailTaken.into(),
+            UserError::IdTaken => Error::IdTaken.into(),
             UserError::Gone => gone(),
+            UserError::LastAdmin => Error::LastAdmin.into(),
+            UserError::OwnRole => Error::OwnRole.into(),
             UserError::Database(error) | UserError::Enqueue(EnqueueError::Database(error)) => {
                 error.into()
             }
@@ -83,6 +107,10 @@ impl From<Busy> for Problem {
 
 pub(super) fn gone() -> Problem {
     Problem::not_found("This user does not exist any more.")
+}
+
+pub(super) fn unknown_user() -> Problem {
+    Problem::not_found("There is no such user.")
 }
 
 pub(super) fn role_not_allowed(role: Role) -> Problem {

@@ -6,7 +6,7 @@ use crate::domain::{
     password::{MAX_LENGTH, MIN_LENGTH, WeakPassword},
 };
 use events::Role;
-use service_kit::http::body::{Field, Object, Text, one_of, text_schema};
+use service_kit::http::body::{Field, Object, Text, nullable, one_of, text_schema};
 use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat};
 
 /// A password that the user has; only its length is limited.
@@ -25,9 +25,17 @@ pub(super) struct ProposedPassword(pub(super) Password);
 #[derive(Debug)]
 pub(super) struct OptionalPhone(pub(super) Option<Phone>);
 
-/// A role by its name.
+/// A new password that may be absent.
+#[derive(Debug)]
+pub(super) struct OptionalPassword(pub(super) Option<Password>);
+
+/// A role that people may register with, by its name.
 #[derive(Debug)]
 pub(super) struct RoleName(pub(super) Role);
+
+/// Any role, by its name.
+#[derive(Debug)]
+pub(super) struct AnyRole(pub(super) Role);
 
 fn format(format: KnownFormat) -> ObjectBuilder {
     text_schema().format(Some(SchemaFormat::KnownFormat(format)))
@@ -94,6 +102,20 @@ impl Text for RoleName {
     }
 }
 
+impl Text for AnyRole {
+    type Refusal = String;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let names = Role::ALL.map(Role::as_str).join(", ");
+        let role = text.parse().map(Self);
+        role.map_err(|_| format!("Unknown role; use one of: {names}."))
+    }
+
+    fn schema() -> ObjectBuilder {
+        one_of(Role::ALL.map(Role::as_str))
+    }
+}
+
 impl Text for ClaimedPassword {
     type Refusal = WeakPassword;
 
@@ -138,5 +160,20 @@ impl Field for NewPassword {
 
     fn schema() -> ObjectBuilder {
         <ClaimedPassword as Text>::schema().min_length(Some(MIN_LENGTH))
+    }
+}
+
+impl Field for OptionalPassword {
+    const REQUIRED: bool = false;
+
+    fn read(object: &Object, name: &str) -> Result<Self, String> {
+        if object.lacks(name) {
+            return Ok(Self(None));
+        }
+        NewPassword::read(object, name).map(|password| Self(Some(password.0)))
+    }
+
+    fn schema() -> ObjectBuilder {
+        nullable(NewPassword::schema())
     }
 }

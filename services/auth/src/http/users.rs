@@ -152,11 +152,11 @@ pub(super) async fn change(
     Body(change): Body<UserChange>,
 ) -> Result<Json<User>, Problem> {
     let change = Change {
-        email: None,
         first_name: change.first_name.0,
         last_name: change.last_name.0,
         phone: change.phone.0.map(|phone| phone.0),
         locale: change.locale.0,
+        ..Change::default()
     };
     apply(app, user, cause, change).await
 }
@@ -209,7 +209,7 @@ pub(super) async fn change_email(
     security(("access_token" = [])),
     request_body = Confirmation,
     responses((status = NO_CONTENT, description = "It is gone.")),
-    extensions(("x-problems" = json!(problems(&[&Common::NotFound, &Error::TooManyAttempts, &Error::Busy]))))
+    extensions(("x-problems" = json!(problems(&[&Common::NotFound, &Error::LastAdmin, &Error::TooManyAttempts, &Error::Busy]))))
 )]
 pub(super) async fn delete(
     user: CurrentUser,

@@ -8,6 +8,9 @@ use sqlx::PgConnection;
 use std::collections::HashMap;
 use uuid::Uuid;
 
+/// The key of the advisory lock that [`another_admin_exists`] takes: "admins" in ASCII.
+const ADMINS: i64 = 0x6164_6d69_6e73;
+
 /// A row of the table.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
@@ -97,7 +100,7 @@ pub(crate) struct NewUser {
     pub locale: Locale,
 }
 
-/// Inserts a user. `None` when the e-mail is taken.
+/// Inserts a user. `None` when the e-mail or the id is taken.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     id: UserId,
@@ -107,7 +110,7 @@ pub(crate) async fn insert(
         User,
         "insert into users_user (id, email, password_hash, first_name, last_name, phone, role, locale)
          values ($1, $2, $3, $4, $5, $6, $7, $8)
-         on conflict (lower(email)) do nothing
+         on conflict do nothing
          returning id, email, first_name, last_name, phone, role, is_active, locale, email_verified, profile_id,
              created_at, updated_at, version",
         id.as_uuid(),
@@ -222,14 +225,14 @@ pub(crate) async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Res
     .await
 }
 
-/// Stores the fields that a user may change, and returns the user with the next version. `None` when the e-mail is taken.
+/// Stores the fields that may change, and returns the user with the next version. `None` when the e-mail is taken.
 pub(crate) async fn update(
     connection: &mut PgConnection,
     user: &User,
 ) -> sqlx::Result<Option<User>> {
     let updated = sqlx::query!(
         "update users_user
-         set email = $2, first_name = $3, last_name = $4, phone = $5, locale = $6,
+         set email = $2, first_name = $3, last_name = $4, phone = $5, locale = $6, role = $7, is_active = $8,
              version = version + 1, updated_at = now()
          where id = $1
          returning version, updated_at",
@@ -239,6 +242,8 @@ pub(crate) async fn update(
         user.last_name,
         user.phone,
         user.locale,
+        user.role,
+        user.is_active,
     )
     .fetch_one(connection)
     .await;
@@ -326,6 +331,23 @@ pub(crate) async fn have_profiles(
     sqlx::query_scalar!(
         r#"select exists (select from users_user where id = any($1) and profile_id is not null) as "exists!""#,
         &ids
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Whether another administrator than this one can log in. Takes a lock until the transaction ends, so that two
+/// transactions that remove administrators come one after the other.
+pub(crate) async fn another_admin_exists(
+    connection: &mut PgConnection,
+    id: UserId,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!("select pg_advisory_xact_lock($1)", ADMINS)
+        .fetch_one(&mut *connection)
+        .await?;
+    sqlx::query_scalar!(
+        r#"select exists (select from users_user where role = 'admin' and is_active and id <> $1) as "exists!""#,
+        id.as_uuid()
     )
     .fetch_one(connection)
     .await

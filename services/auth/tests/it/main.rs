@@ -1,5 +1,6 @@
 //! auth-service from outside: the real binary, a real database, a real broker.
 
+mod admin;
 mod faults;
 mod hostile;
 mod login;
@@ -13,7 +14,13 @@ mod registration;
 mod sessions;
 mod throttle;
 
-use test_support::{Stack, Unit, stack::Links};
+use events::Role;
+use serde_json::json;
+use test_support::{
+    Stack, Unit, User,
+    client::{PASSWORD, user},
+    stack::Links,
+};
 
 const LOGIN: &str = "/auth/api/v1/login";
 
@@ -21,4 +28,14 @@ async fn auth() -> Stack {
     let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::Auth]).await;
     stack
+}
+
+/// An administrator who has logged in.
+async fn admin(stack: &Stack) -> User {
+    let registered = stack.client.register(Role::Encadrant).await;
+    let id = registered.user_id;
+    let statement = format!("update users_user set role = 'admin' where id = '{id}'");
+    stack.auth.run(&statement).await;
+    let login = json!({"email": registered.email, "password": PASSWORD});
+    user(stack.client.post(LOGIN, &login).await.body)
 }

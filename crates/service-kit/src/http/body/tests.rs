@@ -8,6 +8,7 @@ crate::body! {
         name: String = "Ada",
         nickname: Option<String> = "ada",
         motto: Patch<String> = "Go on",
+        active: Patch<bool> = "true",
     }
 }
 
@@ -55,4 +56,16 @@ fn an_optional_field_may_be_null_and_a_change_tells_absent_from_null() {
         (person.name.as_str(), person.motto.0.as_deref()),
         ("Ada", Some(""))
     );
+}
+
+#[test]
+fn a_flag_is_true_or_false_and_never_null() {
+    let person = read(r#"{"name": "Ada", "active": false}"#).expect("it is valid");
+    assert_eq!(person.active.0, Some(false));
+    let person = read(r#"{"name": "Ada"}"#).expect("it is valid");
+    assert_eq!(person.active.0, None);
+    for wrong in ["null", "1", r#""true""#] {
+        let body = format!(r#"{{"name": "Ada", "active": {wrong}}}"#);
+        assert_eq!(errors(&body), json!({"active": ["Must be true or false."]}));
+    }
 }
