@@ -52,7 +52,7 @@ pub(crate) async fn create_admin(
     };
     let pool = database::connect(&config.database, &process.stopping()).await?;
     let mut tx = Outbox::without_relay(pool, SERVICE.name).begin().await?;
-    let user = actions::users::register(&mut tx, &Cause::root(Uuid::now_v7()), &new).await?;
+    let user = actions::admin::create_admin(&mut tx, &Cause::root(Uuid::now_v7()), &new).await?;
     tx.commit().await?;
     tracing::info!(user_id = %user.id, "Administrator created");
     Ok(())

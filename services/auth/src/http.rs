@@ -1,6 +1,7 @@
 //! The HTTP API.
 
 mod admin;
+mod audit;
 mod client;
 mod creation;
 mod errors;
@@ -112,6 +113,7 @@ fn documented() -> (Router<App>, Value) {
         .routes(routes!(passwords::change_old_spelling))
         .routes(routes!(admin::list, creation::create))
         .routes(routes!(admin::show, admin::change, admin::delete))
+        .routes(routes!(audit::list))
         .routes(routes!(jwks));
     docs::documented(
         "auth-service",

@@ -1,5 +1,6 @@
 //! SQL over this service's own tables.
 
+pub(crate) mod audit;
 pub(crate) mod keys;
 pub(crate) mod logins;
 pub(crate) mod search;

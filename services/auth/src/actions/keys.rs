@@ -1,6 +1,9 @@
 //! Signing keys. An action fails with the database's error, or when no key can be generated.
 
-use crate::store;
+use crate::store::{
+    self,
+    audit::{Action, Detail, Entry, Outcome},
+};
 use anyhow::anyhow;
 use aws_lc_rs::{rand::SystemRandom, signature::Ed25519KeyPair};
 use sqlx::PgConnection;
@@ -26,6 +29,14 @@ pub(crate) async fn rotate(connection: &mut PgConnection) -> anyhow::Result<Stri
     store::keys::lock(connection).await?;
     let kid = add(connection).await?;
     store::keys::retire_all_but(connection, &kid).await?;
+    let entry = Entry {
+        actor: None,
+        subject: None,
+        action: Action::RotateKey,
+        outcome: Outcome::Done,
+        detail: Detail::default(),
+    };
+    store::audit::write(connection, entry).await?;
     Ok(kid)
 }
 

@@ -5,6 +5,7 @@ use crate::{
     domain::RefreshToken,
     store::{
         self,
+        audit::{Action, Actor, Outcome},
         sessions::{NewSession, Rotation},
         users::User,
     },
@@ -90,6 +91,9 @@ pub(crate) async fn refresh(
     let user_id = session.user_id.into();
     let Some(refresh_token) = exchange(tx, token, &session.refresh_token_hash).await? else {
         tracing::warn!(session_id = %id, "A refresh token was used after its time; its session is ended");
+        let mut entry = Actor::default().did(Action::ReuseRefreshToken, user_id);
+        entry.outcome = Outcome::Failed;
+        store::audit::write(tx, entry).await?;
         revoke(tx, cause, user_id, id).await?;
         return Ok(None);
     };

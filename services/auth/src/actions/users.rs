@@ -5,6 +5,7 @@ use crate::{
     domain::{Email, Locale, PersonName, Phone, ProfileLink},
     store::{
         self,
+        audit::{Action, Actor, Detail},
         users::{NewUser, User},
     },
 };
@@ -15,7 +16,6 @@ use events::{
 };
 use messaging::{Cause, EnqueueError, Transaction};
 use service_kit::revocations::Revocation;
-use uuid::Uuid;
 
 /// Why a user was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -43,17 +43,22 @@ pub enum UserError {
     Enqueue(#[from] EnqueueError),
 }
 
-/// Creates a user, and announces it.
+/// Creates a user who registers, and announces it.
 ///
 /// # Errors
 /// Also fails when the e-mail is taken.
 pub(crate) async fn register(
     tx: &mut Transaction,
     cause: &Cause,
+    detail: Detail,
     new: &NewUser,
 ) -> Result<User, UserError> {
     let user = create(tx, cause, UserId::new(), new).await?;
-    user.ok_or(UserError::EmailTaken)
+    let user = user.ok_or(UserError::EmailTaken)?;
+    let by = Actor::user(user.user_id(), detail);
+    let entry = by.did(Action::Register, user.user_id());
+    store::audit::write(tx, entry.about(&user.email)).await?;
+    Ok(user)
 }
 
 /// Creates a user with this id, and announces it. `None` when the e-mail or the id is taken.
@@ -97,6 +102,7 @@ pub(crate) struct Change {
 pub(crate) async fn update(
     tx: &mut Transaction,
     cause: &Cause,
+    by: &Actor,
     id: UserId,
     change: Change,
 ) -> Result<User, UserError> {
@@ -111,6 +117,11 @@ pub(crate) async fn update(
     let user = store::users::update(tx, &after)
         .await?
         .ok_or(UserError::EmailTaken)?;
+    let mut entry = by.did(action(&changes, &user), id);
+    if user.email != before.email {
+        entry = entry.about(&before.email);
+    }
+    store::audit::write(tx, entry).await?;
     let updated = updated(&user, changes);
     let (old_role, new_role) = (before.role(), user.role());
     if old_role == new_role {
@@ -161,6 +172,22 @@ impl Change {
     }
 }
 
+/// What the audit log calls a change of these fields.
+fn action(changes: &[String], after: &User) -> Action {
+    let changed = |name: &str| changes.iter().any(|change| change == name);
+    if changed("role") {
+        Action::ChangeRole
+    } else if changed("is_active") && after.is_active {
+        Action::EnableUser
+    } else if changed("is_active") {
+        Action::DisableUser
+    } else if changed("email") {
+        Action::ChangeEmail
+    } else {
+        Action::ChangeUser
+    }
+}
+
 /// Refuses to take the rights of the last administrator who can log in.
 async fn keep_an_admin(tx: &mut Transaction, user: &User) -> Result<(), UserError> {
     let is_admin = user.role() == Role::Admin && user.is_active;
@@ -170,26 +197,6 @@ async fn keep_an_admin(tx: &mut Transaction, user: &User) -> Result<(), UserErro
     Ok(())
 }
 
-/// Changes the e-mail of a user, and ends all sessions but the one that asks.
-///
-/// # Errors
-/// Also fails when the e-mail is taken, or when the user does not exist any more.
-pub(crate) async fn change_email(
-    tx: &mut Transaction,
-    cause: &Cause,
-    id: UserId,
-    email: Email,
-    session_id: Uuid,
-) -> Result<User, UserError> {
-    let change = Change {
-        email: Some(email),
-        ..Change::default()
-    };
-    let user = update(tx, cause, id, change).await?;
-    super::sessions::revoke_others(tx, cause, id, session_id).await?;
-    Ok(user)
-}
-
 /// Stores another password of a user, and ends all sessions.
 ///
 /// # Errors
@@ -197,11 +204,13 @@ pub(crate) async fn change_email(
 pub(crate) async fn change_password(
     tx: &mut Transaction,
     cause: &Cause,
+    by: &Actor,
     id: UserId,
     password_hash: &str,
 ) -> Result<User, UserError> {
     let user = store::users::lock(tx, id).await?.ok_or(UserError::Gone)?;
     store::users::set_password(tx, id, password_hash).await?;
+    store::audit::write(tx, by.did(Action::ChangePassword, id)).await?;
     revoke_all(tx, cause, id).await?;
     Ok(user)
 }
@@ -214,6 +223,7 @@ pub(crate) async fn change_password(
 pub(crate) async fn delete(
     tx: &mut Transaction,
     cause: &Cause,
+    by: &Actor,
     id: UserId,
 ) -> Result<String, UserError> {
     let before = store::users::lock(tx, id).await?.ok_or(UserError::Gone)?;
@@ -228,6 +238,12 @@ pub(crate) async fn delete(
         at: Utc::now(),
     };
     tx.revoke(vec![all_sessions]).await?;
+    store::audit::erase(tx, id, &user.email).await?;
+    let mut entry = by.did(Action::DeleteUser, id);
+    if by.id == Some(id) {
+        entry.detail = Detail::default();
+    }
+    store::audit::write(tx, entry).await?;
     let deleted = UserDeleted {
         user_id: id,
         email: user.email.clone(),

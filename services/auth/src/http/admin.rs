@@ -2,6 +2,7 @@
 
 use super::{
     App, RequestCause,
+    client::Client,
     errors::{Error, unknown_user},
     fields::{AnyRole, OptionalPhone},
     users::User,
@@ -11,6 +12,7 @@ use crate::{
     domain::{Locale, PersonName},
     store::{
         self,
+        audit::Actor,
         search::{self, Filter, Order, Rows},
     },
 };
@@ -34,7 +36,7 @@ use service_kit::{
 };
 
 /// The user who sent the request, who is an administrator.
-pub(super) struct Administrator(pub(super) CurrentUser);
+pub(super) struct Administrator(Actor);
 
 /// Before the body is read: who may not send it learns nothing about it.
 impl<S> FromRequestParts<S> for Administrator
@@ -47,7 +49,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let user = CurrentUser::from_request_parts(parts, state).await?;
         user.require(Role::Admin)?;
-        Ok(Self(user))
+        let Ok(client) = Client::from_request_parts(parts, state).await;
+        Ok(Self(Actor::user(user.id, client.detail())))
     }
 }
 
@@ -203,7 +206,7 @@ pub(super) async fn show(
     ]))))
 )]
 pub(super) async fn change(
-    Administrator(actor): Administrator,
+    Administrator(by): Administrator,
     UserPath(id): UserPath,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
@@ -220,7 +223,7 @@ pub(super) async fn change(
     };
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let user = actions::admin::change(&mut tx, &cause, actor.id, id, change).await?;
+        let user = actions::admin::change(&mut tx, &cause, &by, id, change).await?;
         tx.commit().await?;
         Ok(Json(user.into()))
     })
@@ -242,14 +245,14 @@ pub(super) async fn change(
     ]))))
 )]
 pub(super) async fn delete(
-    _: Administrator,
+    Administrator(by): Administrator,
     UserPath(id): UserPath,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
 ) -> Result<StatusCode, Problem> {
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let email = actions::users::delete(&mut tx, &cause, id).await?;
+        let email = actions::users::delete(&mut tx, &cause, &by, id).await?;
         store::logins::forget(&mut tx, &app.throttle.email_hash(&email)).await?;
         tx.commit().await?;
         Ok(StatusCode::NO_CONTENT)

@@ -1,5 +1,6 @@
 //! The client of a request: its address, and what a session keeps of it.
 
+use crate::store::audit::Detail;
 use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
@@ -14,6 +15,19 @@ pub(super) struct Client {
     pub address: IpAddr,
     /// For the list of sessions.
     pub info: Value,
+    /// The header `User-Agent`.
+    agent: String,
+}
+
+impl Client {
+    /// For the audit log.
+    pub(super) fn detail(&self) -> Detail {
+        Detail {
+            email: None,
+            address: Some(self.address),
+            device: Some(self.agent.clone()).filter(|agent| !agent.is_empty()),
+        }
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Client {
@@ -25,7 +39,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
         let agent = agent.and_then(|value| value.to_str().ok());
         let agent: String = agent.unwrap_or_default().chars().take(256).collect();
         let info = json!({"device": device(&agent), "ip": address, "user_agent": agent});
-        Ok(Self { address, info })
+        Ok(Self {
+            address,
+            info,
+            agent,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     App, RequestCause,
+    client::Client,
     errors::Error,
     fields::{AnyRole, OptionalPassword, OptionalPhone},
     users::User,
@@ -10,7 +11,7 @@ use crate::{
     actions,
     domain::{Email, Locale, Password, PersonName},
     passwords::Argon,
-    store::users::NewUser,
+    store::{audit::Actor, users::NewUser},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -64,8 +65,10 @@ pub(super) async fn create(
     user: CurrentUser,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
+    client: Client,
     body: Object,
 ) -> Result<(StatusCode, Json<User>), Problem> {
+    let by = Actor::user(user.id, client.detail());
     if user.role == Role::Student {
         user.require(Role::Admin)?;
     }
@@ -76,7 +79,7 @@ pub(super) async fn create(
         .await??;
     let created = detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let created = actions::admin::create(&mut tx, &cause, id, &new).await?;
+        let created = actions::admin::create(&mut tx, &cause, &by, id, &new).await?;
         tx.commit().await?;
         Ok(created)
     })

@@ -5,6 +5,7 @@ use crate::domain::{
     email::NotAnEmail,
     password::{MAX_LENGTH, MIN_LENGTH, WeakPassword},
 };
+use chrono::{DateTime, Utc};
 use events::Role;
 use service_kit::http::body::{Field, Object, Text, nullable, one_of, text_schema};
 use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat};
@@ -32,6 +33,10 @@ pub(super) struct OptionalPassword(pub(super) Option<Password>);
 /// A role that people may register with, by its name.
 #[derive(Debug)]
 pub(super) struct RoleName(pub(super) Role);
+
+/// A time, as RFC 3339 writes it.
+#[derive(Debug)]
+pub(super) struct Time(pub(super) DateTime<Utc>);
 
 /// Any role, by its name.
 #[derive(Debug)]
@@ -99,6 +104,19 @@ impl Text for RoleName {
 
     fn schema() -> ObjectBuilder {
         one_of(["student", "encadrant"])
+    }
+}
+
+impl Text for Time {
+    type Refusal = &'static str;
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let time = text.parse().map(Self);
+        time.map_err(|_| "Must be a time, such as 2026-01-31T12:00:00Z.")
+    }
+
+    fn schema() -> ObjectBuilder {
+        format(KnownFormat::DateTime)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     actions,
     domain::{Password, password::WeakPassword},
     passwords::Argon,
-    store::{self, users::User},
+    store::{self, audit::Actor, users::User},
 };
 use axum::{Json, extract::State};
 use messaging::Cause;
@@ -129,9 +129,11 @@ async fn apply(
     let current = current.ok_or_else(gone)?;
     let judge = move |argon: &Argon| hash(argon, proposed.0, &current);
     let password_hash = app.hasher.in_turn(judge).await?.map_err(refused)?;
+    let by = Actor::user(user.id, client.detail());
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let changed = actions::users::change_password(&mut tx, &cause, user.id, &password_hash);
+        let hash = &password_hash;
+        let changed = actions::users::change_password(&mut tx, &cause, &by, user.id, hash);
         let changed = changed.await?;
         let opened = actions::sessions::open(&mut tx, user.id, client.info).await?;
         let response = LoggedIn::new(&app.signer, changed, &opened)?;

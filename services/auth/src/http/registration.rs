@@ -67,7 +67,7 @@ pub(super) async fn register(
         .await??;
     let response = detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let user = actions::users::register(&mut tx, &cause, &new).await?;
+        let user = actions::users::register(&mut tx, &cause, client.detail(), &new).await?;
         let session = actions::sessions::open(&mut tx, user.user_id(), client.info).await?;
         let response = LoggedIn::new(&app.signer, user, &session)?;
         tx.commit().await?;

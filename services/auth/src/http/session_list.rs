@@ -2,11 +2,19 @@
 
 use super::{
     App, RequestCause,
+    client::Client,
     errors::{Error, gone},
     fields::ClaimedPassword,
     users::check_password,
 };
-use crate::{actions, store, tokens};
+use crate::{
+    actions,
+    store::{
+        self,
+        audit::{Action, Actor},
+    },
+    tokens,
+};
 use axum::{
     Json,
     extract::{Path, State},
@@ -118,10 +126,13 @@ pub(super) async fn revoke_all(
     user: CurrentUser,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
+    client: Client,
 ) -> Result<StatusCode, Problem> {
+    let by = Actor::user(user.id, client.detail());
     detached(async move {
         let mut tx = app.outbox.begin().await?;
         actions::sessions::revoke_all(&mut tx, &cause, user.id).await?;
+        store::audit::write(&mut tx, by.did(Action::RevokeSessions, user.id)).await?;
         tx.commit().await?;
         Ok(StatusCode::NO_CONTENT)
     })
@@ -143,7 +154,9 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
+    client: Client,
 ) -> Result<StatusCode, Problem> {
+    let by = Actor::user(user.id, client.detail());
     let unknown = || Problem::not_found("There is no such session.");
     let id: Uuid = id.parse().map_err(|_| unknown())?;
     detached(async move {
@@ -151,6 +164,7 @@ pub(super) async fn revoke(
         if !actions::sessions::revoke(&mut tx, &cause, user.id, id).await? {
             return Err(unknown());
         }
+        store::audit::write(&mut tx, by.did(Action::RevokeSessions, user.id)).await?;
         tx.commit().await?;
         Ok(StatusCode::NO_CONTENT)
     })

@@ -1,7 +1,7 @@
 //! Log-in, refresh and log-out, and the response that opens a session.
 
 use super::{
-    App, RequestCause,
+    App, RequestCause, audit,
     client::Client,
     errors::{Error, locked},
     fields::ClaimedPassword,
@@ -10,7 +10,11 @@ use super::{
 use crate::{
     actions::{self, sessions::Opened},
     domain::{Email, Password, RefreshToken},
-    store::{self, logins::Attempt},
+    store::{
+        self,
+        audit::{Action, Actor},
+        logins::Attempt,
+    },
     tokens::{self, Signer},
 };
 use axum::{Json, extract::State, http::StatusCode};
@@ -98,19 +102,24 @@ pub(super) async fn login(
         Ok(email) => store::users::by_email(&mut *app.pool.acquire().await?, &email).await?,
         Err(_) => None,
     };
+    let subject = existing.as_ref().map(|login| login.user.user_id());
     let hash = existing.as_ref().map(|login| login.password_hash.clone());
     let matches = verify(&app, &attempt, credentials.password.0, hash).await?;
     let user = existing
         .map(|login| login.user)
         .filter(|user| matches && user.is_active);
     let Some(user) = user else {
+        audit::write_failed_login(&app, subject, &email, client.detail()).await?;
         return Err(Error::InvalidCredentials.into());
     };
+    let by = Actor::user(user.user_id(), client.detail());
+    let entry = by.did(Action::Login, user.user_id()).about(&user.email);
     detached(async move {
         let mut tx = app.outbox.begin().await?;
         let session = actions::sessions::open(&mut tx, user.user_id(), client.info).await?;
         let response = LoggedIn::new(&app.signer, user, &session)?;
         store::logins::succeeded(&mut tx, &attempt).await?;
+        store::audit::write(&mut tx, entry).await?;
         tx.commit().await?;
         Ok(Json(response))
     })
@@ -157,10 +166,14 @@ pub(super) async fn logout(
     user: CurrentUser,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
+    client: Client,
 ) -> Result<StatusCode, Problem> {
+    let by = Actor::user(user.id, client.detail());
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        actions::sessions::revoke(&mut tx, &cause, user.id, user.session_id).await?;
+        if actions::sessions::revoke(&mut tx, &cause, user.id, user.session_id).await? {
+            store::audit::write(&mut tx, by.did(Action::Logout, user.id)).await?;
+        }
         tx.commit().await?;
         Ok(StatusCode::NO_CONTENT)
     })

@@ -2,6 +2,7 @@
 
 use super::{
     App, RequestCause,
+    client::Client,
     errors::{Error, gone, wrong_password},
     fields::{ClaimedPassword, OptionalPhone},
     sessions::{count, verify},
@@ -9,16 +10,15 @@ use super::{
 use crate::{
     actions::{self, users::Change},
     domain::{Email, Locale, PersonName},
-    store,
+    store::{self, audit::Actor},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
-use messaging::Cause;
 use serde::Serialize;
 use service_kit::{
     body,
     http::{
-        Body, ClientAddress, Common, CurrentUser, Problem,
+        Body, Common, CurrentUser, Problem,
         auth::role_schema,
         body::{Patch, Text},
         detached,
@@ -147,6 +147,7 @@ pub(super) async fn show(user: CurrentUser, State(app): State<App>) -> Result<Js
 )]
 pub(super) async fn change(
     user: CurrentUser,
+    client: Client,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     Body(change): Body<UserChange>,
@@ -158,7 +159,14 @@ pub(super) async fn change(
         locale: change.locale.0,
         ..Change::default()
     };
-    apply(app, user, cause, change).await
+    let by = Actor::user(user.id, client.detail());
+    detached(async move {
+        let mut tx = app.outbox.begin().await?;
+        let user = actions::users::update(&mut tx, &cause, &by, user.id, change).await?;
+        tx.commit().await?;
+        Ok(Json(user.into()))
+    })
+    .await
 }
 
 /// Changes the address to log in with.
@@ -175,7 +183,7 @@ pub(super) async fn change(
 )]
 pub(super) async fn change_email(
     user: CurrentUser,
-    ClientAddress(client): ClientAddress,
+    client: Client,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     Body(change): Body<EmailChange>,
@@ -183,16 +191,21 @@ pub(super) async fn change_email(
     check_password(
         &app,
         &user,
-        client,
+        client.address,
         change.current_password,
         "current_password",
     )
     .await?;
+    let by = Actor::user(user.id, client.detail());
+    let change = Change {
+        email: Some(change.email),
+        ..Change::default()
+    };
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let changed =
-            actions::users::change_email(&mut tx, &cause, user.id, change.email, user.session_id)
-                .await?;
+        let changed = actions::users::update(&mut tx, &cause, &by, user.id, change).await?;
+        let (id, kept) = (user.id, user.session_id);
+        actions::sessions::revoke_others(&mut tx, &cause, id, kept).await?;
         tx.commit().await?;
         Ok(Json(changed.into()))
     })
@@ -213,35 +226,21 @@ pub(super) async fn change_email(
 )]
 pub(super) async fn delete(
     user: CurrentUser,
-    ClientAddress(client): ClientAddress,
+    client: Client,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     Body(confirmation): Body<Confirmation>,
 ) -> Result<StatusCode, Problem> {
     let password = confirmation.current_password;
-    check_password(&app, &user, client, password, "current_password").await?;
+    check_password(&app, &user, client.address, password, "current_password").await?;
+    let by = Actor::user(user.id, client.detail());
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let email = actions::users::delete(&mut tx, &cause, user.id).await?;
+        let email = actions::users::delete(&mut tx, &cause, &by, user.id).await?;
         let email_hash = app.throttle.email_hash(&email);
         store::logins::forget(&mut tx, &email_hash).await?;
         tx.commit().await?;
         Ok(StatusCode::NO_CONTENT)
-    })
-    .await
-}
-
-async fn apply(
-    app: App,
-    user: CurrentUser,
-    cause: Cause,
-    change: Change,
-) -> Result<Json<User>, Problem> {
-    detached(async move {
-        let mut tx = app.outbox.begin().await?;
-        let user = actions::users::update(&mut tx, &cause, user.id, change).await?;
-        tx.commit().await?;
-        Ok(Json(user.into()))
     })
     .await
 }

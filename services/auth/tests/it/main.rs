@@ -1,6 +1,7 @@
 //! auth-service from outside: the real binary, a real database, a real broker.
 
 mod admin;
+mod audit;
 mod faults;
 mod hostile;
 mod login;
