@@ -1,5 +1,7 @@
 //! The commands for operators. Every command fails when the database does not answer.
 
+pub(crate) mod keys;
+
 use crate::{
     SERVICE, actions,
     config::CreateAdmin,

@@ -30,6 +30,9 @@ pub(crate) enum OwnCommand {
 pub(crate) enum KeysCommand {
     /// Add a key and retire the others; every user stays logged in.
     Rotate(Box<CommandConfig<NoArguments>>),
+    /// List the keys, the newest first: which one signs, and until when the others are published.
+    #[command(after_help = "Example:\n  auth-service keys list --json")]
+    List(Box<CommandConfig<KeysList>>),
 }
 
 /// Who may register.
@@ -67,6 +70,14 @@ impl OwnConfig for Serve {
     fn check(&self, environment: &EnvironmentConfig) -> anyhow::Result<()> {
         environment.check("AMQP_URL", &self.broker.address()?)
     }
+}
+
+/// Arguments of `keys list`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KeysList {
+    /// Write JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `create-admin`.

@@ -2,7 +2,7 @@
 
 use crate::{
     SERVICE,
-    commands::{create_admin, migrate, rotate_keys},
+    commands::{create_admin, keys::list_keys, migrate, rotate_keys},
     config::{Command, KeysCommand, OwnCommand},
     consumer, http,
 };
@@ -27,6 +27,9 @@ pub fn run() -> ExitCode {
         }
         Roles::Own(OwnCommand::Keys(KeysCommand::Rotate(config))) => {
             process::run(&config.log.clone(), |process| rotate_keys(*config, process))
+        }
+        Roles::Own(OwnCommand::Keys(KeysCommand::List(config))) => {
+            process::run(&config.log.clone(), |process| list_keys(*config, process))
         }
     }
 }

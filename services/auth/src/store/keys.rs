@@ -1,5 +1,6 @@
 //! The table `users_signing_key`. Every function fails with the database's error.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 /// A row of the table.
@@ -21,6 +22,33 @@ pub(crate) async fn published(connection: &mut PgConnection) -> sqlx::Result<Vec
            from users_signing_key
            where retired_at is null or retired_at > now() - interval '1 hour'
            order by created_at desc"#
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// What people may know of a key.
+pub(crate) struct KeyTimes {
+    /// Claim `kid` of its tokens.
+    pub kid: String,
+    /// When the key was made.
+    pub created_at: DateTime<Utc>,
+    /// From then on other keys sign.
+    pub retired_at: Option<DateTime<Utc>>,
+    /// Whether all replicas have published it by now, and it is not retired.
+    pub may_sign: bool,
+    /// Whether its tokens are still accepted.
+    pub is_published: bool,
+}
+
+/// Returns all keys, without their private parts, the newest first.
+pub(crate) async fn list(connection: &mut PgConnection) -> sqlx::Result<Vec<KeyTimes>> {
+    sqlx::query_as!(
+        KeyTimes,
+        r#"select kid, created_at, retired_at,
+                  (retired_at is null or retired_at > now()) and created_at < now() - interval '1 minute' as "may_sign!",
+                  (retired_at is null or retired_at > now() - interval '1 hour') as "is_published!"
+           from users_signing_key order by created_at desc"#
     )
     .fetch_all(connection)
     .await

@@ -96,6 +96,34 @@ async fn rotating_the_keys_keeps_users_logged_in() {
 }
 
 #[tokio::test]
+async fn the_keys_are_listed_for_people_and_for_programs() {
+    let stack = auth().await;
+    let environment = [("DATABASE_URL", stack.auth.url.clone())];
+    let keys = async |arguments: &[&str]| {
+        let arguments = [&["keys"], arguments].concat();
+        Process::run("auth-service", &arguments, &environment).await
+    };
+    keys(&["rotate"]).await;
+    let table = keys(&["list"]).await;
+    let has = |word: &str| table.iter().filter(|line| line.contains(word)).count();
+    let counts = ["published until", "  next ", "  signs "].map(has);
+    assert_eq!(counts, [1, 1, 2], "{table:?}");
+    let output = keys(&["list", "--json"]).await.join("\n");
+    let json: serde_json::Value = serde_json::from_str(&output).expect("JSON");
+    let listed = json.as_array().expect("a list");
+    assert_eq!(listed.len(), 2);
+    assert_eq!(
+        (&listed[0]["state"], &listed[1]["state"]),
+        (&json!("next"), &json!("signs"))
+    );
+    assert!(listed[0]["retired_at"].is_null() && listed[1]["published_until"].is_string());
+    assert!(
+        !json.to_string().contains("private"),
+        "the private part stays"
+    );
+}
+
+#[tokio::test]
 async fn migrating_twice_is_harmless_and_an_old_schema_is_refused() {
     let database = Database::empty().await;
     let environment = [
