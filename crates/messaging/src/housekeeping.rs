@@ -7,7 +7,7 @@
 //! A process that loses the lock sets its gauges to NaN, which stands for "not measured": a value that it measured
 //! last would never change again. `max()` in Prometheus passes over NaN, so a rule sees the value of the holder.
 
-use crate::{floor::Floor, parked, revoked};
+use crate::{floor::Floor, parked, request_key, revoked};
 use service_kit::metrics::finished;
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::{fmt::Display, sync::Arc, time::Duration};
@@ -192,7 +192,7 @@ enum Purged {
     Partly,
 }
 
-/// Deletes published rows after three days and inbox ids after 90 days, batch after batch, for at most [`PURGE`]. After
+/// Deletes published rows after three days, inbox ids after 90 days and keys of requests after 24 hours, batch after batch, for at most [`PURGE`]. After
 /// that the services' unique keys, versions and tombstones still keep a copy from having an effect.
 async fn purge(connection: &mut PgConnection) -> sqlx::Result<Purged> {
     let end = Instant::now() + PURGE;
@@ -213,8 +213,9 @@ async fn purge(connection: &mut PgConnection) -> sqlx::Result<Purged> {
         )
         .execute(&mut *connection)
         .await?;
-        let is_full = |deleted: u64| deleted >= PURGE_BATCH.unsigned_abs();
-        if !is_full(outbox.rows_affected()) && !is_full(inbox.rows_affected()) {
+        let keys = request_key::purge(&mut *connection, PURGE_BATCH).await?;
+        let most = outbox.rows_affected().max(inbox.rows_affected()).max(keys);
+        if most < PURGE_BATCH.unsigned_abs() {
             return Ok(Purged::Enough);
         }
         if Instant::now() >= end {

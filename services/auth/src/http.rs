@@ -8,6 +8,7 @@ mod errors;
 mod fields;
 mod passwords;
 mod registration;
+mod repeat;
 mod session_list;
 mod sessions;
 mod users;

@@ -15,5 +15,6 @@ mod parking;
 mod persons;
 mod publishing;
 mod relay_faults;
+mod request_keys;
 mod topology;
 mod waiting;

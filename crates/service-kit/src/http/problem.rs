@@ -50,6 +50,7 @@ pub enum Common {
     Forbidden,
     NotFound,
     MethodNotAllowed,
+    KeyReused,
     TooLarge,
     NotJson,
     Refused,
@@ -123,6 +124,12 @@ impl ErrorCode for Common {
                 "METHOD_NOT_ALLOWED",
                 "This method is not possible here.",
                 None,
+            ),
+            Self::KeyReused => (
+                StatusCode::CONFLICT,
+                "KEY_REUSED",
+                "Another request had this Idempotency-Key.",
+                Some("Draw a new key for each request, and send it again only with the same body."),
             ),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,

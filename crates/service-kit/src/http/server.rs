@@ -3,7 +3,7 @@
 use crate::{
     config::HttpConfig,
     http::{
-        Common, Problem,
+        Common, Problem, idempotency,
         request::{Peer, REQUEST_ID, RequestId},
     },
 };
@@ -72,6 +72,7 @@ pub fn layers(router: Router, config: &HttpConfig) -> anyhow::Result<Router> {
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
+            HeaderName::from_static(idempotency::HEADER),
             REQUEST_ID.clone(),
         ])
         .expose_headers([

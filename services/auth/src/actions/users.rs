@@ -51,12 +51,12 @@ pub(crate) async fn register(
     tx: &mut Transaction,
     cause: &Cause,
     detail: Detail,
+    id: UserId,
     new: &NewUser,
 ) -> Result<User, UserError> {
-    let user = create(tx, cause, UserId::new(), new).await?;
+    let user = create(tx, cause, id, new).await?;
     let user = user.ok_or(UserError::EmailTaken)?;
-    let by = Actor::user(user.user_id(), detail);
-    let entry = by.did(Action::Register, user.user_id());
+    let entry = Actor::user(id, detail).did(Action::Register, id);
     store::audit::write(tx, entry.about(&user.email)).await?;
     Ok(user)
 }

@@ -5,6 +5,7 @@ use super::{
     client::Client,
     errors::Error,
     fields::{AnyRole, OptionalPassword, OptionalPhone},
+    repeat::{created_before, request_key},
     users::User,
 };
 use crate::{
@@ -19,7 +20,7 @@ use events::{Role, UserId};
 use rand::RngExt as _;
 use service_kit::{
     body,
-    http::{Common, CurrentUser, Problem, body::Object, detached, docs::problems},
+    http::{Common, CurrentUser, IdempotencyKey, Problem, body::Object, detached, docs::problems},
 };
 use uuid::Uuid;
 
@@ -51,10 +52,12 @@ body! {
     path = "/auth/api/v1/users",
     tag = "users",
     security(("access_token" = [])),
+    params(IdempotencyKey),
     request_body = NewAccount,
     responses((status = CREATED, description = "The user.", body = User)),
     extensions(("x-problems" = json!(problems(&[
         &Common::Forbidden,
+        &Common::NotFound,
         &Error::RoleNotAllowed,
         &Error::EmailTaken,
         &Error::IdTaken,
@@ -65,13 +68,14 @@ pub(super) async fn create(
     user: CurrentUser,
     State(app): State<App>,
     RequestCause(cause): RequestCause,
-    client: Client,
+    (client, key): (Client, IdempotencyKey),
     body: Object,
 ) -> Result<(StatusCode, Json<User>), Problem> {
     let by = Actor::user(user.id, client.detail());
     if user.role == Role::Student {
         user.require(Role::Admin)?;
     }
+    let key = request_key(key, &format!("{} users", user.id), &body);
     // To judge a password takes as long as to hash it.
     let (id, new) = app
         .hasher
@@ -79,7 +83,10 @@ pub(super) async fn create(
         .await??;
     let created = detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let created = actions::admin::create(&mut tx, &cause, &by, id, &new).await?;
+        let created = match created_before(&mut tx, key.as_ref(), id).await? {
+            Some(user) => user,
+            None => actions::admin::create(&mut tx, &cause, &by, id, &new).await?,
+        };
         tx.commit().await?;
         Ok(created)
     })

@@ -5,19 +5,20 @@ use super::{
     client::Client,
     errors::{Error, role_not_allowed},
     fields::{NewPassword, OptionalPhone, RoleName},
+    repeat::{check_log_in, created_before, request_key},
     sessions::LoggedIn,
 };
 use crate::{
     actions,
-    domain::{Email, Locale, PersonName},
+    domain::{Email, Locale, Password, PersonName},
     passwords::Argon,
     store::users::NewUser,
 };
 use axum::{Json, extract::State, http::StatusCode};
-use events::Role;
+use events::{Role, UserId};
 use service_kit::{
     body,
-    http::{Problem, body::Object, detached, docs::problems},
+    http::{Common, IdempotencyKey, Problem, body::Object, detached, docs::problems},
 };
 use std::sync::Arc;
 
@@ -45,9 +46,12 @@ body! {
     post,
     path = "/auth/api/v1/register",
     tag = "users",
+    params(IdempotencyKey),
     request_body = Registration,
     responses((status = CREATED, description = "The user, logged in.", body = LoggedIn)),
     extensions(("x-problems" = json!(problems(&[
+        &Error::InvalidCredentials,
+        &Common::NotFound,
         &Error::RoleNotAllowed,
         &Error::EmailTaken,
         &Error::Busy,
@@ -57,17 +61,26 @@ pub(super) async fn register(
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     client: Client,
+    key: IdempotencyKey,
     body: Object,
 ) -> Result<(StatusCode, Json<LoggedIn>), Problem> {
+    let key = request_key(key, "register", &body);
     let allowed = Arc::clone(&app.registration_roles);
     // To judge a password takes as long as to hash it, and anybody may send one.
-    let new = app
+    let (new, password) = app
         .hasher
         .in_turn(move |argon| new_user(body.into_body()?, &allowed, argon))
         .await??;
     let response = detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let user = actions::users::register(&mut tx, &cause, client.detail(), &new).await?;
+        let id = UserId::new();
+        let user = match created_before(&mut tx, key.as_ref(), id).await? {
+            Some(user) => {
+                check_log_in(&app, &mut tx, &user, password).await?;
+                user
+            }
+            None => actions::users::register(&mut tx, &cause, client.detail(), id, &new).await?,
+        };
         let session = actions::sessions::open(&mut tx, user.user_id(), client.info).await?;
         let response = LoggedIn::new(&app.signer, user, &session)?;
         tx.commit().await?;
@@ -81,19 +94,21 @@ fn new_user(
     registration: Registration,
     allowed: &[Role],
     argon: &Argon,
-) -> Result<NewUser, Problem> {
+) -> Result<(NewUser, Password), Problem> {
     let role = registration.role.map_or(Role::Student, |role| role.0);
     if !allowed.contains(&role) || role == Role::Admin {
         tracing::warn!(%role, "Registration with a role that is not allowed was refused");
         return Err(role_not_allowed(role));
     }
-    Ok(NewUser {
+    let password = registration.password.0;
+    let new = NewUser {
         email: registration.email,
-        password_hash: argon.hash(&registration.password.0),
+        password_hash: argon.hash(&password),
         first_name: registration.first_name.unwrap_or_default(),
         last_name: registration.last_name.unwrap_or_default(),
         phone: registration.phone.and_then(|phone| phone.0),
         role,
         locale: registration.locale.unwrap_or_default(),
-    })
+    };
+    Ok((new, password))
 }

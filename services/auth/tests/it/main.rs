@@ -12,6 +12,7 @@ mod operators;
 mod origins;
 mod passwords;
 mod registration;
+mod repeats;
 mod sessions;
 mod throttle;
 

@@ -5,6 +5,11 @@ use serde_json::Value;
 use utoipa::openapi::{Object as Schema, ObjectBuilder, Type, schema::SchemaType};
 
 impl Object {
+    /// The fields as JSON, in the order of their names: the same for bodies that say the same.
+    pub fn canonical(&self) -> String {
+        serde_json::to_string(&self.values).expect("names are texts")
+    }
+
     /// Whether a field is absent or `null`.
     pub fn lacks(&self, name: &str) -> bool {
         matches!(self.values.get(name), None | Some(Value::Null))

@@ -135,6 +135,9 @@ fn common_problems(operation: &Value) -> Vec<&'static dyn ErrorCode> {
     if operation["security"].is_array() || operation["requestBody"].is_object() {
         errors.extend([&Common::DatabaseAway as &dyn ErrorCode, &Common::Stopping]);
     }
+    if has("header") {
+        errors.extend([&Common::KeyReused as &dyn ErrorCode, &Common::Validation]);
+    }
     if has("path") {
         errors.extend([&Common::BadRequest as &dyn ErrorCode, &Common::NotFound]);
     }
