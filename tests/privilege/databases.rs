@@ -104,7 +104,7 @@ async fn own_tables(service: &Service) -> Vec<String> {
     let pool = PgPool::connect(&url).await.expect("its own login");
     let tables = sqlx::raw_sql(
         "select tablename::text from pg_tables where schemaname = 'public'
-         and tablename not in ('outbox', 'inbox', 'parked_event', 'announcement', 'operator_audit')",
+         and tablename not in ('outbox', 'inbox', 'parked_event', 'announcement', 'operator_audit', 'mail')",
     );
     let rows = tables
         .fetch_all(&pool)

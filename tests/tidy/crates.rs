@@ -11,13 +11,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("events", &[]),
     ("service-kit", &["events"]),
     ("messaging", &["events", "service-kit"]),
-    ("operator", &["events", "service-kit", "messaging"]),
+    ("mail", &["events", "service-kit"]),
+    ("operator", &["events", "service-kit", "messaging", "mail"]),
     ("launcher", &["events"]),
     ("test-support", &["events"]),
     ("system-tests", &[]),
 ];
 /// What a service may use: never another service.
-const SERVICE: &[&str] = &["events", "service-kit", "messaging"];
+const SERVICE: &[&str] = &["events", "service-kit", "messaging", "mail"];
 
 /// The libraries that stay in some crates; services may use those that are marked so.
 const KEPT: &[(&str, bool, &[&str])] = &[
@@ -27,6 +28,7 @@ const KEPT: &[(&str, bool, &[&str])] = &[
         &["messaging", "test-support", "system-tests"],
     ),
     ("axum", true, &["service-kit"]),
+    ("lettre", false, &["mail"]),
     (
         "sqlx",
         true,
@@ -34,6 +36,7 @@ const KEPT: &[(&str, bool, &[&str])] = &[
         &[
             "service-kit",
             "messaging",
+            "mail",
             "operator",
             "test-support",
             "system-tests",
@@ -163,6 +166,11 @@ fn crates_know_no_more_of_each_other_than_they_need() {
         containing(&messaging, &["service_kit::http"]),
         "messaging does not use HTTP",
     );
+    let mail = sources(&["crates/mail/src"], ".rs");
+    assert_none(
+        containing(&mail, &["service_kit::http"]),
+        "mail does not use HTTP",
+    );
 }
 
 #[test]
@@ -188,6 +196,6 @@ fn big_libraries_stay_in_their_rooms() {
     }
     assert_none(
         broken,
-        "use messaging for AMQP and service-kit for HTTP; events does no I/O; the launcher holds no SQL",
+        "use messaging for AMQP, mail for mails and service-kit for HTTP; events does no I/O; the launcher holds no SQL",
     );
 }

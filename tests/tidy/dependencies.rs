@@ -9,12 +9,15 @@ use std::collections::BTreeSet;
 
 /// Permissive licences only: a hospital may use what is built from this without legal advice.
 const LICENCES: &[&str] = &[
+    "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-2-Clause",
     "BSD-3-Clause",
     "BSL-1.0",
     "CC0-1.0",
+    // For the list of authorities that browsers trust: data, which may be shared with its licence's text.
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "MIT-0",
@@ -47,8 +50,8 @@ const UNNAMED: &[(&str, &str, &str)] = &[
 ];
 
 /// The most packages of others that the programs may be built from. A first `./medtrack up` has five minutes on two cores
-/// (docs/performance.md, "A first build").
-const MOST_PACKAGES: usize = 280;
+/// (docs/performance.md, "A first build"). Mail takes 14 of them: 7 for TLS, 4 for templates, 3 for messages.
+const MOST_PACKAGES: usize = 295;
 
 fn packages() -> &'static Vec<Value> {
     METADATA["packages"].as_array().expect("a list")

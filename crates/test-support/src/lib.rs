@@ -7,6 +7,7 @@
 //! - [`database`], [`vhost`]: what a test owns on the servers, deleted when it ends; [`wire`] sends what no client library sends
 //! - [`process`], [`proxy`]: real binaries, and the TCP links between them, which a test can break
 //! - [`broker_proxy`]: the link to RabbitMQ, frame by frame: other versions of it, and a broker without memory
+//! - [`smtp`]: a mail server that fails at any step
 //! - [`stack`]: all services together; [`client`] speaks to them over HTTP
 //! - [`tokens`]: reads access tokens, and signs such as auth-service would not issue
 //! - [`openapi`]: holds a service to its OpenAPI document
@@ -25,6 +26,7 @@ pub mod process;
 pub mod proxy;
 pub mod python;
 pub mod servers;
+pub mod smtp;
 pub mod stack;
 pub mod tokens;
 pub mod vhost;
@@ -39,6 +41,7 @@ pub use lapin::BasicProperties;
 pub use ledger::Ledger;
 pub use process::Process;
 pub use proxy::{Mode, Proxy};
+pub use smtp::SmtpServer;
 pub use stack::{Links, Stack, Unit};
 pub use tokens::Signer;
 pub use vhost::{Message, Tap, Vhost};

@@ -20,7 +20,7 @@ use service_kit::Service;
 use sqlx::migrate::Migrator;
 
 static TABLES: Migrator = sqlx::migrate!();
-static MIGRATORS: [&Migrator; 2] = [&messaging::MIGRATOR, &TABLES];
+static MIGRATORS: [&Migrator; 3] = [&messaging::MIGRATOR, &mail::MIGRATOR, &TABLES];
 
 /// The facts that its start needs.
 static SERVICE: Service = Service {

@@ -19,10 +19,13 @@ const RUN: &str = "MEDTRACK_PREPARE";
 /// The migrations of messaging, which every database has, and the name of the database that has no others.
 const MESSAGING: &str = "messaging";
 
+/// The crates beside the services that have checked queries and migrations of their own.
+const SHARED: [&str; 2] = [MESSAGING, "mail"];
+
 /// The databases that the queries are checked against. `AUTH_DATABASE_URL` names the database `auth`.
 fn databases() -> Vec<&'static str> {
     let services = SERVICES.iter().map(|service| service.short);
-    std::iter::once(MESSAGING).chain(services).collect()
+    SHARED.into_iter().chain(services).collect()
 }
 
 /// The files that read [`RUN`], one in each crate with checked queries.
@@ -30,14 +33,12 @@ fn sources() -> Vec<String> {
     let services = SERVICES
         .iter()
         .map(|service| format!("services/{}/src/store.rs", service.short));
-    [
-        "crates/messaging/src/lib.rs",
-        "crates/operator/src/views.rs",
-    ]
-    .map(str::to_owned)
-    .into_iter()
-    .chain(services)
-    .collect()
+    SHARED
+        .map(|name| format!("crates/{name}/src/lib.rs"))
+        .into_iter()
+        .chain(["crates/operator/src/views.rs".to_owned()])
+        .chain(services)
+        .collect()
 }
 
 /// Makes the descriptions anew; with `check` only compares.
