@@ -6,6 +6,12 @@ use std::fs;
 
 /// Pages that may call the API from a browser.
 pub(crate) const CORS_ORIGINS: &str = "CORS_ORIGINS";
+/// The mail server.
+pub(crate) const MAIL_URL: &str = "MAIL_URL";
+/// The sender of mails.
+pub(crate) const MAIL_FROM: &str = "MAIL_FROM";
+/// The address of the gateway, as users type it.
+pub(crate) const PUBLIC_URL: &str = "PUBLIC_URL";
 /// The port of the gateway.
 const GATEWAY_PORT: &str = "GATEWAY_PORT";
 

@@ -159,18 +159,36 @@ impl System {
             .env("HTTP_ADDR", address(self.ports[service.name]))
             .env("INTERNAL_ADDR", address(internal))
             .env("JWKS_URL", keys);
-        let origins = settings::value(&self.workspace, settings::CORS_ORIGINS);
-        let program = match origins {
-            Some(origins) => program.env(settings::CORS_ORIGINS, origins),
-            None => program,
-        };
         Ok(Unit {
             name,
-            program,
+            program: self.configured(program)?,
             ready: Ready::Healthy(internal),
             port,
             tier: Tier::System,
         })
+    }
+
+    /// Adds what a person has set, and what a developer's machine has instead.
+    fn configured(&self, mut program: CommandSpec) -> anyhow::Result<CommandSpec> {
+        for name in [settings::CORS_ORIGINS, settings::MAIL_FROM] {
+            if let Some(value) = settings::value(&self.workspace, name) {
+                program = program.env(name, value);
+            }
+        }
+        let value = |name| settings::value(&self.workspace, name).filter(|text| !text.is_empty());
+        let gateway = || format!("http://localhost:{}", self.ports["gateway"]);
+        let mails = self.workspace.path("mail");
+        let files = reqwest::Url::from_file_path(&mails)
+            .map_err(|()| anyhow::anyhow!("{} is no absolute path", mails.display()))?;
+        Ok(program
+            .env(
+                settings::PUBLIC_URL,
+                value(settings::PUBLIC_URL).unwrap_or_else(gateway),
+            )
+            .env(
+                settings::MAIL_URL,
+                value(settings::MAIL_URL).unwrap_or_else(|| files.into()),
+            ))
     }
 
     /// A service's program in one of its roles, with the address of its database.
@@ -290,5 +308,44 @@ mod tests {
                 .any(|(name, _)| name == "comm-consumer-3-internal")
         );
         assert_eq!(wanted.len(), wanted_ports(&BTreeMap::new()).len() + 2);
+    }
+
+    #[test]
+    fn mails_are_files_unless_a_person_sets_a_server() {
+        let dir = std::env::temp_dir().join(format!("mails {}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&dir).unwrap();
+        let workspace = Workspace {
+            repository: dir.clone(),
+            state_dir: dir.join(".medtrack"),
+        };
+        let configured = || {
+            let system = System {
+                workspace: workspace.clone(),
+                binaries: dir.clone(),
+                ports: Ports::from([("gateway".to_owned(), 8081)]),
+                amqp_url: String::new(),
+                scale: Scale::new(),
+            };
+            let program = system.configured(CommandSpec::new("auth-service")).unwrap();
+            let command = program.command();
+            let value = |name: &str| {
+                let mut variables = command.as_std().get_envs();
+                let (_, value) = variables.find(|(variable, _)| *variable == name)?;
+                Some(value?.to_string_lossy().into_owned())
+            };
+            [value("PUBLIC_URL"), value("MAIL_URL"), value("MAIL_FROM")]
+        };
+        let [page, mails, from] = configured();
+        assert_eq!(page.as_deref(), Some("http://localhost:8081"));
+        let mails = mails.unwrap();
+        assert!(mails.starts_with("file:///") && mails.ends_with("/.medtrack/mail"));
+        assert!(!mails.contains(' ') && from.is_none(), "{mails}");
+        let set = "MAIL_URL=smtp://localhost:1025\nMAIL_FROM=a@example.org\nPUBLIC_URL=\n";
+        std::fs::write(dir.join(".env"), set).unwrap();
+        let [page, mails, from] = configured();
+        assert_eq!(page.as_deref(), Some("http://localhost:8081"));
+        assert_eq!(mails.as_deref(), Some("smtp://localhost:1025"));
+        assert_eq!(from.as_deref(), Some("a@example.org"));
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

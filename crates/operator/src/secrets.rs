@@ -19,6 +19,8 @@ use uuid::Uuid;
 
 /// The login of operators, on RabbitMQ and in every database.
 const OPERATOR: &str = "operator";
+/// The file with the address of the mail server.
+pub(crate) const MAIL_URL: &str = "mail_url";
 /// The file that RabbitMQ reads when it starts.
 pub(crate) const DEFINITIONS: &str = "rabbitmq_definitions.json";
 
@@ -83,6 +85,8 @@ impl<'a> Dir<'a> {
         for name in ["postgres_password", "grafana_password"] {
             dir.ensure(name, password)?;
         }
+        // A person writes the address of the mail server there.
+        dir.ensure(MAIL_URL, || "none".into())?;
         let mut logins = dir.operator()?;
         for service in SERVICES {
             logins.push(dir.service(service)?);

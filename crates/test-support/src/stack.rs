@@ -80,6 +80,7 @@ pub struct Stack {
     pub vhost: Vhost,
     /// Speaks to the APIs.
     pub client: Client,
+    settings: Vec<(&'static str, String)>,
 }
 
 /// The addresses of a process; they stay the same over restarts.
@@ -145,6 +146,7 @@ impl Stack {
             comm,
             vhost,
             client,
+            settings: Vec::new(),
         }
     }
 
@@ -184,6 +186,11 @@ impl Stack {
         .await;
     }
 
+    /// Sets a variable of the processes that are started from now on.
+    pub fn set(&mut self, variable: &'static str, value: impl Into<String>) {
+        self.settings.push((variable, value.into()));
+    }
+
     /// Starts processes side by side, and does not wait.
     pub fn spawn(&mut self, units: &[Unit]) {
         for unit in units {
@@ -214,6 +221,7 @@ impl Stack {
                 format!("http://{auth}/auth/.well-known/jwks.json"),
             ),
         ];
+        let environment = [&environment[..], &self.settings].concat();
         Process::start(unit.service().name, &[unit.role()], &environment)
     }
 

@@ -1,11 +1,13 @@
 //! The settings of each subcommand.
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use events::Role;
+use mail::MailConfig;
 use messaging::{BrokerConfig, ConsumeConfig};
 use service_kit::{
     Roles,
-    config::{CommandConfig, EnvironmentConfig, NoArguments, OwnConfig, TokenConfig},
+    config::{CommandConfig, Environment, EnvironmentConfig, NoArguments, OwnConfig, TokenConfig},
 };
 use std::path::PathBuf;
 
@@ -55,6 +57,36 @@ fn registration_role(text: &str) -> Result<Role, String> {
     }
 }
 
+/// Where users find the pages.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Pages")]
+pub(crate) struct PagesConfig {
+    /// Address of the gateway as users type it; the links in mails begin with it.
+    #[arg(long, env = "PUBLIC_URL", default_value = "http://localhost", value_name = "URL", value_parser = public_url)]
+    pub public_url: String,
+}
+
+/// Refuses what is not `https://host`: a path would stand in each link.
+fn public_url(text: &str) -> Result<String, &'static str> {
+    let text = text.trim_end_matches('/');
+    let host = { text.strip_prefix("https://") }.or_else(|| text.strip_prefix("http://"));
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+    match host {
+        Some(host) if !host.is_empty() && host.chars().all(is_plain) => Ok(text.to_owned()),
+        _ => Err("write an address like https://medtrack.example.org, without a path"),
+    }
+}
+
+impl PagesConfig {
+    fn check(&self, environment: &EnvironmentConfig) -> anyhow::Result<()> {
+        let is_production = environment.medtrack_env == Environment::Production;
+        if is_production && !self.public_url.starts_with("https://") {
+            bail!("PUBLIC_URL is not https, and MEDTRACK_ENV is production; set https://DOMAIN");
+        }
+        Ok(())
+    }
+}
+
 /// The sections of `serve` that only this service has.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Serve {
@@ -64,11 +96,17 @@ pub(crate) struct Serve {
     pub token: TokenConfig,
     #[command(flatten)]
     pub registration: RegistrationConfig,
+    #[command(flatten)]
+    pub pages: PagesConfig,
+    #[command(flatten)]
+    pub mail: MailConfig,
 }
 
 impl OwnConfig for Serve {
     fn check(&self, environment: &EnvironmentConfig) -> anyhow::Result<()> {
-        environment.check("AMQP_URL", &self.broker.address()?)
+        environment.check("AMQP_URL", &self.broker.address()?)?;
+        self.pages.check(environment)?;
+        self.mail.check(environment)
     }
 }
 
@@ -99,6 +137,30 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         SERVICE.command::<Command>().debug_assert();
+    }
+
+    #[test]
+    fn the_public_address_has_no_path_and_is_encrypted_in_production() {
+        assert_eq!(
+            public_url("https://a.example/").unwrap(),
+            "https://a.example"
+        );
+        for bad in [
+            "a.example",
+            "https://",
+            "https://a.example/x",
+            "ftp://a",
+            "https://a.example/#",
+        ] {
+            assert!(public_url(bad).is_err(), "{bad}");
+        }
+        let check = |medtrack_env, url: &str| {
+            let public_url = public_url(url).unwrap();
+            PagesConfig { public_url }.check(&EnvironmentConfig { medtrack_env })
+        };
+        assert!(check(Environment::Production, "http://a.example").is_err());
+        assert!(check(Environment::Production, "https://a.example").is_ok());
+        assert!(check(Environment::Development, "http://localhost:8080").is_ok());
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Valid values and pure rules: a value that exists is valid.
 
 pub(crate) mod email;
+mod link_secret;
 pub(crate) mod password;
 pub(crate) mod person;
 mod refresh_token;
 
 pub(crate) use email::Email;
+pub(crate) use link_secret::LinkSecret;
 pub(crate) use password::Password;
 pub(crate) use person::{Locale, PersonName, Phone};
 pub(crate) use refresh_token::RefreshToken;

@@ -13,7 +13,10 @@ mod session_list;
 mod sessions;
 mod users;
 
-use crate::{SERVICE, config::Serve, passwords::Hasher, purge, throttle::Throttle, tokens::Signer};
+use crate::{
+    SERVICE, actions::links, config::Serve, passwords::Hasher, purge, throttle::Throttle,
+    tokens::Signer,
+};
 use axum::{
     Json, Router,
     extract::{FromRef, FromRequestParts, State},
@@ -21,6 +24,7 @@ use axum::{
 };
 use events::Role;
 use jsonwebtoken::jwk::JwkSet;
+use mail::Worker;
 use messaging::{Broker, Cause, Outbox};
 use serde_json::Value;
 use service_kit::{
@@ -80,6 +84,15 @@ pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     let hasher = Hasher::new();
     let memory = hasher.clone().give_back(stopping);
     start.process.spawn("password memory", memory);
+    let mails = Worker::new(
+        start.pool.clone(),
+        &start.config.mail,
+        &start.config.pages.public_url,
+        links::draw,
+    )?;
+    start
+        .process
+        .spawn("mail", mails.run(start.process.stopping()));
     let app = App {
         throttle: Throttle::load(&start.pool).await?,
         pool: start.pool,

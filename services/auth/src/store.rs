@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod keys;
+pub(crate) mod link_secrets;
 pub(crate) mod logins;
 pub(crate) mod search;
 pub(crate) mod sessions;

@@ -1,6 +1,6 @@
 //! `medtrack secrets`.
 
-use crate::secrets;
+use crate::secrets::{self, MAIL_URL};
 use clap::{Args, builder::PossibleValuesParser};
 use std::path::PathBuf;
 
@@ -30,6 +30,7 @@ impl Secrets {
         if !self.add {
             secrets::make(&self.dir, &publishers)?;
             say!("Made {dir}. Keep a copy where the backups are.");
+            say!("{dir}/{MAIL_URL} says none: write the address of the mail server there.");
             say!("try: {COMPOSE} up -d");
             return Ok(());
         }
@@ -42,6 +43,9 @@ impl Secrets {
             say!("Wrote {dir}/{name}");
         }
         say!("Keep a copy where the backups are.");
+        if added.iter().any(|name| name == MAIL_URL) {
+            say!("{dir}/{MAIL_URL} says none: write the address of the mail server there.");
+        }
         say!("try: {COMPOSE} up -d");
         if added.iter().any(|name| name == secrets::DEFINITIONS) {
             say!("     {COMPOSE} restart rabbitmq, which reads its logins when it starts");

@@ -215,7 +215,7 @@ pub(crate) async fn change_password(
     Ok(user)
 }
 
-/// Deletes a user with all sessions, and announces it, so that the other services erase the user's data. Returns the
+/// Deletes a user with all sessions and mails, and announces it, so that the other services erase the user's data. Returns the
 /// e-mail.
 ///
 /// # Errors
@@ -230,6 +230,9 @@ pub(crate) async fn delete(
     keep_an_admin(tx, &before).await?;
     revoke_all(tx, cause, id).await?;
     let user = store::users::delete(tx, id).await?.ok_or(UserError::Gone)?;
+    // In this order: it waits for a mail that is being prepared, which draws the last secret.
+    mail::erase(tx, id.as_uuid()).await?;
+    store::link_secrets::delete(tx, id).await?;
     tx.erase(&[id.as_uuid()], std::slice::from_ref(&user.email))
         .await?;
     let all_sessions = Revocation {

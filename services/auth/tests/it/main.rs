@@ -6,6 +6,7 @@ mod faults;
 mod hostile;
 mod login;
 mod logs;
+mod mails;
 mod me;
 mod openapi;
 mod operators;
