@@ -11,6 +11,7 @@ mod foreign;
 mod hostile;
 mod indexes;
 mod look;
+mod mails;
 mod reconcile;
 mod replay;
 mod trace;

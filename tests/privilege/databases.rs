@@ -205,6 +205,7 @@ async fn the_operators_command_needs_the_operators_logins_only() {
         "dead discard --cause discarded --yes",
         "dead undo --cause discarded --limit 1",
         "audit",
+        "mail list",
         "outbox",
     ] {
         let output = Command::new(servers::binary("medtrack"))

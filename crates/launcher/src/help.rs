@@ -36,7 +36,8 @@ const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Look",
         &[
-            "doctor", "ps", "logs", "trace", "demo", "events", "watch", "queues", "outbox", "audit",
+            "doctor", "ps", "logs", "trace", "demo", "events", "watch", "queues", "outbox", "mail",
+            "audit",
         ],
     ),
     ("Repair", &["dead", "reconcile", "topology"]),

@@ -52,6 +52,7 @@
 //!   the same Message-ID, so that mailboxes may recognise the copy.
 //! - *Nothing personal stays*: recipient and arguments are deleted a day after the mail was sent, the row after 30 days.
 
+pub mod admin;
 mod config;
 mod content;
 mod purge;

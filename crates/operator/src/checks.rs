@@ -8,6 +8,7 @@ mod expiring;
 mod finding;
 mod gateway;
 mod locks;
+mod mails;
 mod missed;
 mod parked;
 mod probe;

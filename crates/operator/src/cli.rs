@@ -30,6 +30,7 @@ mod dead;
 mod demo;
 mod doctor;
 mod events;
+mod mail;
 mod outbox;
 mod queues;
 mod reconcile;
@@ -100,6 +101,8 @@ enum Command {
     /// List events that are committed and not published yet.
     #[command(after_help = "Examples:\n  medtrack outbox\n  medtrack outbox --since 2h --json")]
     Outbox(outbox::Outbox),
+    /// List the mails, show what became of one, or have one sent again. Texts and links are never shown.
+    Mail(mail::Mail),
     /// List the queues, as RabbitMQ sees them.
     #[command(after_help = "Example:\n  medtrack queues --json")]
     Queues(queues::Queues),
@@ -211,6 +214,7 @@ impl Command {
             Command::Dead(command) => return command.run(endpoints).await,
             Command::Audit(command) => command.run(endpoints).await?,
             Command::Outbox(command) => command.run(endpoints).await?,
+            Command::Mail(command) => command.run(endpoints).await?,
             Command::Queues(command) => command.run(endpoints).await?,
             Command::Demo => demo::run(endpoints).await?,
             Command::Events(command) => command.run(endpoints).await?,

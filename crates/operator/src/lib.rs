@@ -14,6 +14,7 @@ mod demo;
 mod edit_distance;
 mod endpoints;
 mod http;
+mod mails;
 mod outbox;
 mod person;
 mod queues;

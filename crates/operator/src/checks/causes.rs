@@ -108,6 +108,7 @@ fn follows_from_process(process: &Finding, finding: &Finding) -> bool {
         Id::QueueWithoutConsumer | Id::QueueBacklog => is_consumer,
         Id::GatewayError => !is_consumer && process.service == Some("auth"),
         Id::EventsUnpublished => true,
+        Id::MailsWaiting => !is_consumer,
         Id::RestartLoop => process.unit == finding.unit,
         _ => false,
     }

@@ -2,13 +2,13 @@
 
 use super::{
     finding::{Finding, Id, seconds_since},
-    locks, parked,
+    locks, mails, parked,
 };
 use crate::{
     endpoints::{Endpoints, PATIENCE},
     words::{count, seconds},
 };
-use events::topology::{SERVICES, Service};
+use events::topology::{AUTH, SERVICES, Service};
 use futures_util::future::join_all;
 use messaging::admin;
 use sqlx::PgConnection;
@@ -80,6 +80,9 @@ async fn look(
     ];
     findings.extend(outbox(endpoints, service, connection).await?);
     findings.extend(parked::check(endpoints, service, connection).await?);
+    if service.short == AUTH.short {
+        findings.extend(mails::check(endpoints, connection).await?);
+    }
     findings.extend(locks::check(endpoints, service, connection).await?);
     Ok(findings)
 }

@@ -57,6 +57,8 @@ pub(crate) enum Id {
     EventsUnpublished,
     EventsDead,
     BodiesExpiring,
+    MailsWaiting,
+    MailsFailed,
     UnknownKeys,
     EventsWaiting,
     EventsMissed,
