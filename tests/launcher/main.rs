@@ -161,7 +161,7 @@ async fn the_readmes_walk_works_and_survives_what_it_says_it_does() {
                 curl -s -o guess.json -X POST $GATEWAY_URL/auth/api/v1/login -H "X-Forwarded-For: $address" \
                     -H "Content-Type: application/json" -d "{\"email\": \"$address@example.com\", \"password\": \"a guess\"}"
             done
-            psql -At "$AUTH_DATABASE_URL" -c "select count(*) || ' ' || sum(failures) from users_login_address""#,
+            psql -At "$AUTH_DATABASE_URL" -c "select count(*) || ' ' || 300 - sum(remaining) from users_budget where purpose = 'failures'""#,
         )
         .await;
     assert_eq!(guesses.trim(), "1 2", "one address, two failures");

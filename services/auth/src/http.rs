@@ -6,6 +6,7 @@ mod client;
 mod creation;
 mod errors;
 mod fields;
+mod password_check;
 mod passwords;
 mod registration;
 mod repeat;

@@ -1,10 +1,10 @@
-//! Deletes what has ended: sessions, used refresh tokens, secrets of links, failed log-ins of more than a day ago, and
-//! what the audit log says about persons after a year. Each process of the API does it, a small batch at a time, and
-//! passes over rows that another one has in hand.
+//! Deletes what has ended: sessions, used refresh tokens, secrets of links, failures to log in that have faded, budgets
+//! that are full again, and what the audit log says about persons after a year. Each process of the API does it, a small
+//! batch at a time, and passes over rows that another one has in hand.
 
 use crate::{
     actions::sessions::SESSION_TTL,
-    store::{audit, link_secrets, logins, sessions},
+    store::{audit, budgets, link_secrets, logins, sessions},
 };
 use chrono::Utc;
 use service_kit::metrics::finished;
@@ -49,8 +49,9 @@ async fn round(pool: &PgPool) -> sqlx::Result<u64> {
     let sessions = sessions::purge(&mut connection, before.into_uuid(), BATCH).await?;
     let tokens = sessions::purge_used_tokens(&mut connection, BATCH).await?;
     let failures = logins::purge(&mut connection, BATCH).await?;
+    let budgets = budgets::purge(&mut connection, BATCH).await?;
     let secrets = link_secrets::purge(&mut connection, BATCH).await?;
     let details = audit::purge(&mut connection, BATCH).await?;
-    let batches = [sessions, tokens, failures, secrets, details];
-    Ok(batches.into_iter().max().unwrap_or_default())
+    let rows = [sessions, tokens, failures, budgets, secrets, details];
+    Ok(rows.into_iter().max().unwrap_or_default())
 }

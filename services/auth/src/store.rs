@@ -1,6 +1,7 @@
 //! SQL over this service's own tables.
 
 pub(crate) mod audit;
+pub(crate) mod budgets;
 pub(crate) mod keys;
 pub(crate) mod link_secrets;
 pub(crate) mod logins;

@@ -253,7 +253,7 @@ pub(super) async fn delete(
     detached(async move {
         let mut tx = app.outbox.begin().await?;
         let email = actions::users::delete(&mut tx, &cause, &by, id).await?;
-        store::logins::forget(&mut tx, &app.throttle.email_hash(&email)).await?;
+        app.throttle.forget(&mut tx, &email).await?;
         tx.commit().await?;
         Ok(StatusCode::NO_CONTENT)
     })

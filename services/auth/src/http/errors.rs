@@ -17,6 +17,7 @@ pub(super) enum Error {
     LastAdmin,
     OwnRole,
     TooManyAttempts,
+    TooManyRequests,
     Busy,
 }
 
@@ -73,6 +74,12 @@ impl ErrorCode for Error {
                 detail: "Too many failed log-ins.",
                 hint: None,
             },
+            Self::TooManyRequests => Kind {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                code: "TOO_MANY_REQUESTS",
+                detail: "Too many requests came from this address.",
+                hint: None,
+            },
             Self::Busy => Kind {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 code: "BUSY",
@@ -121,6 +128,14 @@ pub(super) fn role_not_allowed(role: Role) -> Problem {
 pub(super) fn locked(seconds: u64) -> Problem {
     Problem::from(Error::TooManyAttempts)
         .detail(format!("Too many failed log-ins; wait {seconds} s."))
+        .retry_after(seconds)
+}
+
+pub(super) fn too_many(seconds: u64) -> Problem {
+    Problem::from(Error::TooManyRequests)
+        .detail(format!(
+            "Too many requests came from this address; wait {seconds} s."
+        ))
         .retry_after(seconds)
 }
 

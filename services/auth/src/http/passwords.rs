@@ -5,8 +5,8 @@ use super::{
     client::Client,
     errors::{Error, gone},
     fields::{ClaimedPassword, ProposedPassword},
+    password_check::check_password,
     sessions::LoggedIn,
-    users::check_password,
 };
 use crate::{
     actions,
@@ -124,7 +124,7 @@ async fn apply(
         client,
         cause,
     } = request;
-    check_password(&app, &user, client.address, password, field).await?;
+    check_password(&app, &user, &client, password, field).await?;
     let current = store::users::by_id(&mut *app.pool.acquire().await?, user.id).await?;
     let current = current.ok_or_else(gone)?;
     let judge = move |argon: &Argon| hash(argon, proposed.0, &current);

@@ -5,6 +5,7 @@ use super::{
     client::Client,
     errors::{Error, role_not_allowed},
     fields::{NewPassword, OptionalPhone, RoleName},
+    password_check::limit_address,
     repeat::{check_log_in, created_before, request_key},
     sessions::LoggedIn,
 };
@@ -13,6 +14,7 @@ use crate::{
     domain::{Email, Locale, Password, PersonName},
     passwords::Argon,
     store::users::NewUser,
+    throttle::REGISTRATIONS,
 };
 use axum::{Json, extract::State, http::StatusCode};
 use events::{Role, UserId};
@@ -41,7 +43,7 @@ body! {
 
 /// Registers a user and logs the user in.
 ///
-/// The answer logs the user in; profile and welcome follow by event.
+/// The answer logs the user in; profile and welcome follow by event. From one address, 20 requests a minute are accepted.
 #[utoipa::path(
     post,
     path = "/auth/api/v1/register",
@@ -54,6 +56,7 @@ body! {
         &Common::NotFound,
         &Error::RoleNotAllowed,
         &Error::EmailTaken,
+        &Error::TooManyRequests,
         &Error::Busy,
     ]))))
 )]
@@ -64,6 +67,7 @@ pub(super) async fn register(
     key: IdempotencyKey,
     body: Object,
 ) -> Result<(StatusCode, Json<LoggedIn>), Problem> {
+    limit_address(&app, client.address, REGISTRATIONS).await?;
     let key = request_key(key, "register", &body);
     let allowed = Arc::clone(&app.registration_roles);
     // To judge a password takes as long as to hash it, and anybody may send one.
@@ -82,7 +86,7 @@ pub(super) async fn register(
             None => actions::users::register(&mut tx, &cause, client.detail(), id, &new).await?,
         };
         let session = actions::sessions::open(&mut tx, user.user_id(), client.info).await?;
-        let response = LoggedIn::new(&app.signer, user, &session)?;
+        let response = LoggedIn::new(&app.signer, user, &session)?.on_device(&app.throttle, None);
         tx.commit().await?;
         Ok(response)
     })

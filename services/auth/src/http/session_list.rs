@@ -5,7 +5,7 @@ use super::{
     client::Client,
     errors::{Error, gone},
     fields::ClaimedPassword,
-    users::check_password,
+    password_check::check_password,
 };
 use crate::{
     actions,
@@ -25,7 +25,7 @@ use serde::Serialize;
 use serde_json::Value;
 use service_kit::{
     body,
-    http::{Body, ClientAddress, Common, CurrentUser, Problem, detached, docs::problems},
+    http::{Body, Common, CurrentUser, Problem, detached, docs::problems},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -183,12 +183,12 @@ pub(super) async fn revoke(
 )]
 pub(super) async fn confirm(
     user: CurrentUser,
-    ClientAddress(client): ClientAddress,
+    client: Client,
     State(app): State<App>,
     Body(body): Body<PasswordConfirmation>,
 ) -> Result<Json<Confirmed>, Problem> {
     let password = body.current_password;
-    check_password(&app, &user, client, password, "current_password").await?;
+    check_password(&app, &user, &client, password, "current_password").await?;
     detached(async move {
         let mut tx = app.pool.begin().await?;
         let current = store::users::by_id(&mut tx, user.id)

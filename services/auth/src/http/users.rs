@@ -3,9 +3,9 @@
 use super::{
     App, RequestCause,
     client::Client,
-    errors::{Error, gone, wrong_password},
+    errors::{Error, gone},
     fields::{ClaimedPassword, OptionalPhone},
-    sessions::{count, verify},
+    password_check::check_password,
 };
 use crate::{
     actions::{self, users::Change},
@@ -25,7 +25,6 @@ use service_kit::{
         docs::problems,
     },
 };
-use std::net::IpAddr;
 use utoipa::{ToSchema, openapi::Object as Schema};
 use uuid::Uuid;
 
@@ -36,7 +35,7 @@ pub(super) struct User {
     id: Uuid,
     /// In lower case.
     #[schema(examples("test.student@example.com"))]
-    email: String,
+    pub(super) email: String,
     /// Empty when not given.
     #[schema(examples("John"))]
     first_name: String,
@@ -188,14 +187,8 @@ pub(super) async fn change_email(
     RequestCause(cause): RequestCause,
     Body(change): Body<EmailChange>,
 ) -> Result<Json<User>, Problem> {
-    check_password(
-        &app,
-        &user,
-        client.address,
-        change.current_password,
-        "current_password",
-    )
-    .await?;
+    let password = change.current_password;
+    check_password(&app, &user, &client, password, "current_password").await?;
     let by = Actor::user(user.id, client.detail());
     let change = Change {
         email: Some(change.email),
@@ -232,39 +225,14 @@ pub(super) async fn delete(
     Body(confirmation): Body<Confirmation>,
 ) -> Result<StatusCode, Problem> {
     let password = confirmation.current_password;
-    check_password(&app, &user, client.address, password, "current_password").await?;
+    check_password(&app, &user, &client, password, "current_password").await?;
     let by = Actor::user(user.id, client.detail());
     detached(async move {
         let mut tx = app.outbox.begin().await?;
         let email = actions::users::delete(&mut tx, &cause, &by, user.id).await?;
-        let email_hash = app.throttle.email_hash(&email);
-        store::logins::forget(&mut tx, &email_hash).await?;
+        app.throttle.forget(&mut tx, &email).await?;
         tx.commit().await?;
         Ok(StatusCode::NO_CONTENT)
-    })
-    .await
-}
-
-/// Checks the password of the user, which stands in `field` of the body. Failures are limited as at log-in, so that a stolen token does not help to
-/// guess the password.
-pub(super) async fn check_password(
-    app: &App,
-    user: &CurrentUser,
-    client: IpAddr,
-    password: ClaimedPassword,
-    field: &str,
-) -> Result<(), Problem> {
-    let existing = store::users::credentials(&mut *app.pool.acquire().await?, user.id).await?;
-    let existing = existing.ok_or_else(gone)?;
-    let attempt = count(app, &existing.email, client).await?;
-    if !verify(app, &attempt, password.0, Some(existing.password_hash)).await? {
-        return Err(wrong_password(field));
-    }
-    let pool = app.pool.clone();
-    detached(async move {
-        let mut tx = pool.begin().await?;
-        store::logins::succeeded(&mut tx, &attempt).await?;
-        Ok(tx.commit().await?)
     })
     .await
 }

@@ -1,17 +1,17 @@
-//! The tables `users_login_failure`, `users_login_address` and `users_login_secret`. Every function fails with the
-//! database's error.
-//!
-//! Every statement takes the row of the e-mail before the row of the address, so that no two of them deadlock.
+//! The tables `users_login_client` and `users_login_secret`. Every function fails with the database's error.
 
+use super::budgets::{self, Budget};
 use sqlx::PgConnection;
 
-/// A try to log in: the e-mail and the address, each as a digest.
+/// A try to log in.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
-    /// Of the e-mail in lower case, whether a user has it or not.
-    pub email_hash: String,
-    /// Of the client's address.
-    pub address_hash: String,
+    /// The digest of the e-mail in lower case, whether a user has it or not.
+    pub account: String,
+    /// The digest of what tries.
+    pub client: String,
+    /// What limits a client that the account does not know, besides its own failures.
+    pub budgets: Vec<Budget>,
 }
 
 /// Returns the key of the digests.
@@ -21,39 +21,40 @@ pub(crate) async fn secret(connection: &mut PgConnection) -> sqlx::Result<Vec<u8
         .await
 }
 
-/// Counts a try as a failure before its password is checked, so that many tries at once are limited, too. Returns false when the try is refused; then roll the transaction back, so that it is not counted.
+/// Counts a try as a failure before its password is checked, so that many tries at once are limited, too. Returns false
+/// when the try is refused; then roll the transaction back, so that it is not counted.
 ///
-/// Failures of an e-mail halve every 15 min. From the fifth on, the e-mail is locked, for 1 s at first and up to 15 min.
-/// A hundred tries of one address may fail in a minute.
+/// The failures of a client halve every 15 min. From the fifth on, the client is locked, for 1 s at first and up to
+/// 15 min.
+///
+/// The rows are locked in one order, the client's before those of the budgets, so that no two tries deadlock.
 pub(crate) async fn count(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"with email as (
-               insert into users_login_failure as known (email_hash, failures) values ($1, 1)
-               on conflict (email_hash) do update
-               set (failures, last_at, locked_until) = (
-                   select number, now(),
-                          case when round(number) >= 5 then
-                              now() + least(interval '15 minutes', interval '1 second' * power(2, least(round(number) - 5, 12)))
-                          end
-                   from (select 1 + known.failures
-                                    * power(0.5, greatest(extract(epoch from now() - known.last_at), 0)::float8 / 900))
-                        as faded (number))
-               where known.locked_until is null or known.locked_until <= now()
-               returning true),
-           address as (
-               insert into users_login_address as known (address_hash, failures)
-               select $2, 1 where exists (select from email)
-               on conflict (address_hash) do update
-               set failures = case when known.since > now() - interval '1 minute' then known.failures + 1 else 1 end,
-                   since = case when known.since > now() - interval '1 minute' then known.since else now() end
-               where known.failures < 100 or known.since <= now() - interval '1 minute'
-               returning true)
-           select exists (select from address) as "counted!""#,
-        attempt.email_hash,
-        attempt.address_hash,
+    let counted = sqlx::query!(
+        "insert into users_login_client as known (account, client, failures) values ($1, $2, 1)
+         on conflict (account, client) do update
+         set (failures, last_at, locked_until) = (
+             select number, now(),
+                    case when round(number) >= 5 then
+                        now() + least(interval '15 minutes', interval '1 second' * power(2, least(round(number) - 5, 12)))
+                    end
+             from (select 1 + known.failures
+                              * power(0.5, greatest(extract(epoch from now() - known.last_at), 0)::float8 / 900))
+                  as faded (number))
+         where known.locked_until is null or known.locked_until <= now()",
+        attempt.account,
+        attempt.client,
     )
-    .fetch_one(connection)
-    .await
+    .execute(&mut *connection)
+    .await?;
+    if counted.rows_affected() == 0 {
+        return Ok(false);
+    }
+    for budget in &attempt.budgets {
+        if !budgets::spend(connection, budget).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Returns for how many seconds such a try is refused; `None` when it is allowed.
@@ -62,28 +63,34 @@ pub(crate) async fn locked_for(
     attempt: &Attempt,
 ) -> sqlx::Result<Option<u64>> {
     let seconds = sqlx::query_scalar!(
-        r#"select ceil(extract(epoch from max(until) - now()))::bigint as "seconds"
-           from (select locked_until from users_login_failure where email_hash = $1
-                 union all
-                 select since + interval '1 minute' from users_login_address where address_hash = $2 and failures >= 100)
-             as lock (until)
-           where until > now()"#,
-        attempt.email_hash,
-        attempt.address_hash,
+        r#"select ceil(extract(epoch from locked_until - now()))::bigint as "seconds!" from users_login_client
+           where account = $1 and client = $2 and locked_until > now()"#,
+        attempt.account,
+        attempt.client,
     )
-    .fetch_one(connection)
+    .fetch_optional(&mut *connection)
     .await?;
-    Ok(seconds.and_then(|seconds| u64::try_from(seconds).ok()))
+    let mut longest = seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    for budget in &attempt.budgets {
+        longest = longest.max(budgets::full_in(connection, budget).await?);
+    }
+    Ok(longest)
 }
 
-/// Deletes the failures of an e-mail, and takes this try back from those of the address. The others of the address stay,
-/// because an attacker may log in as a user of their own.
+/// Deletes the failures of the client, and takes this try back from the budgets. What others have used of the budgets
+/// stays used, because an attacker may log in as a user of their own.
 pub(crate) async fn succeeded(
     connection: &mut PgConnection,
     attempt: &Attempt,
 ) -> sqlx::Result<()> {
-    forget(connection, &attempt.email_hash).await?;
-    take_back_from_address(connection, attempt).await
+    sqlx::query!(
+        "delete from users_login_client where account = $1 and client = $2",
+        attempt.account,
+        attempt.client,
+    )
+    .execute(&mut *connection)
+    .await?;
+    give_budgets_back(connection, attempt).await
 }
 
 /// Takes back a try whose password was not checked.
@@ -92,41 +99,56 @@ pub(crate) async fn take_back(
     attempt: &Attempt,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update users_login_failure set failures = greatest(failures - 1, 0), locked_until = null where email_hash = $1",
-        attempt.email_hash
+        "update users_login_client set failures = greatest(failures - 1, 0), locked_until = null
+         where account = $1 and client = $2",
+        attempt.account,
+        attempt.client,
     )
     .execute(&mut *connection)
     .await?;
-    take_back_from_address(connection, attempt).await
+    give_budgets_back(connection, attempt).await
 }
 
-async fn take_back_from_address(
-    connection: &mut PgConnection,
-    attempt: &Attempt,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update users_login_address set failures = failures - 1 where address_hash = $1 and failures > 0",
-        attempt.address_hash
-    )
-    .execute(connection)
-    .await?;
+async fn give_budgets_back(connection: &mut PgConnection, attempt: &Attempt) -> sqlx::Result<()> {
+    for budget in &attempt.budgets {
+        budgets::give_back(connection, budget).await?;
+    }
     Ok(())
 }
 
-/// Deletes the failures of an e-mail.
-pub(crate) async fn forget(connection: &mut PgConnection, email_hash: &str) -> sqlx::Result<()> {
+/// Deletes the failures of an account.
+pub(crate) async fn forget(connection: &mut PgConnection, account: &str) -> sqlx::Result<()> {
+    sqlx::query!("delete from users_login_client where account = $1", account)
+        .execute(&mut *connection)
+        .await?;
+    // Where a process of the version before counts.
     sqlx::query!(
         "delete from users_login_failure where email_hash = $1",
-        email_hash
+        account
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Deletes failures that are older than a day, at most `limit` of each table, and returns how many there were. It leaves
-/// out rows that a try has locked.
+/// Deletes failures that have faded, at most `limit` of each table, and returns how many there were. It leaves out rows
+/// that a try has locked.
 pub(crate) async fn purge(connection: &mut PgConnection, limit: i64) -> sqlx::Result<u64> {
+    let clients = sqlx::query!(
+        "delete from users_login_client where ctid = any(array(
+             select ctid from users_login_client where last_at < now() - interval '3 hours'
+             limit $1 for update skip locked))",
+        limit
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(clients
+        .rows_affected()
+        .max(purge_version_before(connection, limit).await?))
+}
+
+/// Deletes what processes of the version before counted a day ago.
+async fn purge_version_before(connection: &mut PgConnection, limit: i64) -> sqlx::Result<u64> {
     let emails = sqlx::query!(
         "delete from users_login_failure where email_hash = any(array(
              select email_hash from users_login_failure where last_at < now() - interval '1 day'

@@ -1,5 +1,6 @@
 //! auth-service from outside: the real binary, a real database, a real broker.
 
+mod addresses;
 mod admin;
 mod audit;
 mod faults;
@@ -18,6 +19,7 @@ mod sessions;
 mod throttle;
 
 use events::Role;
+use reqwest::Response;
 use serde_json::json;
 use test_support::{
     Stack, Unit, User,
@@ -41,4 +43,41 @@ async fn admin(stack: &Stack) -> User {
     stack.auth.run(&statement).await;
     let login = json!({"email": registered.email, "password": PASSWORD});
     user(stack.client.post(LOGIN, &login).await.body)
+}
+
+/// A try to log in, with what the client says about itself.
+#[derive(Clone, Copy)]
+struct Try<'a> {
+    email: &'a str,
+    password: &'a str,
+    device: Option<&'a str>,
+    address: Option<&'a str>,
+}
+
+impl<'a> Try<'a> {
+    fn new(email: &'a str, password: &'a str) -> Self {
+        Self {
+            email,
+            password,
+            device: None,
+            address: None,
+        }
+    }
+
+    async fn send(&self, stack: &Stack) -> Response {
+        let mut body = json!({"email": self.email, "password": self.password});
+        if let Some(device) = self.device {
+            body["device"] = device.into();
+        }
+        let mut request = reqwest::Client::new().post(stack.client.url(LOGIN));
+        if let Some(address) = self.address {
+            request = request.header("x-forwarded-for", address);
+        }
+        let response = request.json(&body).send().await;
+        response.expect("auth-service answers")
+    }
+
+    async fn status(&self, stack: &Stack) -> u16 {
+        self.send(stack).await.status().as_u16()
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use test_support::{
     Mode, Stack, Unit,
-    client::{PASSWORD, REGISTER, newcomer},
+    client::{PASSWORD, REGISTER, anybody, newcomer},
     eventually,
     stack::Links,
 };
@@ -33,14 +33,14 @@ async fn registration_and_log_in_answer_as_documented() {
         })
     };
     insta::assert_json_snapshot!("logged_in", registered.body, {
-        ".access_token" => redactions(), ".refresh_token" => redactions(),
+        ".access_token" => redactions(), ".refresh_token" => redactions(), ".device" => redactions(),
         ".user.id" => redactions(), ".user.created_at" => redactions(), ".user.updated_at" => redactions(),
     });
     let credentials = json!({"email": " TEST.user@example.COM ", "password": PASSWORD});
     let logged_in = stack.client.post(LOGIN, &credentials).await;
     assert_eq!(logged_in.status, 200);
     insta::assert_json_snapshot!("logged_in", logged_in.body, {
-        ".access_token" => redactions(), ".refresh_token" => redactions(),
+        ".access_token" => redactions(), ".refresh_token" => redactions(), ".device" => redactions(),
         ".user.id" => redactions(), ".user.created_at" => redactions(), ".user.updated_at" => redactions(),
     });
     assert_ne!(
@@ -196,7 +196,8 @@ async fn clients_that_disconnect_lose_no_other_registration() {
         .build()
         .unwrap();
     let url = format!("http://{}{REGISTER}", stack.http(Unit::Auth));
-    join_all((0..40).map(|_| impatient.post(&url).json(&newcomer(Role::Student)).send())).await;
+    let request = || impatient.post(&url).header("x-forwarded-for", anybody());
+    join_all((0..40).map(|_| request().json(&newcomer(Role::Student)).send())).await;
     let answers = join_all((0..20).map(|_| stack.client.register(Role::Student))).await;
     for user in answers {
         assert!(

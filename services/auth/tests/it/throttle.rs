@@ -1,14 +1,20 @@
-//! How tries to log in are counted, and how long what is counted is kept.
+//! How tries to log in are counted for an account, and how long what is counted is kept.
 
-use crate::{LOGIN, auth};
+use crate::{LOGIN, Try, auth};
 use events::Role;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
-use test_support::{Stack, Unit, client::PASSWORD, eventually, stack::Links};
+use test_support::{
+    Stack, Unit,
+    client::{PASSWORD, anybody},
+    eventually,
+    stack::Links,
+};
 
 const SOON: Duration = Duration::from_secs(15);
+const WRONG: &str = "a wrong password";
 
 /// The status of a try to log in.
 async fn log_in(stack: &Stack, email: &str, password: &str) -> u16 {
@@ -20,49 +26,151 @@ async fn log_in(stack: &Stack, email: &str, password: &str) -> u16 {
 async fn a_burst_of_guesses_passes_no_more_than_five() {
     let stack = auth().await;
     let user = stack.client.register(Role::Student).await;
-    let guesses = (0..24).map(|_| log_in(&stack, &user.email, "a wrong password"));
-    let answers = join_all(guesses).await;
+    let device = user.body["device"].as_str().expect("a device");
+    for device in [None, Some(device)] {
+        let guess = Try {
+            device,
+            ..Try::new(&user.email, WRONG)
+        };
+        let answers = join_all((0..24).map(|_| guess.status(&stack))).await;
+        let checked = answers.iter().filter(|status| **status == 401).count();
+        // The lock of the fifth lasts a second; on a slow machine one more guess comes after it.
+        assert!((5..=7).contains(&checked), "{answers:?}");
+        assert!(answers.iter().all(|status| [401, 429].contains(status)));
+    }
+}
+
+#[tokio::test]
+async fn a_burst_from_many_addresses_passes_no_more_than_thirty() {
+    let stack = auth().await;
+    let user = stack.client.register(Role::Student).await;
+    let answers = join_all((0..48).map(async |_| {
+        let address = anybody();
+        let guess = Try {
+            address: Some(&address),
+            ..Try::new(&user.email, WRONG)
+        };
+        guess.status(&stack).await
+    }))
+    .await;
     let checked = answers.iter().filter(|status| **status == 401).count();
-    // The lock of the fifth lasts a second; on a slow machine one more guess comes after it.
-    assert!((5..=7).contains(&checked), "{answers:?}");
+    assert_eq!(checked, 30, "{answers:?}");
     assert!(answers.iter().all(|status| [401, 429].contains(status)));
 }
 
-/// A stranger who guesses once after each lock must not lock the user again for 15 minutes each time.
+/// Strangers use up their tries hour after hour, also from the address of the user.
 #[tokio::test]
-async fn failures_halve_every_fifteen_minutes_so_that_a_stranger_does_not_keep_a_user_locked() {
+async fn lockout_cannot_be_forced_on_victim_for_ever() {
     let stack = auth().await;
     let user = stack.client.register(Role::Student).await;
-    assert_eq!(log_in(&stack, &user.email, "a wrong password").await, 401);
+    let mut device = user.body["device"].as_str().expect("a device").to_owned();
+    for _ in 0..3 {
+        let addresses: Vec<String> = (0..40).map(|_| anybody()).collect();
+        for address in &addresses {
+            let guess = Try {
+                address: Some(address),
+                ..Try::new(&user.email, WRONG)
+            };
+            guess.status(&stack).await;
+        }
+        let strange = Try {
+            address: Some("2001:db8::1"),
+            ..Try::new(&user.email, PASSWORD)
+        };
+        let refused = strange.send(&stack).await;
+        assert_eq!(refused.status(), 429, "a stranger with the right password");
+        let wait = refused.headers()["retry-after"].to_str().unwrap().parse();
+        assert!(wait.is_ok_and(|wait: u64| (1..=3600).contains(&wait)));
+        for address in [&addresses[0], "2001:db8::1"] {
+            let own = Try {
+                device: Some(&device),
+                address: Some(address),
+                ..Try::new(&user.email, PASSWORD)
+            };
+            let response = own.send(&stack).await;
+            assert_eq!(response.status(), 200, "the device of the user");
+            let body: serde_json::Value = response.json().await.expect("a JSON answer");
+            assert_eq!(body["device"], device, "one token of one device");
+            device = body["device"].as_str().expect("a device").to_owned();
+        }
+        stack
+            .auth
+            .run("update users_budget set ends_at = now()")
+            .await;
+    }
+    // A user who is logged in is not disturbed either.
+    let guess = Try::new(&user.email, WRONG);
+    while guess.status(&stack).await != 429 {}
+    let change = json!({"email": "new@example.com", "current_password": PASSWORD});
+    let path = "/auth/api/v1/users/me/email";
+    let changed = stack
+        .client
+        .ask(Method::POST, path, Some(&user.token), Some(&change))
+        .await;
+    assert_eq!(changed.expect("auth-service answers").status, 200);
+}
+
+#[tokio::test]
+async fn a_device_is_recognised_by_the_accounts_it_logged_in_to_only() {
+    let stack = auth().await;
+    let (first, second) = (
+        stack.client.register(Role::Student).await,
+        stack.client.register(Role::Student).await,
+    );
+    let device = first.body["device"].as_str().expect("a device");
+    let guess = Try {
+        device: Some(device),
+        ..Try::new(&second.email, WRONG)
+    };
+    while guess.status(&stack).await != 429 {}
+    let strange = Try::new(&second.email, PASSWORD);
+    assert_eq!(strange.status(&stack).await, 429, "both were one stranger");
+    eventually(SOON, "the lock ends", async || {
+        let log_in = Try {
+            password: PASSWORD,
+            ..guess
+        };
+        log_in.status(&stack).await == 200
+    })
+    .await;
+}
+
+/// A stranger who guesses once after each lock must not lock an address again for 15 minutes each time.
+#[tokio::test]
+async fn failures_halve_every_fifteen_minutes() {
+    let stack = auth().await;
+    let user = stack.client.register(Role::Student).await;
+    assert_eq!(log_in(&stack, &user.email, WRONG).await, 401);
     stack
         .auth
-        .run("update users_login_failure set failures = 20")
+        .run("update users_login_client set failures = 20")
         .await;
     let mut locks = Vec::new();
     for _ in 0..4 {
         stack
             .auth
-            .run("update users_login_failure set last_at = now() - interval '15 minutes', locked_until = null")
+            .run("update users_login_client set last_at = now() - interval '15 minutes', locked_until = null")
             .await;
-        assert_eq!(log_in(&stack, &user.email, "a wrong password").await, 401);
-        let seconds = "select coalesce(round(extract(epoch from locked_until - last_at)), 0) from users_login_failure";
+        assert_eq!(log_in(&stack, &user.email, WRONG).await, 401);
+        let seconds = "select coalesce(round(extract(epoch from locked_until - last_at)), 0) from users_login_client";
         locks.push(stack.auth.value(seconds).await);
     }
     assert_eq!(locks, ["64", "2", "0", "0"]);
     assert_eq!(log_in(&stack, &user.email, PASSWORD).await, 200);
-    assert_eq!(stack.auth.count("users_login_failure").await, 0);
+    assert_eq!(stack.auth.count("users_login_client").await, 0);
 }
 
 #[tokio::test]
 async fn counted_failures_name_no_user_and_are_deleted_with_the_user() {
     let stack = auth().await;
     let user = stack.client.register(Role::Student).await;
-    assert_eq!(log_in(&stack, &user.email, "a wrong password").await, 401);
+    assert_eq!(log_in(&stack, &user.email, WRONG).await, 401);
     let plain = format!(
-        "users_login_failure where email_hash = encode(sha256('{}'), 'hex')",
+        "users_login_client where account = encode(sha256('{}'), 'hex')",
         user.email
     );
     assert_eq!(stack.auth.count(&plain).await, 0, "a digest with a key");
+    assert_eq!(stack.auth.count("users_login_client").await, 1);
     let erased = stack
         .client
         .ask(
@@ -73,13 +181,9 @@ async fn counted_failures_name_no_user_and_are_deleted_with_the_user() {
         )
         .await;
     assert_eq!(erased.expect("auth-service answers").status, 204);
-    assert_eq!(stack.auth.count("users_login_failure").await, 0);
-    let address = "users_login_address where failures > 1";
-    assert_eq!(
-        stack.auth.count(address).await,
-        0,
-        "a good password is no failure"
-    );
+    assert_eq!(stack.auth.count("users_login_client").await, 0);
+    let of_the_user = "users_budget where purpose = 'strangers'";
+    assert_eq!(stack.auth.count(of_the_user).await, 0);
 }
 
 #[tokio::test]
@@ -88,43 +192,47 @@ async fn what_has_ended_is_deleted_and_a_row_in_use_is_passed_over() {
     stack.start_units(&[Unit::Auth]).await;
     let user = stack.client.register(Role::Student).await;
     stack.stop(Unit::Auth, SOON).await;
-    stack
-        .auth
-        .run(&format!(
-            "insert into users_session (id, user_id, refresh_token_hash, issued_at, expires_at)
-             select overlay(gen_random_uuid()::text placing '01890000-0000' from 1 for 13)::uuid, '{}', n::text,
-                    now() - interval '31 days', now() - interval '1 day'
-             from generate_series(1, 1200) as n",
-            user.user_id
-        ))
-        .await;
-    for (table, column, time) in [
-        ("users_login_failure", "email_hash", "last_at"),
-        ("users_login_address", "address_hash", "since"),
+    let session = format!(
+        "insert into users_session (id, user_id, refresh_token_hash, issued_at, expires_at)
+         select overlay(gen_random_uuid()::text placing '01890000-0000' from 1 for 13)::uuid, '{}', n::text,
+                now() - interval '31 days', now() - interval '1 day'",
+        user.user_id
+    );
+    for insert in [
+        &session,
+        "insert into users_login_client (account, client, failures, last_at)
+         select n::text, '', 1, now() - interval '4 hours'",
+        "insert into users_login_failure (email_hash, failures, last_at)
+         select n::text, 1, now() - interval '25 hours'",
+        "insert into users_login_address (address_hash, failures, since)
+         select n::text, 1, now() - interval '25 hours'",
+        "insert into users_budget (subject, purpose, remaining, ends_at)
+         select n::text, 'failures', 1, now() - interval '1 minute'",
     ] {
-        stack
-            .auth
-            .run(&format!(
-                "insert into {table} ({column}, failures, {time})
-                 select n::text, 1, now() - interval '25 hours' from generate_series(1, 1200) as n"
-            ))
-            .await;
+        let rows = format!("{insert} from generate_series(1, 1200) as n");
+        stack.auth.run(&rows).await;
     }
     let mut holder = stack.auth.pool.begin().await.expect("a session is free");
-    sqlx::raw_sql("select from users_login_failure where email_hash = '7' for update")
+    sqlx::raw_sql("select from users_login_client where account = '7' for update")
         .execute(&mut *holder)
         .await
         .expect("no other session holds it");
     stack.start_units(&[Unit::Auth]).await;
     eventually(SOON, "all but the row in use are gone", async || {
-        stack.auth.count("users_login_failure").await == 1
+        stack.auth.count("users_login_client").await == 1
+            && stack.auth.count("users_login_failure").await == 0
             && stack.auth.count("users_login_address").await == 0
+            && stack
+                .auth
+                .count("users_budget where purpose = 'failures'")
+                .await
+                == 0
             && stack.auth.count("users_session").await == 1
     })
     .await;
     holder.rollback().await.expect("the lock ends");
     eventually(SOON, "the last row goes", async || {
-        stack.auth.count("users_login_failure").await == 0
+        stack.auth.count("users_login_client").await == 0
     })
     .await;
     assert_eq!(log_in(&stack, &user.email, PASSWORD).await, 200);

@@ -1,0 +1,96 @@
+//! Checks of passwords, and how many tries a client and an address have.
+
+use super::{
+    App, audit,
+    client::Client,
+    errors::{gone, locked, too_many, wrong_password},
+    fields::ClaimedPassword,
+};
+use crate::{
+    domain::Password,
+    store::{
+        self,
+        budgets::{self, Limit},
+        logins::{self, Attempt},
+    },
+};
+use service_kit::http::{CurrentUser, Problem, detached};
+use std::net::IpAddr;
+
+/// Counts a try before its password is checked. The try is a failure until [`logins::succeeded`] says that it was none.
+pub(super) async fn count(app: &App, attempt: &Attempt) -> Result<(), Problem> {
+    let (pool, attempt) = (app.pool.clone(), attempt.clone());
+    detached(async move {
+        let mut tx = pool.begin().await?;
+        if logins::count(&mut tx, &attempt).await? {
+            return Ok(tx.commit().await?);
+        }
+        tx.rollback().await?;
+        let seconds = logins::locked_for(&mut *pool.acquire().await?, &attempt).await?;
+        // The lock may have ended in between.
+        Err(locked(seconds.unwrap_or(1)))
+    })
+    .await
+}
+
+/// Whether this is the password of the hash. A try that is not checked, because too many passwords wait, is not counted.
+pub(super) async fn verify(
+    app: &App,
+    attempt: &Attempt,
+    password: Password,
+    hash: Option<String>,
+) -> Result<bool, Problem> {
+    match app.hasher.verify(password, hash).await {
+        Ok(matches) => Ok(matches),
+        Err(busy) => {
+            let (pool, attempt) = (app.pool.clone(), attempt.clone());
+            detached(async move {
+                let mut tx = pool.begin().await?;
+                logins::take_back(&mut tx, &attempt).await?;
+                tx.commit().await?;
+                Err(busy.into())
+            })
+            .await
+        }
+    }
+}
+
+/// Checks the password of a user who is logged in, which stands in `field` of the body. Failures are limited for each
+/// session, so that a stolen token does not help to guess the password, and so that no guesser at the log-in disturbs the
+/// user; they are audited as failed log-ins.
+pub(super) async fn check_password(
+    app: &App,
+    user: &CurrentUser,
+    client: &Client,
+    password: ClaimedPassword,
+    field: &str,
+) -> Result<(), Problem> {
+    let existing = store::users::credentials(&mut *app.pool.acquire().await?, user.id).await?;
+    let existing = existing.ok_or_else(gone)?;
+    let attempt = app
+        .throttle
+        .attempt_in_session(&existing.email, user.session_id);
+    count(app, &attempt).await?;
+    if !verify(app, &attempt, password.0, Some(existing.password_hash)).await? {
+        audit::write_failed_login(app, Some(user.id), &existing.email, client.detail()).await?;
+        return Err(wrong_password(field));
+    }
+    let pool = app.pool.clone();
+    detached(async move {
+        let mut tx = pool.begin().await?;
+        logins::succeeded(&mut tx, &attempt).await?;
+        Ok(tx.commit().await?)
+    })
+    .await
+}
+
+/// Counts a request of this address, and refuses it when there were too many.
+pub(super) async fn limit_address(app: &App, address: IpAddr, limit: Limit) -> Result<(), Problem> {
+    let budget = app.throttle.address_budget(address, limit);
+    let mut connection = app.pool.acquire().await?;
+    if budgets::spend(&mut connection, &budget).await? {
+        return Ok(());
+    }
+    let seconds = budgets::full_in(&mut connection, &budget).await?;
+    Err(too_many(seconds.unwrap_or(1)))
+}
