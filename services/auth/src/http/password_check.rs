@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     domain::Password,
+    passwords::Check,
     store::{
         self,
         budgets::{self, Limit},
@@ -39,9 +40,9 @@ pub(super) async fn verify(
     attempt: &Attempt,
     password: Password,
     hash: Option<String>,
-) -> Result<bool, Problem> {
+) -> Result<Check, Problem> {
     match app.hasher.verify(password, hash).await {
-        Ok(matches) => Ok(matches),
+        Ok(check) => Ok(check),
         Err(busy) => {
             let (pool, attempt) = (app.pool.clone(), attempt.clone());
             detached(async move {
@@ -71,7 +72,8 @@ pub(super) async fn check_password(
         .throttle
         .attempt_in_session(&existing.email, user.session_id);
     count(app, &attempt).await?;
-    if !verify(app, &attempt, password.0, Some(existing.password_hash)).await? {
+    let check = verify(app, &attempt, password.0, Some(existing.password_hash)).await?;
+    if check == Check::Wrong {
         audit::write_failed_login(app, Some(user.id), &existing.email, client.detail()).await?;
         return Err(wrong_password(field));
     }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     domain::Password,
+    passwords::Check,
     store::{self, users::User},
 };
 use events::UserId;
@@ -57,7 +58,7 @@ pub(super) async fn check_log_in(
 ) -> Result<(), Problem> {
     let stored = store::users::credentials(tx, user.user_id()).await?;
     let hash = stored.map(|stored| stored.password_hash);
-    if app.hasher.verify(password, hash).await? && user.is_active {
+    if app.hasher.verify(password, hash).await? != Check::Wrong && user.is_active {
         return Ok(());
     }
     Err(Error::InvalidCredentials.into())

@@ -11,9 +11,11 @@ use super::{
 use crate::{
     actions::{self, sessions::Opened},
     domain::{Email, RefreshToken},
+    passwords::Check,
     store::{
         self,
         audit::{Action, Actor},
+        users::Login,
     },
     throttle::Throttle,
     tokens::{self, Signer},
@@ -129,19 +131,30 @@ pub(super) async fn login(
     };
     let subject = existing.as_ref().map(|login| login.user.user_id());
     let hash = existing.as_ref().map(|login| login.password_hash.clone());
-    let matches = verify(&app, &attempt, credentials.password.0, hash).await?;
-    let user = existing
-        .map(|login| login.user)
-        .filter(|user| matches && user.is_active);
-    let Some(user) = user else {
+    let password = credentials.password.0;
+    let check = verify(&app, &attempt, password.clone(), hash).await?;
+    let login = existing.filter(|login| check != Check::Wrong && login.user.is_active);
+    let Some(Login {
+        user,
+        password_hash,
+    }) = login
+    else {
         audit::write_failed_login(&app, subject, &email, client.detail()).await?;
         return Err(Error::InvalidCredentials.into());
+    };
+    // When too many passwords wait, a later log-in replaces the hash.
+    let new_hash = match check {
+        Check::RightButOutdated => app.hasher.hash(password).await.ok(),
+        _ => None,
     };
     let by = Actor::user(user.user_id(), client.detail());
     let entry = by.did(Action::Login, user.user_id()).about(&user.email);
     detached(async move {
         let mut tx = app.outbox.begin().await?;
         let session = actions::sessions::open(&mut tx, user.user_id(), client.info).await?;
+        if let Some(new_hash) = new_hash {
+            store::users::replace_hash(&mut tx, user.user_id(), &password_hash, &new_hash).await?;
+        }
         let response =
             LoggedIn::new(&app.signer, user, &session)?.on_device(&app.throttle, device.as_deref());
         store::logins::succeeded(&mut tx, &attempt).await?;

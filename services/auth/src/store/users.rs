@@ -46,7 +46,7 @@ pub(crate) struct User {
 pub(crate) struct Login {
     /// The user.
     pub user: User,
-    /// argon2id, as a PHC string.
+    /// As the table has it.
     pub password_hash: String,
 }
 
@@ -170,6 +170,24 @@ pub(crate) async fn by_email(
         },
         password_hash: row.password_hash,
     }))
+}
+
+/// Replaces the hash of a password by another one of the same password, unless the password has been changed meanwhile.
+pub(crate) async fn replace_hash(
+    connection: &mut PgConnection,
+    id: UserId,
+    old: &str,
+    new: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users_user set password_hash = $3 where id = $1 and password_hash = $2",
+        id.as_uuid(),
+        old,
+        new,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Returns what the password of a user is checked against.

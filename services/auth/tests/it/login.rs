@@ -1,10 +1,10 @@
 //! Log-in, and the limits of failed log-ins.
 
-use crate::{LOGIN, auth};
+use crate::{LOGIN, Try, auth};
 use events::Role;
 use serde_json::json;
 use std::time::Duration;
-use test_support::{client::PASSWORD, eventually};
+use test_support::{Stack, Unit, client::PASSWORD, eventually};
 
 #[tokio::test]
 async fn wrong_unknown_and_disabled_have_one_answer() {
@@ -69,5 +69,93 @@ async fn after_five_failures_in_a_row_an_e_mail_is_locked_whether_a_user_has_it_
         stack.auth.count("users_login_client").await,
         1,
         "a log-in that works clears the client's failures"
+    );
+}
+
+/// The hashes that auth-service has made.
+async fn hashes(stack: &Stack) -> u64 {
+    let address = stack.internal(Unit::Auth);
+    let response = reqwest::get(format!("http://{address}/metrics")).await;
+    let text = response.expect("it answers").text().await.expect("a text");
+    let of_hashes = |line: &&str| line.starts_with("medtrack_password_hashes_total{");
+    let counts = text.lines().filter(of_hashes);
+    let number = |line: &str| {
+        line.rsplit(' ')
+            .next()
+            .and_then(|number| number.parse::<u64>().ok())
+    };
+    counts.filter_map(number).sum()
+}
+
+/// Equal work: one hash with the same parameters, whether there is such a user, and whatever is stored.
+#[tokio::test]
+async fn login_timing_equal() {
+    let stack = auth().await;
+    let (existing, disabled, without) = (
+        stack.client.register(Role::Student).await,
+        stack.client.register(Role::Student).await,
+        stack.client.register(Role::Student).await,
+    );
+    for (set, user) in [
+        ("is_active = false", &disabled),
+        ("password_hash = '!'", &without),
+    ] {
+        let change = format!("update users_user set {set} where id = '{}'", user.user_id);
+        stack.auth.run(&change).await;
+    }
+    for (email, password) in [
+        (existing.email.as_str(), "another password"),
+        ("nobody@example.com", PASSWORD),
+        ("not an address", PASSWORD),
+        (disabled.email.as_str(), PASSWORD),
+        (disabled.email.as_str(), "another password"),
+        (without.email.as_str(), PASSWORD),
+    ] {
+        let before = hashes(&stack).await;
+        assert_eq!(Try::new(email, password).status(&stack).await, 401);
+        assert_eq!(hashes(&stack).await - before, 1, "{email} {password}");
+    }
+}
+
+#[tokio::test]
+async fn a_hash_of_django_lets_its_user_in_and_is_replaced_by_the_first_log_in() {
+    let stack = auth().await;
+    let user = stack.client.register(Role::Student).await;
+    let hash = format!(
+        "(select password_hash from users_user where id = '{}')",
+        user.user_id
+    );
+    for imported in [
+        "pbkdf2_sha256$1000$lG0V4mqkq3jDpVdFzNdBn1$blM9hcewocA2s1nL1u0UGM+HoBCCBjEsjkLsRz3aD4w=",
+        "argon2$argon2id$v=19$m=102400,t=2,p=8$bEcwVjRtcWtxM2pEcFZkRnpOZEJuMQ$uKxmzdJtipKJ2dckvgmU2Q",
+    ] {
+        stack
+            .auth
+            .run(&format!(
+                "update users_user set password_hash = '{imported}'"
+            ))
+            .await;
+        let wrong = Try::new(&user.email, "another password");
+        assert_eq!(wrong.status(&stack).await, 401);
+        assert_eq!(stack.auth.value(&hash).await, imported);
+        let right = Try::new(&user.email, PASSWORD);
+        assert_eq!(right.status(&stack).await, 200, "{imported}");
+        let replaced = stack.auth.value(&hash).await;
+        assert!(
+            replaced.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{replaced}"
+        );
+        assert_eq!(right.status(&stack).await, 200);
+        assert_eq!(
+            stack.auth.value(&hash).await,
+            replaced,
+            "a current hash stays"
+        );
+    }
+    let version = format!("version from users_user where id = '{}'", user.user_id);
+    assert_eq!(
+        stack.auth.value(&format!("select {version}")).await,
+        "1",
+        "no change that others see"
     );
 }
