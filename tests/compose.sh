@@ -74,9 +74,9 @@ sql() { docker exec postgres psql -U postgres -At -d "$1" -c "$2"; }
 has() { [[ -n $(grep "$1") ]]; }
 logged() { docker logs "$1" 2>&1 | has "$2"; }
 healthy() { [[ $(docker inspect -f '{{.State.Health.Status}}' "$1") == healthy ]]; }
-register() { # e-mail; prints the status
+register() { # e-mail, password; prints the status
     curl -s -m 20 -o "$work/answer" -w '%{http_code}' -X POST "$gateway/auth/api/v1/register" -H 'Content-Type: application/json' \
-        -d "{\"email\": \"$1\", \"password\": \"SecurePass123!\", \"first_name\": \"Test\", \"last_name\": \"User\", \"role\": \"student\"}"
+        -d "{\"email\": \"$1\", \"password\": \"${2:-SecurePass123!}\", \"first_name\": \"Test\", \"last_name\": \"User\", \"role\": \"student\"}"
 }
 
 # Registers new users until $work/stop exists, and writes down each one that was answered with 201. All come from one
@@ -253,7 +253,9 @@ done
 [[ $(curl -s -o /dev/null -w '%{redirect_url}' "$gateway/auth/") == https://localhost/* ]] || fail "port 80 leads elsewhere than to TLS"
 gateway=https://localhost
 curl() { command curl -k "$@"; } # The certificate is the gateway's own.
-[[ $(register test.user@example.com) == 201 ]] || fail "a registration over TLS: $(cat "$work/answer")"
+[[ $(register test.user@example.com) == 400 ]] || fail "production accepts a password of 14 characters"
+has 'Use at least 15 characters' <"$work/answer" || fail "the refusal of a short password: $(cat "$work/answer")"
+[[ $(register test.user@example.com 'a long SecurePass123!') == 201 ]] || fail "a registration over TLS: $(cat "$work/answer")"
 token=$(sed 's/.*"access_token":"\([^"]*\)".*/\1/' "$work/answer")
 eventually 10 "a registration over TLS is welcomed" welcomed
 docker inspect -f '{{.Config.Env}} {{.Config.Cmd}}' $all rabbitmq postgres >"$work/inspected"

@@ -33,7 +33,7 @@ pub(crate) struct Notification {
 pub(crate) async fn register(endpoints: &Endpoints, role: Role) -> anyhow::Result<Registration> {
     let gateway = endpoints.get("GATEWAY_URL")?;
     let email = format!("demo-{}@example.com", Uuid::new_v4().simple());
-    let body = json!({"email": email, "password": "SecurePass123!", "first_name": "Demo", "last_name": "User",
+    let body = json!({"email": email, "password": "SecurePass123! for a demo", "first_name": "Demo", "last_name": "User",
                       "role": role});
     let client = http::client(PATIENCE * 2)?;
     let began = Instant::now();

@@ -28,6 +28,7 @@ pub(crate) async fn create_admin(
     config: CommandConfig<CreateAdmin>,
     process: Process,
 ) -> anyhow::Result<()> {
+    config.own.password.apply();
     let email = Email::parse(&config.own.email)?;
     let text = match &config.own.password_file {
         Some(path) => std::fs::read_to_string(path)

@@ -1,5 +1,6 @@
 //! The settings of each subcommand.
 
+use crate::domain::password::{self, LEAST_MIN_LENGTH};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use events::Role;
@@ -45,6 +46,31 @@ pub(crate) struct RegistrationConfig {
     #[arg(long, env = "REGISTRATION_ROLES", default_value = "student,encadrant", value_delimiter = ',',
           value_name = "ROLE,…", value_parser = registration_role)]
     pub registration_roles: Vec<Role>,
+}
+
+/// Which passwords may be chosen.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Passwords")]
+pub(crate) struct PasswordConfig {
+    /// The fewest characters of a new password: 12 to 64.
+    #[arg(long, env = "PASSWORD_MIN_LENGTH", default_value_t = LEAST_MIN_LENGTH, value_name = "N",
+          value_parser = min_length)]
+    pub password_min_length: usize,
+}
+
+impl PasswordConfig {
+    /// Lets new passwords be checked so in this process.
+    pub(crate) fn apply(&self) {
+        password::set_min_length(self.password_min_length);
+    }
+}
+
+fn min_length(text: &str) -> Result<usize, String> {
+    let allowed = LEAST_MIN_LENGTH..=64;
+    match text.parse() {
+        Ok(characters) if allowed.contains(&characters) => Ok(characters),
+        _ => Err(format!("write a number from {LEAST_MIN_LENGTH} to 64")),
+    }
 }
 
 fn registration_role(text: &str) -> Result<Role, String> {
@@ -100,6 +126,8 @@ pub(crate) struct Serve {
     pub pages: PagesConfig,
     #[command(flatten)]
     pub mail: MailConfig,
+    #[command(flatten)]
+    pub password: PasswordConfig,
 }
 
 impl OwnConfig for Serve {
@@ -127,6 +155,8 @@ pub(crate) struct CreateAdmin {
     /// File that holds the password, instead of standard input.
     #[arg(long, value_name = "PATH")]
     pub password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub password: PasswordConfig,
 }
 
 #[cfg(test)]

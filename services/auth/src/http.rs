@@ -71,6 +71,7 @@ impl FromRef<App> for Verifier {
 /// # Errors
 /// When there is no signing key, or the broker's address is malformed.
 pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
+    start.config.password.apply();
     let stopping = start.process.stopping();
     let signer = Signer::load(&start.config.token, &start.pool).await?;
     let broker = Broker::new(&start.config.broker, SERVICE.name)?;

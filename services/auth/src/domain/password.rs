@@ -1,13 +1,39 @@
 //! Passwords, as a user chooses them: long rather than complicated (NIST SP 800-63B, OWASP ASVS 5.0 §6.2).
 
-use std::fmt;
+mod popular;
+
+use std::{fmt, sync::OnceLock};
 use unicode_normalization::UnicodeNormalization as _;
 use zxcvbn::{Score, zxcvbn};
 
-/// The fewest characters of a new password.
-pub(crate) const MIN_LENGTH: usize = 12;
+/// The fewest characters of a new password that can be set.
+pub(crate) const LEAST_MIN_LENGTH: usize = 12;
 /// The most characters of a password.
 pub(crate) const MAX_LENGTH: usize = 256;
+/// What a guesser of passwords of this system tries first, beside the words of the user.
+const WORDS_OF_THE_SYSTEM: [&str; 7] = [
+    "medtrack",
+    "student",
+    "etudiant",
+    "encadrant",
+    "administrator",
+    "hospital",
+    "hopital",
+];
+
+/// Of the process: the OpenAPI document and the fields of bodies have it where no value can be handed to them.
+static SET_MIN_LENGTH: OnceLock<usize> = OnceLock::new();
+
+/// Sets the fewest characters of a new password, at the start of the process.
+pub(crate) fn set_min_length(characters: usize) {
+    // A second start in one process, as in tests, keeps the first value.
+    let _ = SET_MIN_LENGTH.set(characters);
+}
+
+/// The fewest characters of a new password.
+pub(crate) fn min_length() -> usize {
+    *SET_MIN_LENGTH.get().unwrap_or(&LEAST_MIN_LENGTH)
+}
 
 /// A password in normal form NFC. `Debug` does not show it.
 #[derive(Clone)]
@@ -17,12 +43,12 @@ pub(crate) struct Password(String);
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum WeakPassword {
     /// Too few characters.
-    #[error("Use at least {MIN_LENGTH} characters.")]
+    #[error("Use at least {} characters.", min_length())]
     TooShort,
     /// Too many characters.
     #[error("Use at most {MAX_LENGTH} characters.")]
     TooLong,
-    /// Common, or made of the user's own words.
+    /// Common, or made of common words or of the user's own.
     #[error("This password is too easy to guess; use a few words that do not belong together.")]
     Guessable,
 }
@@ -47,7 +73,7 @@ impl Password {
     /// When it is too short or too long.
     pub(crate) fn proposed(text: &str) -> Result<Self, WeakPassword> {
         let password = Self::claimed(text)?;
-        if password.0.chars().count() < MIN_LENGTH {
+        if password.0.chars().count() < min_length() {
             return Err(WeakPassword::TooShort);
         }
         Ok(password)
@@ -61,26 +87,30 @@ impl Password {
         Self::proposed(text)?.judged(context)
     }
 
-    /// Accepts it as a new password. It takes as long as to hash it. `context` are words that a guesser of this user's password would try.
+    /// Accepts it as a new password. `context` are words that a guesser of this user's password would try. It takes a core
+    /// for some milliseconds: not for an async worker.
     ///
     /// # Errors
-    /// When it is guessed within a million tries.
+    /// When it is common, or guessed within a million tries.
     pub(crate) fn judged(self, context: &[&str]) -> Result<Self, WeakPassword> {
-        // Whole, and word by word: the guesser of test.user's password tries both.
-        let words: Vec<String> = context
-            .iter()
-            .flat_map(|word| word.split(|c: char| !c.is_alphanumeric()).chain([*word]))
-            .chain(["medtrack"])
-            .filter(|word| word.chars().count() > 2)
-            .map(str::to_lowercase)
-            .collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let guessable = zxcvbn(&self.0, &words).score() < Score::Two;
-        if guessable {
+        if popular::is_popular(&self.0) || self.is_guessable(context) {
             Err(WeakPassword::Guessable)
         } else {
             Ok(self)
         }
+    }
+
+    fn is_guessable(&self, context: &[&str]) -> bool {
+        // Whole, and word by word: the guesser of test.user's password tries both.
+        let words: Vec<String> = context
+            .iter()
+            .flat_map(|word| word.split(|c: char| !c.is_alphanumeric()).chain([*word]))
+            .chain(WORDS_OF_THE_SYSTEM)
+            .filter(|word| word.chars().count() > 2)
+            .map(str::to_lowercase)
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        zxcvbn(&self.0, &words).score() < Score::Two
     }
 
     /// What is hashed.
@@ -114,6 +144,8 @@ mod tests {
             "test.user1234",
             "konstantinopolis1",
             "iloveyou1234",
+            "Encadrant2026",
+            "hopital123456",
         ] {
             assert_eq!(
                 Password::chosen(weak, &CONTEXT).unwrap_err(),

@@ -3,7 +3,7 @@
 use crate::domain::{
     Email, Locale, Password, PersonName, Phone,
     email::NotAnEmail,
-    password::{MAX_LENGTH, MIN_LENGTH, WeakPassword},
+    password::{MAX_LENGTH, WeakPassword, min_length},
 };
 use chrono::{DateTime, Utc};
 use events::Role;
@@ -154,7 +154,7 @@ impl Text for ProposedPassword {
     }
 
     fn schema() -> ObjectBuilder {
-        <ClaimedPassword as Text>::schema().min_length(Some(MIN_LENGTH))
+        <ClaimedPassword as Text>::schema().min_length(Some(min_length()))
     }
 }
 
@@ -177,7 +177,7 @@ impl Field for NewPassword {
     }
 
     fn schema() -> ObjectBuilder {
-        <ClaimedPassword as Text>::schema().min_length(Some(MIN_LENGTH))
+        <ClaimedPassword as Text>::schema().min_length(Some(min_length()))
     }
 }
 

@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 use test_support::{
-    Unit,
+    Process, Stack, Unit,
     client::{REGISTER, newcomer},
-    eventually,
+    eventually, port,
     process::is_ready,
+    stack::Links,
 };
 
 #[tokio::test]
@@ -64,4 +65,48 @@ async fn a_probe_is_answered_while_passwords_are_judged() {
         judged_before_the_probe < CLIENTS / 2,
         "{judged_before_the_probe} of {CLIENTS} passwords were judged first: {statuses:?}"
     );
+}
+
+#[tokio::test]
+async fn the_minimum_length_is_a_setting_that_the_document_tells() {
+    let stack = Stack::prepare(Links::Direct).await;
+    let internal = port::free();
+    let environment = [
+        ("DATABASE_URL", stack.auth.url.clone()),
+        ("AMQP_URL", stack.vhost.amqp_url.clone()),
+        ("HTTP_ADDR", stack.http(Unit::Auth).to_string()),
+        ("INTERNAL_ADDR", internal.to_string()),
+        ("PASSWORD_MIN_LENGTH", "15".to_owned()),
+    ];
+    let mut serve = Process::start("auth-service", &["serve"], &environment);
+    serve.ready(internal).await;
+    let mut body = newcomer(Role::Student);
+    for (password, status) in [("Fjord7-kettle!", 400), ("Fjord7-kettle!!", 201)] {
+        body["password"] = json!(password);
+        let response = stack.client.post(REGISTER, &body).await;
+        assert_eq!(response.status, status, "{password}");
+        if status == 400 {
+            let reasons = &response.body["errors"]["password"];
+            assert_eq!(*reasons, json!(["Use at least 15 characters."]));
+        }
+    }
+    let document = stack.client.url("/auth/api/docs/openapi.json");
+    let document = reqwest::get(document).await.expect("the API answers");
+    let document: serde_json::Value = document.json().await.expect("a document");
+    let password = &document["components"]["schemas"]["Registration"]["properties"]["password"];
+    assert_eq!(password["minLength"], 15);
+
+    let create = ["create-admin", "--email", "root@example.com"];
+    let file = std::env::temp_dir().join(format!("password-{}", uuid::Uuid::new_v4()));
+    std::fs::write(&file, "Fjord7-kettle!").expect("the directory is writable");
+    let file = file.to_str().expect("it is UTF-8");
+    let arguments = [&create[..], &["--password-file", file]].concat();
+    let mut refused = Process::start("auth-service", &arguments, &environment);
+    refused.line("Use at least 15 characters").await;
+    assert!(!refused.exit(Duration::from_secs(10)).await.success());
+    std::fs::remove_file(file).expect("it is there");
+
+    let weaker = [("PASSWORD_MIN_LENGTH", "11".to_owned())];
+    let refused = Process::start("auth-service", &["serve"], &weaker);
+    refused.line("write a number from 12 to 64").await;
 }
