@@ -1,8 +1,10 @@
 //! Sections of configuration. A flag beats the environment, the environment beats `.env`, `.env` beats the
 //! default; `--help` documents every variable. A secret is given as a value or as the path of a file.
 
+mod compat;
 mod roles;
 
+pub use compat::{CompatConfig, JwtCompat};
 pub use roles::{
     CommandConfig, MigrateConfig, NoArguments, OwnConfig, ServeConfig, VerifierConfig,
 };
@@ -196,6 +198,10 @@ pub struct TokenConfig {
         value_name = "TEXT"
     )]
     pub token_audience: String,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the section documents itself")]
+    pub compat: CompatConfig,
 }
 
 /// Where the keys are that access tokens are checked with.

@@ -1,12 +1,18 @@
-//! Python for tests of publishers that are not written in Rust.
+//! Python for tests of what is not written in Rust: publishers, and services that read our tokens.
 
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
-/// Returns a directory to import pika from, in `target`, where it is installed if it is missing; the directory is empty where
-/// the system has pika. `None`: there is neither pika nor pip.
+/// Returns a directory to import pika from, see [`module`].
 pub async fn pika(target: &Path) -> Option<PathBuf> {
-    let dir = target.join("pika");
+    module(target, "pika", "pika").await
+}
+
+/// Returns a directory to import a module from, in `target`, where its package is installed if it is missing; the directory
+/// is empty where the system has the module. `None`: there is neither the module nor pip.
+pub async fn module(target: &Path, module: &str, package: &str) -> Option<PathBuf> {
+    let dir = target.join(module);
+    let import = format!("import {module}");
     let python = |arguments: &[&str]| {
         let mut command = Command::new("python3");
         command
@@ -21,11 +27,11 @@ pub async fn pika(target: &Path) -> Option<PathBuf> {
         }
     };
     let target = dir.display().to_string();
-    let installed = python(&["-c", "import pika"]).await
+    let installed = python(&["-c", &import]).await
         || python(&[
-            "-m", "pip", "install", "--quiet", "--target", &target, "pika",
+            "-m", "pip", "install", "--quiet", "--target", &target, package,
         ])
         .await
-            && python(&["-c", "import pika"]).await;
+            && python(&["-c", &import]).await;
     installed.then_some(dir)
 }

@@ -10,6 +10,7 @@ use jsonwebtoken::{
     Algorithm, EncodingKey, Header,
     jwk::{Jwk, JwkSet, PublicKeyUse},
 };
+use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{
     config::TokenConfig,
     http::{Claims, Verifier},
@@ -33,6 +34,8 @@ pub(crate) struct Signer {
     issuer: Arc<str>,
     audience: Arc<str>,
     keys: Arc<RwLock<Keys>>,
+    /// Signs instead of the keys, with `JWT_COMPAT`.
+    shared_secret: Option<EncodingKey>,
     verifier: Verifier,
 }
 
@@ -50,10 +53,14 @@ impl Signer {
     pub(crate) async fn load(config: &TokenConfig, pool: &PgPool) -> anyhow::Result<Self> {
         let keys = load(pool).await?;
         let verifier = Verifier::given(config, &keys.public)?;
+        let shared_secret = config.compat.shared_secret()?;
+        let key =
+            |secret: SecretString| EncodingKey::from_secret(secret.expose_secret().as_bytes());
         Ok(Self {
             issuer: config.token_issuer.as_str().into(),
             audience: config.token_audience.as_str().into(),
             keys: Arc::new(RwLock::new(keys)),
+            shared_secret: shared_secret.map(key),
             verifier,
         })
     }
@@ -63,8 +70,11 @@ impl Signer {
         self.verifier.clone()
     }
 
-    /// The public keys.
+    /// The public keys of the tokens that are issued.
     pub(crate) fn public_keys(&self) -> JwkSet {
+        if self.shared_secret.is_some() {
+            return JwkSet { keys: Vec::new() };
+        }
         self.keys
             .read()
             .expect("no holder of this lock panics")
@@ -80,7 +90,7 @@ impl Signer {
         let now = Utc::now();
         let claims = Claims {
             iss: self.issuer.to_string(),
-            aud: self.audience.to_string(),
+            aud: (self.shared_secret.is_none()).then(|| self.audience.to_string()),
             sub: user.user_id(),
             email: user.email.clone(),
             role: user.role(),
@@ -93,6 +103,10 @@ impl Signer {
             nbf: now.timestamp(),
             exp: (now + TimeDelta::seconds(ACCESS_TOKEN_TTL)).timestamp(),
         };
+        if let Some(key) = &self.shared_secret {
+            let header = Header::new(Algorithm::HS256);
+            return Ok(jsonwebtoken::encode(&header, &claims, key)?);
+        }
         let keys = self.keys.read().expect("no holder of this lock panics");
         let header = Header {
             typ: Some("at+jwt".into()),

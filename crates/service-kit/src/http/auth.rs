@@ -12,6 +12,7 @@ use axum::{
 };
 use events::{Role, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind, jwk::JwkSet};
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -30,9 +31,10 @@ pub struct Claims {
     /// Who issued it.
     #[schema(examples("auth-service"))]
     pub iss: String,
-    /// Whom it is for.
+    /// Whom it is for; absent with `JWT_COMPAT=django`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(examples("medtrack"))]
-    pub aud: String,
+    pub aud: Option<String>,
     /// The user.
     #[schema(value_type = Uuid)]
     pub sub: UserId,
@@ -137,6 +139,8 @@ enum Source {
     Url(String, reqwest::Client),
     File(PathBuf),
     Given,
+    /// The one secret of `JWT_COMPAT`. Its tokens name no key, so it stands under the empty name.
+    SharedSecret,
 }
 
 /// A token with an unknown key makes us fetch the keys again, but not more often than this: every client can make
@@ -166,7 +170,7 @@ impl Verifier {
                 Source::Url(jwks.jwks_url.clone(), client)
             }
         };
-        Ok(Self::new(config, source))
+        Self::new(config, source)
     }
 
     /// Checks against these keys: auth-service has them itself.
@@ -174,22 +178,43 @@ impl Verifier {
     /// # Errors
     /// When a key is not an Ed25519 key.
     pub fn given(config: &TokenConfig, keys: &JwkSet) -> anyhow::Result<Self> {
-        let verifier = Self::new(config, Source::Given);
+        let verifier = Self::new(config, Source::Given)?;
         verifier.replace_keys(keys)?;
         Ok(verifier)
     }
 
-    fn new(config: &TokenConfig, source: Source) -> Self {
-        let mut validation = Validation::new(Algorithm::EdDSA);
+    fn new(config: &TokenConfig, source: Source) -> anyhow::Result<Self> {
+        let Some(secret) = config.compat.shared_secret()? else {
+            let mut validation = Validation::new(Algorithm::EdDSA);
+            validation.set_audience(&[&config.token_audience]);
+            validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+            return Ok(Self::of(config, validation, source, HashMap::new()));
+        };
+        tracing::warn!(
+            "JWT_COMPAT=django: each service that has JWT_SECRET_KEY can make access tokens for any user; \
+             unset it for all services as soon as the old ones are gone"
+        );
+        // Without an audience to compare with, a token that has one is refused.
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_required_spec_claims(&["exp", "nbf", "iss", "sub"]);
+        let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
+        let keys = HashMap::from([(String::new(), key)]);
+        Ok(Self::of(config, validation, Source::SharedSecret, keys))
+    }
+
+    fn of(
+        config: &TokenConfig,
+        mut validation: Validation,
+        source: Source,
+        keys: HashMap<String, DecodingKey>,
+    ) -> Self {
         validation.set_issuer(&[&config.token_issuer]);
-        validation.set_audience(&[&config.token_audience]);
-        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
         validation.leeway = 5;
         Self(Arc::new(Inner {
             validation,
             source,
-            keys: RwLock::default(),
+            keys: RwLock::new(keys),
             revocations: Revocations::default(),
             last_fetch: Mutex::default(),
         }))
@@ -237,11 +262,16 @@ impl Verifier {
     pub async fn verify(&self, token: &str) -> Result<Claims, Problem> {
         let invalid = || Problem::from(Common::InvalidToken);
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
-        let is_known_kind = header.alg == Algorithm::EdDSA
+        let has_shared_secret = matches!(self.0.source, Source::SharedSecret);
+        let is_known_kind = self.0.validation.algorithms.contains(&header.alg)
             && header.typ.as_deref().is_some_and(is_access_token)
             // What such a header asks for must be understood (RFC 7515, 4.1.11), and the decoder does not look.
             && header.crit.is_none();
-        let kid = header.kid.filter(|_| is_known_kind).ok_or_else(invalid)?;
+        let kid = match header.kid {
+            Some(kid) if is_known_kind && !has_shared_secret => kid,
+            None if is_known_kind && has_shared_secret => String::new(),
+            _ => return Err(invalid()),
+        };
         let key = match self.key(&kid) {
             Some(key) => key,
             None => {
@@ -324,16 +354,19 @@ impl Verifier {
                     .with_context(|| format!("cannot read {}", path.display()))?;
                 serde_json::from_str(&text)?
             }
-            Source::Given => return Ok(()),
+            Source::Given | Source::SharedSecret => return Ok(()),
         };
         self.replace_keys(&keys)
     }
 
-    /// Accepts tokens of these keys from now on, and of no others.
+    /// Accepts tokens of these keys from now on, and of no others. With a shared secret, no such key is accepted.
     ///
     /// # Errors
     /// When a key has no `kid`, or cannot be used.
     pub fn replace_keys(&self, keys: &JwkSet) -> anyhow::Result<()> {
+        if matches!(self.0.source, Source::SharedSecret) {
+            return Ok(());
+        }
         let mut map = HashMap::new();
         for jwk in &keys.keys {
             let kid = jwk.common.key_id.clone().context("a key has no kid")?;

@@ -14,7 +14,7 @@ use jsonwebtoken::{
 };
 use serde_json::{Value, json};
 use service_kit::{
-    config::{HttpConfig, TokenConfig},
+    config::{CompatConfig, HttpConfig, TokenConfig},
     http::{Body, Claims, CurrentUser, Problem, Verifier, body::Text, detached, server},
     revocations::Revocations,
 };
@@ -128,6 +128,7 @@ pub(crate) fn tokens() -> TokenConfig {
     TokenConfig {
         token_issuer: "auth-service".into(),
         token_audience: "medtrack".into(),
+        compat: CompatConfig::default(),
     }
 }
 
@@ -180,7 +181,7 @@ pub(crate) fn claims(role: Role) -> Value {
     let now = jsonwebtoken::get_current_timestamp() as i64;
     serde_json::to_value(Claims {
         iss: "auth-service".into(),
-        aud: "medtrack".into(),
+        aud: Some("medtrack".into()),
         sub: UserId::new(),
         email: "a@example.com".into(),
         role,

@@ -3,6 +3,7 @@
 mod addresses;
 mod admin;
 mod audit;
+mod compat;
 mod faults;
 mod hostile;
 mod login;

@@ -11,7 +11,7 @@ use std::{
 use test_support::{
     Process, Stack, Unit,
     client::{REGISTER, newcomer},
-    eventually, port,
+    eventually,
     process::is_ready,
     stack::Links,
 };
@@ -69,17 +69,9 @@ async fn a_probe_is_answered_while_passwords_are_judged() {
 
 #[tokio::test]
 async fn the_minimum_length_is_a_setting_that_the_document_tells() {
-    let stack = Stack::prepare(Links::Direct).await;
-    let internal = port::free();
-    let environment = [
-        ("DATABASE_URL", stack.auth.url.clone()),
-        ("AMQP_URL", stack.vhost.amqp_url.clone()),
-        ("HTTP_ADDR", stack.http(Unit::Auth).to_string()),
-        ("INTERNAL_ADDR", internal.to_string()),
-        ("PASSWORD_MIN_LENGTH", "15".to_owned()),
-    ];
-    let mut serve = Process::start("auth-service", &["serve"], &environment);
-    serve.ready(internal).await;
+    let mut stack = Stack::prepare(Links::Direct).await;
+    stack.set("PASSWORD_MIN_LENGTH", "15");
+    stack.start_units(&[Unit::Auth]).await;
     let mut body = newcomer(Role::Student);
     for (password, status) in [("Fjord7-kettle!", 400), ("Fjord7-kettle!!", 201)] {
         body["password"] = json!(password);
@@ -96,6 +88,10 @@ async fn the_minimum_length_is_a_setting_that_the_document_tells() {
     let password = &document["components"]["schemas"]["Registration"]["properties"]["password"];
     assert_eq!(password["minLength"], 15);
 
+    let environment = [
+        ("DATABASE_URL", stack.auth.url.clone()),
+        ("PASSWORD_MIN_LENGTH", "15".to_owned()),
+    ];
     let create = ["create-admin", "--email", "root@example.com"];
     let file = std::env::temp_dir().join(format!("password-{}", uuid::Uuid::new_v4()));
     std::fs::write(&file, "Fjord7-kettle!").expect("the directory is writable");

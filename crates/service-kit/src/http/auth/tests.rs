@@ -2,6 +2,7 @@
 //! accepted.
 
 use super::*;
+use crate::config::CompatConfig;
 use aws_lc_rs::{rand::SystemRandom, signature::Ed25519KeyPair};
 use axum::{Json, Router, response::IntoResponse as _, routing::get};
 use futures_util::future::join_all;
@@ -49,6 +50,7 @@ fn tokens() -> TokenConfig {
     TokenConfig {
         token_issuer: "auth-service".into(),
         token_audience: "medtrack".into(),
+        compat: CompatConfig::default(),
     }
 }
 
