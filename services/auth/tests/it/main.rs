@@ -22,6 +22,7 @@ mod throttle;
 use events::Role;
 use reqwest::Response;
 use serde_json::json;
+use std::net::SocketAddr;
 use test_support::{
     Stack, Unit, User,
     client::{PASSWORD, user},
@@ -53,6 +54,8 @@ struct Try<'a> {
     password: &'a str,
     device: Option<&'a str>,
     address: Option<&'a str>,
+    /// Where the API listens; at the stack's own address when absent.
+    api: Option<SocketAddr>,
 }
 
 impl<'a> Try<'a> {
@@ -62,6 +65,7 @@ impl<'a> Try<'a> {
             password,
             device: None,
             address: None,
+            api: None,
         }
     }
 
@@ -70,7 +74,8 @@ impl<'a> Try<'a> {
         if let Some(device) = self.device {
             body["device"] = device.into();
         }
-        let mut request = reqwest::Client::new().post(stack.client.url(LOGIN));
+        let api = self.api.unwrap_or_else(|| stack.http(Unit::Auth));
+        let mut request = reqwest::Client::new().post(format!("http://{api}{LOGIN}"));
         if let Some(address) = self.address {
             request = request.header("x-forwarded-for", address);
         }
