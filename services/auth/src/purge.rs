@@ -3,12 +3,12 @@
 //! batch at a time, and passes over rows that another one has in hand.
 
 use crate::{
-    actions::sessions::SESSION_TTL,
+    actions::sessions::{SESSION_TTL, purge_used_tokens},
     store::{audit, budgets, link_secrets, logins, sessions},
 };
 use chrono::Utc;
 use service_kit::metrics::finished;
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgPool};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Builder;
@@ -47,11 +47,13 @@ async fn round(pool: &PgPool) -> sqlx::Result<u64> {
     let oldest_open = (Utc::now() - SESSION_TTL).timestamp_millis();
     let before = Builder::from_unix_timestamp_millis(oldest_open.unsigned_abs(), &[0; 10]);
     let sessions = sessions::purge(&mut connection, before.into_uuid(), BATCH).await?;
-    let tokens = sessions::purge_used_tokens(&mut connection, BATCH).await?;
+    let mut tx = connection.begin().await?;
+    let tokens = purge_used_tokens(&mut tx, BATCH).await?;
+    tx.commit().await?;
     let failures = logins::purge(&mut connection, BATCH).await?;
     let budgets = budgets::purge(&mut connection, BATCH).await?;
     let secrets = link_secrets::purge(&mut connection, BATCH).await?;
     let details = audit::purge(&mut connection, BATCH).await?;
-    let rows = [sessions, tokens, failures, budgets, secrets, details];
+    let rows = [sessions, tokens as u64, failures, budgets, secrets, details];
     Ok(rows.into_iter().max().unwrap_or_default())
 }

@@ -34,6 +34,7 @@ pub(crate) async fn rotate(connection: &mut PgConnection) -> anyhow::Result<Stri
         subject: None,
         action: Action::RotateKey,
         outcome: Outcome::Done,
+        times: None,
         detail: Detail::default(),
     };
     store::audit::write(connection, entry).await?;

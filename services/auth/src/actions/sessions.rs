@@ -82,6 +82,7 @@ fn next_id(now: DateTime<Utc>) -> Uuid {
 pub(crate) async fn refresh(
     tx: &mut Transaction,
     cause: &Cause,
+    by: &Actor,
     token: &RefreshToken,
 ) -> Result<Option<(User, Opened)>, UserError> {
     let id = token.session_id();
@@ -91,7 +92,7 @@ pub(crate) async fn refresh(
     let user_id = session.user_id.into();
     let Some(refresh_token) = exchange(tx, token, &session.refresh_token_hash).await? else {
         tracing::warn!(session_id = %id, "A refresh token was used after its time; its session is ended");
-        let mut entry = Actor::default().did(Action::ReuseRefreshToken, user_id);
+        let mut entry = by.did(Action::ReuseRefreshToken, user_id);
         entry.outcome = Outcome::Failed;
         store::audit::write(tx, entry).await?;
         revoke(tx, cause, user_id, id).await?;
@@ -131,6 +132,24 @@ async fn exchange(
     };
     store::sessions::rotate(tx, rotation).await?;
     Ok(Some(next))
+}
+
+/// Deletes refresh tokens that were used more than a minute ago, at most `limit`, and returns how many there were. One audit
+/// row says how often such a token was used again.
+///
+/// # Errors
+/// Fails with the database's error.
+pub(crate) async fn purge_used_tokens(
+    connection: &mut PgConnection,
+    limit: i64,
+) -> sqlx::Result<usize> {
+    let tokens = store::sessions::purge_used_tokens(connection, limit).await?;
+    for token in tokens.iter().filter(|token| token.repeats > 0) {
+        let mut entry = Actor::default().did(Action::RepeatRefresh, token.user_id.into());
+        entry.times = Some(token.repeats);
+        store::audit::write(connection, entry).await?;
+    }
+    Ok(tokens.len())
 }
 
 /// Ends a session of a user, and announces it. Returns false when there is none that has not ended.

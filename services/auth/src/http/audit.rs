@@ -40,6 +40,10 @@ pub(super) struct AuditLog {
     action: String,
     #[schema(schema_with = outcome_schema)]
     outcome: String,
+    /// How often it was done; only of `repeat_refresh`, which is written a minute later: a client that received no response
+    /// used the same refresh token again.
+    #[schema(examples(2))]
+    times: Option<i32>,
     /// The e-mail that it was about. Deleted with the user, as the next two are, and after a year.
     #[schema(examples("test.student@example.com"))]
     email: Option<String>,
@@ -74,6 +78,7 @@ impl From<audit::AuditLog> for AuditLog {
             subject: row.subject,
             action: row.action,
             outcome: row.outcome,
+            times: row.times,
             email: row.email,
             address: row.address,
             device: row.device,
@@ -109,6 +114,7 @@ pub(super) async fn write_failed_login(
         subject,
         action: Action::Login,
         outcome: Outcome::Failed,
+        times: None,
         detail: Detail {
             email: email.map(|email| email.as_str().to_owned()),
             ..detail

@@ -180,12 +180,18 @@ pub(super) async fn login(
 pub(super) async fn refresh(
     State(app): State<App>,
     RequestCause(cause): RequestCause,
+    client: Client,
     Body(body): Body<Refresh>,
 ) -> Result<Json<LoggedIn>, Problem> {
     let token = RefreshToken::parse(&body.refresh_token).ok_or(Error::InvalidRefreshToken)?;
+    // Who has a token is not known to be its user.
+    let by = Actor {
+        id: None,
+        detail: client.detail(),
+    };
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let refreshed = actions::sessions::refresh(&mut tx, &cause, &token).await?;
+        let refreshed = actions::sessions::refresh(&mut tx, &cause, &by, &token).await?;
         tx.commit().await?;
         let (user, session) = refreshed.ok_or(Error::InvalidRefreshToken)?;
         Ok(Json(LoggedIn::new(&app.signer, user, &session)?))

@@ -17,6 +17,7 @@ pub(crate) enum Action {
     Login,
     Logout,
     ReuseRefreshToken,
+    RepeatRefresh,
     CreateUser,
     ChangeUser,
     DeleteUser,
@@ -68,6 +69,8 @@ pub(crate) struct Entry {
     pub action: Action,
     /// How it ended.
     pub outcome: Outcome,
+    /// How often, where the row stands for several times.
+    pub times: Option<i32>,
     /// What it says about a person.
     pub detail: Detail,
 }
@@ -79,6 +82,7 @@ impl Action {
         ("login", Self::Login),
         ("logout", Self::Logout),
         ("reuse_refresh_token", Self::ReuseRefreshToken),
+        ("repeat_refresh", Self::RepeatRefresh),
         ("create_user", Self::CreateUser),
         ("change_user", Self::ChangeUser),
         ("delete_user", Self::DeleteUser),
@@ -120,6 +124,7 @@ impl Actor {
             subject: Some(subject),
             action,
             outcome: Outcome::Done,
+            times: None,
             detail: self.detail.clone(),
         }
     }
@@ -142,7 +147,8 @@ pub(crate) async fn write(connection: &mut PgConnection, entry: Entry) -> sqlx::
     };
     sqlx::query!(
         "with entry as (
-             insert into users_audit (id, actor, subject, action, outcome) values ($1, $2, $3, $4, $5) returning id)
+             insert into users_audit (id, actor, subject, action, outcome, times)
+             values ($1, $2, $3, $4, $5, $9) returning id)
          insert into users_audit_detail (audit_id, email, address, device)
          select id, $6, $7, $8 from entry
          where coalesce($6::text, $7::text, $8::text) is not null",
@@ -154,6 +160,7 @@ pub(crate) async fn write(connection: &mut PgConnection, entry: Entry) -> sqlx::
         entry.detail.email,
         entry.detail.address.map(|address| address.to_string()),
         entry.detail.device,
+        entry.times,
     )
     .execute(connection)
     .await?;
@@ -210,6 +217,7 @@ pub(crate) struct AuditLog {
     pub subject: Option<Uuid>,
     pub action: String,
     pub outcome: String,
+    pub times: Option<i32>,
     pub email: Option<String>,
     pub address: Option<String>,
     pub device: Option<String>,
@@ -237,7 +245,7 @@ pub(crate) async fn list(
 ) -> sqlx::Result<(Vec<AuditLog>, i64)> {
     let logs = sqlx::query_as!(
         AuditLog,
-        r#"select audit.id, audit.at, actor, subject, action, outcome, email as "email?", address as "address?",
+        r#"select audit.id, audit.at, actor, subject, action, outcome, times, email as "email?", address as "address?",
                   device as "device?"
            from (select * from users_audit
                  where ($1::uuid is null or actor = $1 or subject = $1)

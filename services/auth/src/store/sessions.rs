@@ -31,6 +31,13 @@ pub(crate) struct UsedToken {
     pub(crate) repeats: i32,
 }
 
+/// A refresh token that can be used no more.
+pub(crate) struct OldToken {
+    pub(crate) user_id: Uuid,
+    /// How often it was used again.
+    pub(crate) repeats: i32,
+}
+
 /// The use of the present refresh token of a session.
 pub(crate) struct Rotation {
     pub(crate) session_id: Uuid,
@@ -197,18 +204,20 @@ pub(crate) async fn purge(
     Ok(purged.rows_affected())
 }
 
-/// Deletes refresh tokens that were used more than a minute ago, at most `limit`, and returns how many there were.
+/// Deletes refresh tokens that were used more than a minute ago, at most `limit`, and returns them.
 pub(crate) async fn purge_used_tokens(
     connection: &mut PgConnection,
     limit: i64,
-) -> sqlx::Result<u64> {
-    let purged = sqlx::query!(
-        "delete from users_used_refresh_token where token_hash = any(array(
+) -> sqlx::Result<Vec<OldToken>> {
+    sqlx::query_as!(
+        OldToken,
+        "delete from users_used_refresh_token using users_session
+         where session_id = users_session.id and token_hash = any(array(
              select token_hash from users_used_refresh_token where used_at < now() - interval '1 minute'
-             order by used_at limit $1 for update skip locked))",
+             order by used_at limit $1 for update skip locked))
+         returning user_id, repeats",
         limit
     )
-    .execute(connection)
-    .await?;
-    Ok(purged.rows_affected())
+    .fetch_all(connection)
+    .await
 }

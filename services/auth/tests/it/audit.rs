@@ -160,6 +160,43 @@ async fn a_refresh_token_that_is_used_after_its_time_is_one_row() {
     let rows = logs(&stack, &admin, "action=reuse_refresh_token").await;
     let row = (rows.len(), &rows[0]["outcome"], &rows[0]["subject"]);
     assert_eq!(row, (1, &json!("failed"), &json!(user.user_id)));
+    let from = (&rows[0]["actor"], &rows[0]["address"]);
+    assert_eq!(from, (&Value::Null, &json!("127.0.0.1")));
+}
+
+#[tokio::test]
+async fn repeats_of_a_refresh_are_one_row_with_their_number() {
+    let stack = auth().await;
+    let admin = admin(&stack).await;
+    let user = stack.client.register(Role::Student).await;
+    let refresh = async |token: &Value| {
+        let body = json!({"refresh_token": token});
+        let response = stack.client.post("/auth/api/v1/refresh", &body).await;
+        assert_eq!(response.status, 200, "{}", response.body);
+        response.body["refresh_token"].clone()
+    };
+    let first = &user.body["refresh_token"];
+    let second = refresh(first).await;
+    for _ in 0..3 {
+        assert_eq!(refresh(first).await, second);
+    }
+    refresh(&second).await;
+    let over = "update users_used_refresh_token set used_at = now() - interval '61 seconds'";
+    stack.auth.run(over).await;
+    eventually(
+        Duration::from_secs(20),
+        "the tokens are deleted",
+        async || stack.auth.count("users_used_refresh_token").await == 0,
+    )
+    .await;
+    let rows = logs(&stack, &admin, "action=repeat_refresh").await;
+    assert_eq!(
+        rows.len(),
+        1,
+        "no row for a token that was used once: {rows:?}"
+    );
+    let row = (&rows[0]["times"], &rows[0]["subject"], &rows[0]["outcome"]);
+    assert_eq!(row, (&json!(3), &json!(user.user_id), &json!("done")));
 }
 
 #[tokio::test]
