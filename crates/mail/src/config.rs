@@ -80,6 +80,14 @@ impl MailConfig {
         ))
     }
 
+    /// Whether no mail is to be written at all.
+    ///
+    /// # Errors
+    /// When MAIL_URL is malformed, or its file cannot be read.
+    pub fn is_off(&self) -> anyhow::Result<bool> {
+        Ok(matches!(self.transport()?, Transport::Off))
+    }
+
     pub(crate) fn transport(&self) -> anyhow::Result<Transport> {
         let (value, file) = (self.mail_url.as_ref(), self.mail_url_file.as_deref());
         if value.is_none() && file.is_none() {

@@ -4,5 +4,6 @@ pub(crate) mod admin;
 pub(crate) mod announce;
 pub(crate) mod keys;
 pub(crate) mod links;
+pub(crate) mod mails;
 pub(crate) mod sessions;
 pub(crate) mod users;

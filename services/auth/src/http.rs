@@ -6,6 +6,7 @@ mod client;
 mod creation;
 mod errors;
 mod fields;
+mod links;
 mod password_check;
 mod passwords;
 mod registration;
@@ -15,8 +16,14 @@ mod sessions;
 mod users;
 
 use crate::{
-    SERVICE, actions::links, config::Serve, passwords::Hasher, purge, throttle::Throttle,
+    SERVICE,
+    actions::{self, mails::Mails},
+    config::Serve,
+    passwords::Hasher,
+    purge,
+    throttle::Throttle,
     tokens::Signer,
+    unverified::Unverified,
 };
 use axum::{
     Json, Router,
@@ -44,6 +51,7 @@ struct App {
     hasher: Hasher,
     signer: Signer,
     throttle: Throttle,
+    mails: Mails,
     registration_roles: Arc<[Role]>,
 }
 
@@ -86,17 +94,10 @@ pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     let hasher = Hasher::new();
     let memory = hasher.clone().give_back(stopping);
     start.process.spawn("password memory", memory);
-    let mails = Worker::new(
-        start.pool.clone(),
-        &start.config.mail,
-        &start.config.pages.public_url,
-        links::draw,
-    )?;
-    start
-        .process
-        .spawn("mail", mails.run(start.process.stopping()));
+    let (throttle, mails) = start_mails(&start, &outbox).await?;
     let app = App {
-        throttle: Throttle::load(&start.pool).await?,
+        throttle,
+        mails,
         pool: start.pool,
         outbox,
         hasher,
@@ -107,6 +108,25 @@ pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     Ok(router
         .with_state(app)
         .merge(docs::page("/auth/api/docs", document)))
+}
+
+/// Starts what sends mails, and what depends on the answers to them.
+async fn start_mails(start: &Start<Serve>, outbox: &Outbox) -> anyhow::Result<(Throttle, Mails)> {
+    let (process, config) = (&start.process, &start.config.mail);
+    let (pool, page) = (start.pool.clone(), &start.config.pages.public_url);
+    let worker = Worker::new(pool, config, page, actions::links::draw)?;
+    process.spawn("mail", worker.run(process.stopping()));
+    let throttle = Throttle::load(&start.pool).await?;
+    let mails = Mails::new(throttle.clone(), !config.is_off()?);
+    if config.is_set_up()? {
+        let unverified = Unverified {
+            outbox: outbox.clone(),
+            mails: mails.clone(),
+            throttle: throttle.clone(),
+        };
+        process.spawn("unverified users", unverified.run(process.stopping()));
+    }
+    Ok((throttle, mails))
 }
 
 /// Describes the routes as an OpenAPI document.
@@ -127,6 +147,11 @@ fn documented() -> (Router<App>, Value) {
         .routes(routes!(users::change_email))
         .routes(routes!(passwords::change))
         .routes(routes!(passwords::change_old_spelling))
+        .routes(routes!(links::verify_email))
+        .routes(routes!(links::send_verification))
+        .routes(routes!(links::restore_email))
+        .routes(routes!(links::forgot_password))
+        .routes(routes!(links::reset_password))
         .routes(routes!(admin::list, creation::create))
         .routes(routes!(admin::show, admin::change, admin::delete))
         .routes(routes!(audit::list))

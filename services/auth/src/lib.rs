@@ -12,6 +12,7 @@ mod roles;
 mod store;
 mod throttle;
 mod tokens;
+mod unverified;
 
 pub use roles::run;
 

@@ -7,6 +7,7 @@ pub(crate) mod link_secrets;
 pub(crate) mod logins;
 pub(crate) mod search;
 pub(crate) mod sessions;
+pub(crate) mod unverified;
 pub(crate) mod users;
 
 /// `medtrack prepare` changes this variable, so that cargo compiles the crate and sqlx describes its queries.

@@ -30,6 +30,8 @@ const STRANGERS: Limit = limit("strangers", 30, HOUR);
 const FAILURES: Limit = limit("failures", 300, MINUTE);
 /// How often one address may register.
 pub(crate) const REGISTRATIONS: Limit = limit("registrations", 20, MINUTE);
+/// How often one address may say that a password is forgotten.
+pub(crate) const FORGOTTEN_PASSWORDS: Limit = limit("forgotten passwords", 20, MINUTE);
 /// How many mails of any purpose an account gets.
 const MAILS: Limit = limit("mails", 10, 24 * HOUR);
 
@@ -112,7 +114,6 @@ impl Throttle {
     ///
     /// # Errors
     /// When the database does not answer.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the first mail calls it"))]
     pub(crate) async fn may_mail(
         &self,
         connection: &mut PgConnection,

@@ -92,6 +92,8 @@ pub(crate) struct Change {
     pub role: Option<Role>,
     /// Whether the user can log in.
     pub is_active: Option<bool>,
+    /// Whether the e-mail is verified; a new one is not, unless this says so.
+    pub email_verified: Option<bool>,
 }
 
 /// Changes a user, and announces all changed fields in one event. When no field changed, it publishes no event. The
@@ -168,6 +170,14 @@ impl Change {
             after.is_active = is_active;
             changes.push("is_active".to_owned());
         }
+        let is_same = after.email == before.email;
+        let email_verified = self
+            .email_verified
+            .unwrap_or(is_same && before.email_verified);
+        if email_verified != before.email_verified {
+            after.email_verified = email_verified;
+            changes.push("email_verified".to_owned());
+        }
         (after, changes)
     }
 }
@@ -183,6 +193,8 @@ fn action(changes: &[String], after: &User) -> Action {
         Action::DisableUser
     } else if changed("email") {
         Action::ChangeEmail
+    } else if changed("email_verified") {
+        Action::VerifyEmail
     } else {
         Action::ChangeUser
     }
@@ -209,10 +221,20 @@ pub(crate) async fn change_password(
     password_hash: &str,
 ) -> Result<User, UserError> {
     let user = store::users::lock(tx, id).await?.ok_or(UserError::Gone)?;
-    store::users::set_password(tx, id, password_hash).await?;
+    set_password(tx, cause, id, password_hash).await?;
     store::audit::write(tx, by.did(Action::ChangePassword, id)).await?;
-    revoke_all(tx, cause, id).await?;
     Ok(user)
+}
+
+/// Stores another password of a user, whose row is locked, and ends all sessions.
+pub(super) async fn set_password(
+    tx: &mut Transaction,
+    cause: &Cause,
+    id: UserId,
+    password_hash: &str,
+) -> Result<(), UserError> {
+    store::users::set_password(tx, id, password_hash).await?;
+    revoke_all(tx, cause, id).await
 }
 
 /// Deletes a user with all sessions and mails, and announces it, so that the other services erase the user's data. Returns the

@@ -220,6 +220,7 @@ pub(super) async fn change(
         locale: change.locale.0,
         role: change.role.0.map(|role| role.0),
         is_active: change.is_active.0,
+        email_verified: None,
     };
     detached(async move {
         let mut tx = app.outbox.begin().await?;

@@ -13,6 +13,8 @@ use std::{convert::Infallible, net::IpAddr};
 pub(super) struct Client {
     /// By which tries to log in are counted.
     pub address: IpAddr,
+    /// What it seems to be, for people.
+    pub device: String,
     /// For the list of sessions.
     pub info: Value,
     /// The header `User-Agent`.
@@ -38,9 +40,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
         let agent = parts.headers.get(header::USER_AGENT);
         let agent = agent.and_then(|value| value.to_str().ok());
         let agent: String = agent.unwrap_or_default().chars().take(256).collect();
-        let info = json!({"device": device(&agent), "ip": address, "user_agent": agent});
+        let device = device(&agent);
+        let info = json!({"device": device, "ip": address, "user_agent": agent});
         Ok(Self {
             address,
+            device,
             info,
             agent,
         })

@@ -17,6 +17,7 @@ use crate::{
 use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use events::{Role, UserId};
+use mail::Content;
 use rand::RngExt as _;
 use service_kit::{
     body,
@@ -76,16 +77,25 @@ pub(super) async fn create(
         user.require(Role::Admin)?;
     }
     let key = request_key(key, &format!("{} users", user.id), &body);
+    let has_password = !body.lacks("password");
     // To judge a password takes as long as to hash it.
     let (id, new) = app
         .hasher
         .in_turn(move |argon| new_user(body.into_body()?, user.role, argon))
         .await??;
+    let content = match has_password {
+        true => Content::Verification,
+        false => Content::SetPassword,
+    };
     let created = detached(async move {
         let mut tx = app.outbox.begin().await?;
         let created = match created_before(&mut tx, key.as_ref(), id).await? {
             Some(user) => user,
-            None => actions::admin::create(&mut tx, &cause, &by, id, &new).await?,
+            None => {
+                let user = actions::admin::create(&mut tx, &cause, &by, id, &new).await?;
+                app.mails.send(&mut tx, &user, content).await?;
+                user
+            }
         };
         tx.commit().await?;
         Ok(created)
@@ -114,12 +124,13 @@ fn new_user(
         phone: account.phone.and_then(|phone| phone.0),
         role,
         locale: account.locale.unwrap_or_default(),
+        email_verified: false,
     };
     Ok((account.id.map_or_else(UserId::new, UserId::from), new))
 }
 
 /// A password that nobody knows: a log-in takes as long to refuse as with a wrong password.
-fn unknown_password() -> Password {
+pub(super) fn unknown_password() -> Password {
     let text = BASE64_STANDARD.encode(rand::rng().random::<[u8; 32]>());
     Password::claimed(&text).expect("it is not too long")
 }

@@ -11,6 +11,7 @@ use service_kit::http::{ErrorCode, Kind, Problem};
 pub(super) enum Error {
     InvalidCredentials,
     InvalidRefreshToken,
+    InvalidLink,
     RoleNotAllowed,
     EmailTaken,
     IdTaken,
@@ -37,6 +38,13 @@ impl ErrorCode for Error {
                 code: "INVALID_REFRESH_TOKEN",
                 detail: "The session has ended; log in again.",
                 hint: None,
+            },
+            // The same for an unknown secret, a redeemed one, and one whose time has ended.
+            Self::InvalidLink => Kind {
+                status: StatusCode::BAD_REQUEST,
+                code: "INVALID_LINK",
+                detail: "This link was used already, or its time has ended.",
+                hint: Some("Ask for a new mail."),
             },
             Self::RoleNotAllowed => Kind {
                 status: StatusCode::FORBIDDEN,

@@ -127,14 +127,17 @@ async fn apply(
     check_password(&app, &user, &client, password, field).await?;
     let current = store::users::by_id(&mut *app.pool.acquire().await?, user.id).await?;
     let current = current.ok_or_else(gone)?;
-    let judge = move |argon: &Argon| hash(argon, proposed.0, &current);
-    let password_hash = app.hasher.in_turn(judge).await?.map_err(refused)?;
+    let hash = app
+        .hasher
+        .in_turn(move |argon| judge(argon, proposed.0, &current))
+        .await?
+        .map_err(refused)?;
     let by = Actor::user(user.id, client.detail());
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let hash = &password_hash;
-        let changed = actions::users::change_password(&mut tx, &cause, &by, user.id, hash);
+        let changed = actions::users::change_password(&mut tx, &cause, &by, user.id, &hash);
         let changed = changed.await?;
+        app.mails.password_changed(&mut tx, &changed).await?;
         let opened = actions::sessions::open(&mut tx, user.id, client.info).await?;
         let response = LoggedIn::new(&app.signer, changed, &opened)?;
         tx.commit().await?;
@@ -144,12 +147,16 @@ async fn apply(
 }
 
 /// Judges a password, which takes as long as to hash it, and hashes it.
-fn hash(argon: &Argon, proposed: Password, user: &User) -> Result<String, WeakPassword> {
+pub(super) fn judge(
+    argon: &Argon,
+    proposed: Password,
+    user: &User,
+) -> Result<String, WeakPassword> {
     let local_part = user.email.split('@').next().unwrap_or_default();
     let context = [local_part, &user.first_name, &user.last_name];
     Ok(argon.hash(&proposed.judged(&context)?))
 }
 
-fn refused(weak: WeakPassword) -> Problem {
+pub(super) fn refused(weak: WeakPassword) -> Problem {
     Problem::validation([("new_password".to_owned(), vec![weak.to_string()])].into())
 }

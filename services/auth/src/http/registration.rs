@@ -18,6 +18,7 @@ use crate::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 use events::{Role, UserId};
+use mail::Content;
 use service_kit::{
     body,
     http::{Common, IdempotencyKey, Problem, body::Object, detached, docs::problems},
@@ -83,7 +84,14 @@ pub(super) async fn register(
                 check_log_in(&app, &mut tx, &user, password).await?;
                 user
             }
-            None => actions::users::register(&mut tx, &cause, client.detail(), id, &new).await?,
+            None => {
+                let detail = client.detail();
+                let user = actions::users::register(&mut tx, &cause, detail, id, &new).await?;
+                app.mails
+                    .send(&mut tx, &user, Content::Verification)
+                    .await?;
+                user
+            }
         };
         let session = actions::sessions::open(&mut tx, user.user_id(), client.info).await?;
         let response = LoggedIn::new(&app.signer, user, &session)?.on_device(&app.throttle, None);
@@ -113,6 +121,7 @@ fn new_user(
         phone: registration.phone.and_then(|phone| phone.0),
         role,
         locale: registration.locale.unwrap_or_default(),
+        email_verified: false,
     };
     Ok((new, password))
 }

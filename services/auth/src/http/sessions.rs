@@ -151,6 +151,9 @@ pub(super) async fn login(
     let entry = by.did(Action::Login, user.user_id()).about(&user.email);
     detached(async move {
         let mut tx = app.outbox.begin().await?;
+        if attempt.is_by_a_stranger() {
+            app.mails.logged_in(&mut tx, &user, &client.device).await?;
+        }
         let session = actions::sessions::open(&mut tx, user.user_id(), client.info).await?;
         if let Some(new_hash) = new_hash {
             store::users::replace_hash(&mut tx, user.user_id(), &password_hash, &new_hash).await?;

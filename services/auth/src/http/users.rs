@@ -196,9 +196,13 @@ pub(super) async fn change_email(
     };
     detached(async move {
         let mut tx = app.outbox.begin().await?;
+        let before = store::users::lock(&mut tx, user.id)
+            .await?
+            .ok_or_else(gone)?;
         let changed = actions::users::update(&mut tx, &cause, &by, user.id, change).await?;
         let (id, kept) = (user.id, user.session_id);
         actions::sessions::revoke_others(&mut tx, &cause, id, kept).await?;
+        app.mails.email_changed(&mut tx, &before, &changed).await?;
         tx.commit().await?;
         Ok(Json(changed.into()))
     })

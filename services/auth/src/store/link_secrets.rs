@@ -35,6 +35,40 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// Returns the user of a secret that can be redeemed.
+pub(crate) async fn owner(
+    connection: &mut PgConnection,
+    purpose: Purpose,
+    secret_hash: &str,
+) -> sqlx::Result<Option<UserId>> {
+    let id = sqlx::query_scalar!(
+        "select user_id from users_link_secret
+         where secret_hash = $1 and purpose = $2 and expires_at > now()",
+        secret_hash,
+        purpose.as_str()
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(id.map(UserId::from))
+}
+
+/// Redeems a secret, and returns the address that its mail went to. `None` when it was redeemed before, or its time has
+/// ended.
+pub(crate) async fn redeem(
+    connection: &mut PgConnection,
+    purpose: Purpose,
+    secret_hash: &str,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "delete from users_link_secret
+         where secret_hash = $1 and purpose = $2 and expires_at > now() returning email",
+        secret_hash,
+        purpose.as_str()
+    )
+    .fetch_optional(connection)
+    .await
+}
+
 /// Deletes the secrets of a user.
 pub(crate) async fn delete(connection: &mut PgConnection, id: UserId) -> sqlx::Result<()> {
     sqlx::query!(

@@ -14,6 +14,13 @@ pub(crate) struct Attempt {
     pub budgets: Vec<Budget>,
 }
 
+impl Attempt {
+    /// Whether the account does not know the client.
+    pub(crate) fn is_by_a_stranger(&self) -> bool {
+        !self.budgets.is_empty()
+    }
+}
+
 /// Returns the key of the digests.
 pub(crate) async fn secret(connection: &mut PgConnection) -> sqlx::Result<Vec<u8>> {
     sqlx::query_scalar!("select secret from users_login_secret")

@@ -137,6 +137,21 @@ pub(crate) async fn list(
     .await
 }
 
+/// Whether a session of the user, ended or not, was opened by such a device.
+pub(crate) async fn has_device(
+    connection: &mut PgConnection,
+    user_id: UserId,
+    device: &str,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from users_session where user_id = $1 and client_info ->> 'device' = $2) as "exists!""#,
+        user_id.as_uuid(),
+        device
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// Records that the user gave the password again, and returns when. `None` when the session has ended.
 pub(crate) async fn confirm(
     connection: &mut PgConnection,

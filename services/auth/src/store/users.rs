@@ -98,6 +98,8 @@ pub(crate) struct NewUser {
     pub role: Role,
     /// Language of texts.
     pub locale: Locale,
+    /// Whether the e-mail needs no proof.
+    pub email_verified: bool,
 }
 
 /// Inserts a user. `None` when the e-mail or the id is taken.
@@ -108,8 +110,8 @@ pub(crate) async fn insert(
 ) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
-        "insert into users_user (id, email, password_hash, first_name, last_name, phone, role, locale)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+        "insert into users_user (id, email, password_hash, first_name, last_name, phone, role, locale, email_verified)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict do nothing
          returning id, email, first_name, last_name, phone, role, is_active, locale, email_verified, profile_id,
              created_at, updated_at, version",
@@ -121,6 +123,7 @@ pub(crate) async fn insert(
         new.phone.as_ref().map(Phone::as_str),
         new.role.as_str(),
         new.locale.as_str(),
+        new.email_verified,
     )
     .fetch_optional(connection)
     .await
@@ -251,7 +254,9 @@ pub(crate) async fn update(
     let updated = sqlx::query!(
         "update users_user
          set email = $2, first_name = $3, last_name = $4, phone = $5, locale = $6, role = $7, is_active = $8,
-             version = version + 1, updated_at = now()
+             email_verified = $9, version = version + 1, updated_at = now(),
+             email_since = case when email = $2 then email_since else now() end,
+             deletion_announced_at = case when email = $2 then deletion_announced_at end
          where id = $1
          returning version, updated_at",
         user.id,
@@ -262,6 +267,7 @@ pub(crate) async fn update(
         user.locale,
         user.role,
         user.is_active,
+        user.email_verified,
     )
     .fetch_one(connection)
     .await;

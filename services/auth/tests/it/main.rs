@@ -6,6 +6,7 @@ mod audit;
 mod compat;
 mod faults;
 mod hostile;
+mod links;
 mod login;
 mod logs;
 mod mails;
@@ -24,7 +25,7 @@ use reqwest::Response;
 use serde_json::json;
 use std::net::SocketAddr;
 use test_support::{
-    Stack, Unit, User,
+    SmtpServer, Stack, Unit, User,
     client::{PASSWORD, user},
     stack::Links,
 };
@@ -33,6 +34,15 @@ const LOGIN: &str = "/auth/api/v1/login";
 
 async fn auth() -> Stack {
     let mut stack = Stack::prepare(Links::Direct).await;
+    stack.start_units(&[Unit::Auth]).await;
+    stack
+}
+
+/// The service with a mail server.
+async fn auth_with_mail(server: &SmtpServer) -> Stack {
+    let mut stack = Stack::prepare(Links::Direct).await;
+    stack.set("MAIL_URL", format!("smtp://{}", server.address));
+    stack.set("PUBLIC_URL", "http://localhost:8080/");
     stack.start_units(&[Unit::Auth]).await;
     stack
 }
