@@ -3,6 +3,7 @@
 mod admin;
 mod audit;
 mod client;
+mod cookie;
 mod creation;
 mod errors;
 mod fields;
@@ -30,6 +31,7 @@ use axum::{
     extract::{FromRef, FromRequestParts, State},
     http::request::Parts,
 };
+use cookie::Cookies;
 use events::Role;
 use jsonwebtoken::jwk::JwkSet;
 use mail::Worker;
@@ -52,6 +54,7 @@ struct App {
     signer: Signer,
     throttle: Throttle,
     mails: Mails,
+    cookies: Cookies,
     registration_roles: Arc<[Role]>,
 }
 
@@ -98,6 +101,7 @@ pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     let app = App {
         throttle,
         mails,
+        cookies: Cookies::new(&start.config.pages.public_url),
         pool: start.pool,
         outbox,
         hasher,

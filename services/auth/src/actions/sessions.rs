@@ -37,6 +37,16 @@ pub(crate) struct Opened {
     pub session: Session,
     /// The present refresh token.
     pub refresh_token: RefreshToken,
+    /// Whether the browser keeps its cookie when it ends.
+    pub is_remembered: bool,
+}
+
+/// A refresh token that a client presents.
+pub(crate) struct Presented {
+    /// The token.
+    pub token: RefreshToken,
+    /// Whether a browser keeps it, which knows one token at a time: all tabs of the browser.
+    pub is_cookie: bool,
 }
 
 /// Opens a session.
@@ -47,6 +57,7 @@ pub(crate) async fn open(
     connection: &mut PgConnection,
     user_id: UserId,
     client_info: Value,
+    is_remembered: bool,
 ) -> sqlx::Result<Opened> {
     let id = next_id(Utc::now());
     let refresh_token = RefreshToken::first(id);
@@ -56,6 +67,7 @@ pub(crate) async fn open(
         refresh_token_hash: refresh_token.digest(),
         client_info,
         expires_at: Utc::now() + SESSION_TTL,
+        is_remembered,
     };
     let authenticated_at = store::sessions::insert(connection, new).await?;
     Ok(Opened {
@@ -64,6 +76,7 @@ pub(crate) async fn open(
             authenticated_at,
         },
         refresh_token,
+        is_remembered,
     })
 }
 
@@ -78,19 +91,20 @@ fn next_id(now: DateTime<Utc>) -> Uuid {
 /// ended.
 ///
 /// A token that was used in the last 30 s is exchanged for the same token as the first time, because the answer may have
-/// been lost. Any other token that is not the present one of its session is stolen or made up: the session ends.
+/// been lost; in a cookie, for the present one, because a later answer replaces the cookie that an earlier one has set.
+/// Any other token that is not the present one of its session is stolen or made up: the session ends.
 pub(crate) async fn refresh(
     tx: &mut Transaction,
     cause: &Cause,
     by: &Actor,
-    token: &RefreshToken,
+    presented: &Presented,
 ) -> Result<Option<(User, Opened)>, UserError> {
-    let id = token.session_id();
+    let id = presented.token.session_id();
     let Some(session) = store::sessions::lock(tx, id).await? else {
         return Ok(None);
     };
     let user_id = session.user_id.into();
-    let Some(refresh_token) = exchange(tx, token, &session.refresh_token_hash).await? else {
+    let Some(refresh_token) = exchange(tx, presented, &session.refresh_token_hash).await? else {
         tracing::warn!(session_id = %id, "A refresh token was used after its time; its session is ended");
         let mut entry = by.did(Action::ReuseRefreshToken, user_id);
         entry.outcome = Outcome::Failed;
@@ -105,6 +119,7 @@ pub(crate) async fn refresh(
             authenticated_at: session.authenticated_at,
         },
         refresh_token,
+        is_remembered: session.is_remembered,
     };
     Ok(user
         .filter(|user| user.is_active)
@@ -113,14 +128,21 @@ pub(crate) async fn refresh(
 
 async fn exchange(
     tx: &mut Transaction,
-    token: &RefreshToken,
+    presented: &Presented,
     present_hash: &str,
 ) -> sqlx::Result<Option<RefreshToken>> {
+    let token = &presented.token;
     let (session_id, used_hash) = (token.session_id(), token.digest());
     if used_hash != present_hash {
         let used = store::sessions::repeat(tx, session_id, &used_hash).await?;
-        let used = used.filter(|used| used.repeats <= MAX_REPEATS);
-        return Ok(used.map(|used| token.next(&used.salt)));
+        let Some(used) = used.filter(|used| used.repeats <= MAX_REPEATS) else {
+            return Ok(None);
+        };
+        let next = token.next(&used.salt);
+        return match presented.is_cookie {
+            true => present(tx, next, present_hash).await.map(Some),
+            false => Ok(Some(next)),
+        };
     }
     let salt: [u8; 32] = rand::rng().random();
     let next = token.next(&salt);
@@ -150,6 +172,22 @@ pub(crate) async fn purge_used_tokens(
         store::audit::write(connection, entry).await?;
     }
     Ok(tokens.len())
+}
+
+/// Follows the tokens of a session from a used one to the present one.
+async fn present(
+    tx: &mut Transaction,
+    mut token: RefreshToken,
+    present_hash: &str,
+) -> sqlx::Result<RefreshToken> {
+    let id = token.session_id();
+    while token.digest() != present_hash {
+        let Some(salt) = store::sessions::salt(tx, id, &token.digest()).await? else {
+            break;
+        };
+        token = token.next(&salt);
+    }
+    Ok(token)
 }
 
 /// Ends a session of a user, and announces it. Returns false when there is none that has not ended.

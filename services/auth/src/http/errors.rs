@@ -12,6 +12,7 @@ pub(super) enum Error {
     InvalidCredentials,
     InvalidRefreshToken,
     InvalidLink,
+    OriginNotAllowed,
     RoleNotAllowed,
     EmailTaken,
     IdTaken,
@@ -45,6 +46,14 @@ impl ErrorCode for Error {
                 code: "INVALID_LINK",
                 detail: "This link was used already, or its time has ended.",
                 hint: Some("Ask for a new mail."),
+            },
+            Self::OriginNotAllowed => Kind {
+                status: StatusCode::FORBIDDEN,
+                code: "ORIGIN_NOT_ALLOWED",
+                detail: "Only the page of this system uses the cookie of a session.",
+                hint: Some(
+                    "Send the refresh token in the body instead, or set PUBLIC_URL to the address of the page.",
+                ),
             },
             Self::RoleNotAllowed => Kind {
                 status: StatusCode::FORBIDDEN,

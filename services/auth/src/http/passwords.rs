@@ -6,7 +6,7 @@ use super::{
     errors::{Error, gone},
     fields::{ClaimedPassword, ProposedPassword},
     password_check::check_password,
-    sessions::LoggedIn,
+    sessions::{Answer, LoggedIn},
 };
 use crate::{
     actions,
@@ -14,7 +14,7 @@ use crate::{
     passwords::Argon,
     store::{self, audit::Actor, users::User},
 };
-use axum::{Json, extract::State};
+use axum::{extract::State, http::HeaderMap};
 use messaging::Cause;
 use service_kit::{
     body,
@@ -44,6 +44,7 @@ struct Request {
     app: App,
     user: CurrentUser,
     client: Client,
+    headers: HeaderMap,
     cause: Cause,
 }
 
@@ -61,15 +62,16 @@ struct Request {
 )]
 pub(super) async fn change(
     user: CurrentUser,
-    client: Client,
+    (client, headers): (Client, HeaderMap),
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     Body(body): Body<PasswordChange>,
-) -> Result<Json<LoggedIn>, Problem> {
+) -> Result<Answer, Problem> {
     let request = Request {
         app,
         user,
         client,
+        headers,
         cause,
     };
     apply(
@@ -94,15 +96,16 @@ pub(super) async fn change(
 )]
 pub(super) async fn change_old_spelling(
     user: CurrentUser,
-    client: Client,
+    (client, headers): (Client, HeaderMap),
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     Body(body): Body<OldPasswordChange>,
-) -> Result<Json<LoggedIn>, Problem> {
+) -> Result<Answer, Problem> {
     let request = Request {
         app,
         user,
         client,
+        headers,
         cause,
     };
     apply(
@@ -117,13 +120,15 @@ async fn apply(
     request: Request,
     (field, password): (&'static str, ClaimedPassword),
     proposed: ProposedPassword,
-) -> Result<Json<LoggedIn>, Problem> {
+) -> Result<Answer, Problem> {
     let Request {
         app,
         user,
         client,
+        headers,
         cause,
     } = request;
+    let in_cookies = app.cookies.is_from_page(&headers);
     check_password(&app, &user, &client, password, field).await?;
     let current = store::users::by_id(&mut *app.pool.acquire().await?, user.id).await?;
     let current = current.ok_or_else(gone)?;
@@ -138,10 +143,11 @@ async fn apply(
         let changed = actions::users::change_password(&mut tx, &cause, &by, user.id, &hash);
         let changed = changed.await?;
         app.mails.password_changed(&mut tx, &changed).await?;
-        let opened = actions::sessions::open(&mut tx, user.id, client.info).await?;
+        let is_remembered = store::sessions::is_remembered(&mut tx, user.session_id).await?;
+        let opened = actions::sessions::open(&mut tx, user.id, client.info, is_remembered).await?;
         let response = LoggedIn::new(&app.signer, changed, &opened)?;
         tx.commit().await?;
-        Ok(Json(response))
+        Ok(response.answer(in_cookies.then_some(&app.cookies), &opened))
     })
     .await
 }

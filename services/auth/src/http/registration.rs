@@ -3,11 +3,12 @@
 use super::{
     App, RequestCause,
     client::Client,
+    cookie::InCookie,
     errors::{Error, role_not_allowed},
     fields::{NewPassword, OptionalPhone, RoleName},
     password_check::limit_address,
     repeat::{check_log_in, created_before, request_key},
-    sessions::LoggedIn,
+    sessions::{Answer, LoggedIn},
 };
 use crate::{
     actions,
@@ -16,12 +17,20 @@ use crate::{
     store::users::NewUser,
     throttle::REGISTRATIONS,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use events::{Role, UserId};
 use mail::Content;
 use service_kit::{
     body,
-    http::{Common, IdempotencyKey, Problem, body::Object, detached, docs::problems},
+    http::{
+        Common, IdempotencyKey, Problem,
+        body::{Object, Patch},
+        detached,
+        docs::problems,
+    },
 };
 use std::sync::Arc;
 
@@ -39,7 +48,19 @@ body! {
         role: Option<RoleName> = "student",
         /// Language of texts for this user.
         locale: Option<Locale> = "fr",
+        /// `cookie` puts the tokens of the session and of the device into cookies; for the page of this system only.
+        session: Option<InCookie> = "cookie",
+        /// Whether the browser keeps the cookie when it ends.
+        remember: Patch<bool> = "true",
     }
+}
+
+/// What a registration asks for.
+struct Asked {
+    new: NewUser,
+    password: Password,
+    session: Option<InCookie>,
+    is_remembered: bool,
 }
 
 /// Registers a user and logs the user in.
@@ -56,6 +77,7 @@ body! {
         &Error::InvalidCredentials,
         &Common::NotFound,
         &Error::RoleNotAllowed,
+        &Error::OriginNotAllowed,
         &Error::EmailTaken,
         &Error::TooManyRequests,
         &Error::Busy,
@@ -64,49 +86,49 @@ body! {
 pub(super) async fn register(
     State(app): State<App>,
     RequestCause(cause): RequestCause,
-    client: Client,
+    (client, headers): (Client, HeaderMap),
     key: IdempotencyKey,
     body: Object,
-) -> Result<(StatusCode, Json<LoggedIn>), Problem> {
+) -> Result<(StatusCode, Answer), Problem> {
     limit_address(&app, client.address, REGISTRATIONS).await?;
     let key = request_key(key, "register", &body);
     let allowed = Arc::clone(&app.registration_roles);
     // To judge a password takes as long as to hash it, and anybody may send one.
-    let (new, password) = app
+    let asked = app
         .hasher
-        .in_turn(move |argon| new_user(body.into_body()?, &allowed, argon))
+        .in_turn(move |argon| read(body.into_body()?, &allowed, argon))
         .await??;
-    let response = detached(async move {
+    let in_cookies = app.cookies.are_wanted(asked.session, &headers)?;
+    let answer = detached(async move {
         let mut tx = app.outbox.begin().await?;
         let id = UserId::new();
         let user = match created_before(&mut tx, key.as_ref(), id).await? {
             Some(user) => {
-                check_log_in(&app, &mut tx, &user, password).await?;
+                check_log_in(&app, &mut tx, &user, asked.password).await?;
                 user
             }
             None => {
                 let detail = client.detail();
-                let user = actions::users::register(&mut tx, &cause, detail, id, &new).await?;
+                let new = &asked.new;
+                let user = actions::users::register(&mut tx, &cause, detail, id, new).await?;
                 app.mails
                     .send(&mut tx, &user, Content::Verification)
                     .await?;
                 user
             }
         };
-        let session = actions::sessions::open(&mut tx, user.user_id(), client.info).await?;
-        let response = LoggedIn::new(&app.signer, user, &session)?.on_device(&app.throttle, None);
+        let (id, is_remembered) = (user.user_id(), asked.is_remembered);
+        let session = actions::sessions::open(&mut tx, id, client.info, is_remembered).await?;
+        let device = app.cookies.device(&headers).filter(|_| in_cookies);
+        let response = LoggedIn::new(&app.signer, user, &session)?.on_device(&app.throttle, device);
         tx.commit().await?;
-        Ok(response)
+        Ok(response.answer(in_cookies.then_some(&app.cookies), &session))
     })
     .await?;
-    Ok((StatusCode::CREATED, Json(response)))
+    Ok((StatusCode::CREATED, answer))
 }
 
-fn new_user(
-    registration: Registration,
-    allowed: &[Role],
-    argon: &Argon,
-) -> Result<(NewUser, Password), Problem> {
+fn read(registration: Registration, allowed: &[Role], argon: &Argon) -> Result<Asked, Problem> {
     let role = registration.role.map_or(Role::Student, |role| role.0);
     if !allowed.contains(&role) || role == Role::Admin {
         tracing::warn!(%role, "Registration with a role that is not allowed was refused");
@@ -123,5 +145,10 @@ fn new_user(
         locale: registration.locale.unwrap_or_default(),
         email_verified: false,
     };
-    Ok((new, password))
+    Ok(Asked {
+        new,
+        password,
+        session: registration.session,
+        is_remembered: registration.remember.0.unwrap_or_default(),
+    })
 }

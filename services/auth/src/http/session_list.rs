@@ -3,6 +3,7 @@
 use super::{
     App, RequestCause,
     client::Client,
+    cookie::Ended,
     errors::{Error, gone},
     fields::ClaimedPassword,
     password_check::check_password,
@@ -18,7 +19,7 @@ use crate::{
 use axum::{
     Json,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -127,14 +128,16 @@ pub(super) async fn revoke_all(
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     client: Client,
-) -> Result<StatusCode, Problem> {
+    headers: HeaderMap,
+) -> Result<Ended, Problem> {
     let by = Actor::user(user.id, client.detail());
+    let ended = app.cookies.end(&headers);
     detached(async move {
         let mut tx = app.outbox.begin().await?;
         actions::sessions::revoke_all(&mut tx, &cause, user.id).await?;
         store::audit::write(&mut tx, by.did(Action::RevokeSessions, user.id)).await?;
         tx.commit().await?;
-        Ok(StatusCode::NO_CONTENT)
+        Ok(ended)
     })
     .await
 }

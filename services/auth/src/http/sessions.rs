@@ -3,13 +3,17 @@
 use super::{
     App, RequestCause, audit,
     client::Client,
+    cookie::{Cookies, Ended, InCookie},
     errors::Error,
     fields::ClaimedPassword,
     password_check::{count, verify},
     users::User,
 };
 use crate::{
-    actions::{self, sessions::Opened},
+    actions::{
+        self,
+        sessions::{Opened, Presented},
+    },
     domain::{Email, RefreshToken},
     passwords::Check,
     store::{
@@ -20,11 +24,16 @@ use crate::{
     throttle::Throttle,
     tokens::{self, Signer},
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::AppendHeaders,
+};
 use serde::Serialize;
 use service_kit::{
     body,
-    http::{Body, CurrentUser, Problem, detached, docs::problems},
+    http::{Body, CurrentUser, Problem, body::Patch, detached, docs::problems},
 };
 use utoipa::ToSchema;
 
@@ -33,6 +42,10 @@ body! {
     pub(super) struct LogIn {
         email: String = "test.student@example.com",
         password: ClaimedPassword = "SecurePass123!",
+        /// `cookie` puts the tokens of the session and of the device into cookies; for the page of this system only.
+        session: Option<InCookie> = "cookie",
+        /// Whether the browser keeps the cookie when it ends.
+        remember: Patch<bool> = "true",
         /// The `device` of an earlier log-in or registration on this device, so that wrong passwords of strangers do not
         /// slow this device down. Any other text is ignored.
         device: Option<String> = "nFpzMcQ1CO7m9A3dZUuIQw.K9uM0J4pXrWv1cYyq2t8Ug",
@@ -42,7 +55,10 @@ body! {
 body! {
     /// The refresh token that the client has.
     pub(super) struct Refresh {
-        refresh_token: String = "AZfzomwefEqfDl0vihtsPTfq3q2-7w0fXk9hJ5v1bR8sTnYcLzQe6uAiGdMoPxWt",
+        /// Absent where a cookie has it.
+        refresh_token: Option<String> = "AZfzomwefEqfDl0vihtsPTfq3q2-7w0fXk9hJ5v1bR8sTnYcLzQe6uAiGdMoPxWt",
+        /// `cookie`: it is in a cookie, and so will be the next one.
+        session: Option<InCookie> = "cookie",
     }
 }
 
@@ -52,9 +68,10 @@ pub(super) struct LoggedIn {
     /// A JWT, to be sent as a bearer token; its claims are those of `AccessTokenClaims`.
     #[schema(examples("eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTk3ZjNhMiJ9.c2lnbmF0dXJl"))]
     access_token: String,
-    /// Opaque. It is exchanged for the next one at each refresh.
+    /// Opaque. It is exchanged for the next one at each refresh. Absent where it is in a cookie.
     #[schema(examples("AZfzomwefEqfDl0vihtsPTfq3q2-7w0fXk9hJ5v1bR8sTnYcLzQe6uAiGdMoPxWt"))]
-    refresh_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     #[schema(examples("Bearer"))]
     token_type: &'static str,
     /// Life of the access token, in seconds.
@@ -79,7 +96,7 @@ impl LoggedIn {
             .map_err(Problem::internal)?;
         Ok(Self {
             access_token,
-            refresh_token: opened.refresh_token.to_text(),
+            refresh_token: Some(opened.refresh_token.to_text()),
             token_type: "Bearer",
             expires_in: tokens::ACCESS_TOKEN_TTL,
             device: None,
@@ -94,7 +111,29 @@ impl LoggedIn {
             ..self
         }
     }
+
+    /// Moves the tokens of the session and of the device into cookies, for a page that wants them there.
+    pub(super) fn answer(mut self, cookies: Option<&Cookies>, opened: &Opened) -> Answer {
+        let mut headers = Vec::new();
+        if let Some(cookies) = cookies {
+            self.refresh_token = None;
+            headers.push(cookies.store_refresh(&opened.refresh_token, opened.is_remembered));
+            headers.extend(
+                self.device
+                    .take()
+                    .map(|device| cookies.store_device(&device)),
+            );
+        }
+        let headers = headers.into_iter().map(|value| (header::SET_COOKIE, value));
+        (AppendHeaders(headers.collect()), Json(self))
+    }
 }
+
+/// Tokens, and the cookies that hold some of them.
+pub(super) type Answer = (
+    AppendHeaders<Vec<(HeaderName, HeaderValue)>>,
+    Json<LoggedIn>,
+);
 
 /// Logs a user in.
 ///
@@ -110,6 +149,7 @@ impl LoggedIn {
     responses((status = OK, description = "The user, logged in.", body = LoggedIn)),
     extensions(("x-problems" = json!(problems(&[
         &Error::InvalidCredentials,
+        &Error::OriginNotAllowed,
         &Error::TooManyAttempts,
         &Error::Busy,
     ]))))
@@ -117,9 +157,14 @@ impl LoggedIn {
 pub(super) async fn login(
     State(app): State<App>,
     client: Client,
+    headers: HeaderMap,
     Body(credentials): Body<LogIn>,
-) -> Result<Json<LoggedIn>, Problem> {
-    let (email, device) = (credentials.email, credentials.device);
+) -> Result<Answer, Problem> {
+    let in_cookies = app.cookies.are_wanted(credentials.session, &headers)?;
+    let is_remembered = credentials.remember.0.unwrap_or_default();
+    let shown = app.cookies.device(&headers).filter(|_| in_cookies);
+    let device = credentials.device.or(shown.map(str::to_owned));
+    let email = credentials.email;
     let attempt = app
         .throttle
         .attempt(&email, device.as_deref(), client.address);
@@ -154,7 +199,8 @@ pub(super) async fn login(
         if attempt.is_by_a_stranger() {
             app.mails.logged_in(&mut tx, &user, &client.device).await?;
         }
-        let session = actions::sessions::open(&mut tx, user.user_id(), client.info).await?;
+        let id = user.user_id();
+        let session = actions::sessions::open(&mut tx, id, client.info, is_remembered).await?;
         if let Some(new_hash) = new_hash {
             store::users::replace_hash(&mut tx, user.user_id(), &password_hash, &new_hash).await?;
         }
@@ -163,7 +209,7 @@ pub(super) async fn login(
         store::logins::succeeded(&mut tx, &attempt).await?;
         store::audit::write(&mut tx, entry).await?;
         tx.commit().await?;
-        Ok(Json(response))
+        Ok(response.answer(in_cookies.then_some(&app.cookies), &session))
     })
     .await
 }
@@ -178,15 +224,19 @@ pub(super) async fn login(
     tag = "users",
     request_body = Refresh,
     responses((status = OK, description = "The user, with new tokens.", body = LoggedIn)),
-    extensions(("x-problems" = json!(problems(&[&Error::InvalidRefreshToken]))))
+    extensions(("x-problems" = json!(problems(&[
+        &Error::InvalidRefreshToken,
+        &Error::OriginNotAllowed,
+    ]))))
 )]
 pub(super) async fn refresh(
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     client: Client,
+    headers: HeaderMap,
     Body(body): Body<Refresh>,
-) -> Result<Json<LoggedIn>, Problem> {
-    let token = RefreshToken::parse(&body.refresh_token).ok_or(Error::InvalidRefreshToken)?;
+) -> Result<Answer, Problem> {
+    let presented = presented(&app, &headers, &body)?;
     // Who has a token is not known to be its user.
     let by = Actor {
         id: None,
@@ -194,12 +244,31 @@ pub(super) async fn refresh(
     };
     detached(async move {
         let mut tx = app.outbox.begin().await?;
-        let refreshed = actions::sessions::refresh(&mut tx, &cause, &by, &token).await?;
+        let refreshed = actions::sessions::refresh(&mut tx, &cause, &by, &presented).await?;
         tx.commit().await?;
         let (user, session) = refreshed.ok_or(Error::InvalidRefreshToken)?;
-        Ok(Json(LoggedIn::new(&app.signer, user, &session)?))
+        let cookies = presented.is_cookie.then_some(&app.cookies);
+        Ok(LoggedIn::new(&app.signer, user, &session)?.answer(cookies, &session))
     })
     .await
+}
+
+/// The refresh token of a request.
+fn presented(app: &App, headers: &HeaderMap, body: &Refresh) -> Result<Presented, Problem> {
+    let token = match (body.session, &body.refresh_token) {
+        (Some(InCookie), _) => app.cookies.refresh_token(headers)?,
+        (None, Some(token)) => RefreshToken::parse(token).ok_or(Error::InvalidRefreshToken)?,
+        (None, None) => {
+            let messages = vec!["This field is required.".to_owned()];
+            return Err(Problem::validation(
+                [("refresh_token".to_owned(), messages)].into(),
+            ));
+        }
+    };
+    Ok(Presented {
+        token,
+        is_cookie: body.session.is_some(),
+    })
 }
 
 /// Ends the session of the access token.
@@ -215,15 +284,17 @@ pub(super) async fn logout(
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     client: Client,
-) -> Result<StatusCode, Problem> {
+    headers: HeaderMap,
+) -> Result<Ended, Problem> {
     let by = Actor::user(user.id, client.detail());
+    let ended = app.cookies.end(&headers);
     detached(async move {
         let mut tx = app.outbox.begin().await?;
         if actions::sessions::revoke(&mut tx, &cause, user.id, user.session_id).await? {
             store::audit::write(&mut tx, by.did(Action::Logout, user.id)).await?;
         }
         tx.commit().await?;
-        Ok(StatusCode::NO_CONTENT)
+        Ok(ended)
     })
     .await
 }

@@ -3,6 +3,7 @@
 use super::{
     App, RequestCause,
     client::Client,
+    cookie::Ended,
     errors::{Error, gone},
     fields::{ClaimedPassword, OptionalPhone},
     password_check::check_password,
@@ -12,7 +13,7 @@ use crate::{
     domain::{Email, Locale, PersonName},
     store::{self, audit::Actor},
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State, http::HeaderMap};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use service_kit::{
@@ -223,11 +224,12 @@ pub(super) async fn change_email(
 )]
 pub(super) async fn delete(
     user: CurrentUser,
-    client: Client,
+    (client, headers): (Client, HeaderMap),
     State(app): State<App>,
     RequestCause(cause): RequestCause,
     Body(confirmation): Body<Confirmation>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Ended, Problem> {
+    let ended = app.cookies.end(&headers);
     let password = confirmation.current_password;
     check_password(&app, &user, &client, password, "current_password").await?;
     let by = Actor::user(user.id, client.detail());
@@ -236,7 +238,7 @@ pub(super) async fn delete(
         let email = actions::users::delete(&mut tx, &cause, &by, user.id).await?;
         app.throttle.forget(&mut tx, &email).await?;
         tx.commit().await?;
-        Ok(StatusCode::NO_CONTENT)
+        Ok(ended)
     })
     .await
 }

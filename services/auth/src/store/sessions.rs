@@ -14,11 +14,14 @@ pub(crate) struct NewSession {
     /// What is known of the client.
     pub(crate) client_info: Value,
     pub(crate) expires_at: DateTime<Utc>,
+    /// Whether the browser keeps its cookie when it ends.
+    pub(crate) is_remembered: bool,
 }
 
 /// A session that has not ended, with its row locked.
 pub(crate) struct Locked {
     pub(crate) user_id: Uuid,
+    pub(crate) is_remembered: bool,
     pub(crate) refresh_token_hash: String,
     pub(crate) authenticated_at: DateTime<Utc>,
 }
@@ -62,14 +65,15 @@ pub(crate) async fn insert(
     new: NewSession,
 ) -> sqlx::Result<DateTime<Utc>> {
     sqlx::query_scalar!(
-        "insert into users_session (id, user_id, refresh_token_hash, client_info, expires_at)
-         values ($1, $2, $3, $4, $5)
+        "insert into users_session (id, user_id, refresh_token_hash, client_info, expires_at, is_remembered)
+         values ($1, $2, $3, $4, $5, $6)
          returning authenticated_at",
         new.id,
         new.user_id.as_uuid(),
         new.refresh_token_hash,
         new.client_info,
         new.expires_at,
+        new.is_remembered,
     )
     .fetch_one(connection)
     .await
@@ -79,7 +83,7 @@ pub(crate) async fn insert(
 pub(crate) async fn lock(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Locked>> {
     sqlx::query_as!(
         Locked,
-        "select user_id, refresh_token_hash, authenticated_at from users_session
+        "select user_id, is_remembered, refresh_token_hash, authenticated_at from users_session
          where id = $1 and not revoked and expires_at > now() for no key update",
         id
     )
@@ -119,6 +123,30 @@ pub(crate) async fn repeat(
     )
     .fetch_optional(connection)
     .await
+}
+
+/// Returns what the token that followed a used one was made from.
+pub(crate) async fn salt(
+    connection: &mut PgConnection,
+    session_id: Uuid,
+    token_hash: &str,
+) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar!(
+        "select salt from users_used_refresh_token where token_hash = $2 and session_id = $1",
+        session_id,
+        token_hash
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Whether the browser keeps the cookie of a session when it ends.
+pub(crate) async fn is_remembered(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<bool> {
+    let is_remembered =
+        sqlx::query_scalar!("select is_remembered from users_session where id = $1", id)
+            .fetch_optional(connection)
+            .await?;
+    Ok(is_remembered.unwrap_or_default())
 }
 
 /// Returns the sessions of a user that have not ended, the one used last first.

@@ -4,6 +4,7 @@ mod addresses;
 mod admin;
 mod audit;
 mod compat;
+mod cookies;
 mod faults;
 mod hostile;
 mod links;
