@@ -130,33 +130,36 @@ impl Route<'_> {
         assert_eq!(self.refused(Map::new()).await, missing, "{route}");
     }
 
-    /// Tries each limit of a text: one below, at, and one above it.
+    /// Tries each limit of a text and of a number: one below, at, and one above it.
     async fn assert_limits_of_body(&self, schema: &Value) {
         for (name, property) in schema["properties"].as_object().expect("properties") {
-            let shortest = property["minLength"].as_u64();
-            let longest = property["maxLength"].as_u64();
-            let tries = [
-                shortest.map(|limit| (limit - 1, false)),
-                shortest.map(|limit| (limit, true)),
-                shortest.map(|limit| (limit + 1, true)),
-                longest.map(|limit| (limit - 1, true)),
-                longest.map(|limit| (limit, true)),
-                longest.map(|limit| (limit + 1, false)),
-            ];
-            for (length, accepted) in tries.into_iter().flatten() {
-                let mut body = body_of(schema, |property| property["examples"][0].clone());
+            let limit = |limit: &str| property[limit].as_i64();
+            for (length, accepted) in around(limit("minLength"), limit("maxLength")) {
                 let text = text_of(property, usize::try_from(length).expect("a length"));
-                body.insert(name.clone(), text.into());
-                assert_eq!(
-                    !self.refused(body).await.contains(name),
-                    accepted,
-                    "{} {}: {name} of {length} characters",
-                    self.method,
-                    self.path
-                );
+                self.assert_value(schema, name, text.into(), accepted).await;
+            }
+            for (number, accepted) in around(limit("minimum"), limit("maximum")) {
+                self.assert_value(schema, name, number.into(), accepted)
+                    .await;
             }
         }
     }
+
+    /// Sends a value of a field beside the examples of the others.
+    async fn assert_value(&self, schema: &Value, name: &str, value: Value, accepted: bool) {
+        let mut body = body_of(schema, |property| property["examples"][0].clone());
+        body.insert(name.to_owned(), value.clone());
+        let is_refused = self.refused(body).await.contains(name);
+        let (method, path) = (self.method, self.path);
+        assert_eq!(!is_refused, accepted, "{method} {path}: {name} = {value}");
+    }
+}
+
+/// One below, at, and one above each limit, with whether it is accepted.
+fn around(least: Option<i64>, most: Option<i64>) -> impl Iterator<Item = (i64, bool)> {
+    let least = least.map(|limit| [(limit - 1, false), (limit, true), (limit + 1, true)]);
+    let most = most.map(|limit| [(limit - 1, true), (limit, true), (limit + 1, false)]);
+    least.into_iter().chain(most).flatten()
 }
 
 impl Route<'_> {
@@ -210,17 +213,8 @@ fn text_of(property: &Value, length: usize) -> String {
 /// Tries each limit of a number in a query: one below, at, and one above it.
 async fn assert_limits_of_parameter(client: &Client, user: &User, path: &str, parameter: &Value) {
     let name = parameter["name"].as_str().expect("a name");
-    let smallest = parameter["schema"]["minimum"].as_i64();
-    let largest = parameter["schema"]["maximum"].as_i64();
-    let tries = [
-        smallest.map(|limit| (limit - 1, false)),
-        smallest.map(|limit| (limit, true)),
-        smallest.map(|limit| (limit + 1, true)),
-        largest.map(|limit| (limit - 1, true)),
-        largest.map(|limit| (limit, true)),
-        largest.map(|limit| (limit + 1, false)),
-    ];
-    for (value, accepted) in tries.into_iter().flatten() {
+    let limit = |limit: &str| parameter["schema"][limit].as_i64();
+    for (value, accepted) in around(limit("minimum"), limit("maximum")) {
         let response = client.get(&format!("{path}?{name}={value}"), user).await;
         let expected = if accepted { 200 } else { 400 };
         assert_eq!(response.status, expected, "{path}: {name}={value}");

@@ -3,8 +3,15 @@
 //! The macro [`crate::body!`] defines the struct. The type of a field says what the field accepts, so that a
 //! handler receives valid values, and the OpenAPI document has the limits that the code has. Everything that is
 //! wrong with a body is reported in one response.
+//!
+//! - [`field`]: what the type of a field says
+//! - [`values`]: types of fields that several services have
 
-pub(super) mod plain;
+mod field;
+mod values;
+
+pub use field::{Field, FieldValue, Patch, Text, nullable, one_of, text_schema};
+pub use values::{JsonObject, OptionalId, OptionalNumber, OptionalText, RequiredText};
 
 use crate::http::{Problem, problem::Common, problem::FieldErrors};
 use axum::{
@@ -12,17 +19,14 @@ use axum::{
     extract::{FromRequest, Request},
     http::{StatusCode, header},
 };
+use field::{REQUIRED, text};
 use serde::de::{Deserializer as _, MapAccess, Visitor};
+/// For [`crate::body!`].
+#[doc(hidden)]
+pub use serde_json::json;
 use serde_json::{Map, Value};
-use std::{
-    collections::BTreeSet,
-    fmt::{self, Display},
-};
-use utoipa::openapi::{
-    KnownFormat, Object as Schema, ObjectBuilder, RefOr, SchemaFormat, Type,
-    schema::{Schema as AnySchema, SchemaType},
-};
-use uuid::Uuid;
+use std::{collections::BTreeSet, fmt};
+use utoipa::openapi::{Object as Schema, ObjectBuilder, RefOr, Type, schema::Schema as AnySchema};
 
 /// A body that was read and is valid.
 #[derive(Debug)]
@@ -32,129 +36,6 @@ pub struct Body<T>(pub T);
 pub trait FromObject: Sized {
     /// Reads all fields. The object keeps what is wrong; then the result is `None`.
     fn from_object(object: &mut Object) -> Option<Self>;
-}
-
-/// A field of a body.
-pub trait Field: Sized {
-    /// Whether the field must be there.
-    const REQUIRED: bool;
-
-    /// Reads the field.
-    ///
-    /// # Errors
-    /// When it cannot be accepted, with a message for people.
-    fn read(object: &Object, name: &str) -> Result<Self, String>;
-
-    /// Describes the values that the field accepts.
-    fn schema() -> ObjectBuilder;
-}
-
-/// A value that is written as a JSON string.
-pub trait Text: Sized {
-    /// Why a text is refused.
-    type Refusal: Display;
-
-    /// Reads the value.
-    ///
-    /// # Errors
-    /// When the text is not such a value, with a message for people.
-    fn parse(text: &str) -> Result<Self, Self::Refusal>;
-
-    /// Describes the texts that are accepted.
-    fn schema() -> ObjectBuilder {
-        text_schema()
-    }
-}
-
-/// A field of a change: absent, the value stays; `null` clears it, as an empty text does.
-#[derive(Debug)]
-pub struct Patch<T>(pub Option<T>);
-
-/// The schema of any text.
-pub fn text_schema() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String)
-}
-
-/// The schema of a text that is one of these.
-pub fn one_of<T: Into<String>>(values: impl IntoIterator<Item = T>) -> ObjectBuilder {
-    let values = values.into_iter().map(|value| Value::String(value.into()));
-    text_schema().enum_values(Some(values))
-}
-
-/// The same schema, which also accepts `null`.
-pub fn nullable(schema: ObjectBuilder) -> ObjectBuilder {
-    let mut schema = schema.build();
-    if let Some(values) = &mut schema.enum_values {
-        values.push(Value::Null);
-    }
-    ObjectBuilder::from(schema).schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-}
-
-impl Text for String {
-    type Refusal = std::convert::Infallible;
-
-    fn parse(text: &str) -> Result<Self, Self::Refusal> {
-        Ok(text.to_owned())
-    }
-}
-
-impl Text for Uuid {
-    type Refusal = &'static str;
-
-    fn parse(text: &str) -> Result<Self, Self::Refusal> {
-        text.parse().map_err(|_| "Must be a UUID.")
-    }
-
-    fn schema() -> ObjectBuilder {
-        text_schema().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
-    }
-}
-
-impl<T: Text> Field for T {
-    const REQUIRED: bool = true;
-
-    fn read(object: &Object, name: &str) -> Result<Self, String> {
-        T::parse(object.required(name)?).map_err(|refusal| refusal.to_string())
-    }
-
-    fn schema() -> ObjectBuilder {
-        <T as Text>::schema()
-    }
-}
-
-impl<T: Text> Field for Option<T> {
-    const REQUIRED: bool = false;
-
-    fn read(object: &Object, name: &str) -> Result<Self, String> {
-        if object.lacks(name) {
-            return Ok(None);
-        }
-        T::read(object, name).map(Some)
-    }
-
-    fn schema() -> ObjectBuilder {
-        nullable(<T as Text>::schema())
-    }
-}
-
-impl<T: Text> Field for Patch<T> {
-    const REQUIRED: bool = false;
-
-    fn read(object: &Object, name: &str) -> Result<Self, String> {
-        let value = match object.values.get(name) {
-            None => return Ok(Self(None)),
-            Some(Value::Null) => T::parse("").map_err(|refusal| refusal.to_string()),
-            Some(_) => T::read(object, name),
-        };
-        value.map(|value| Self(Some(value)))
-    }
-
-    fn schema() -> ObjectBuilder {
-        match T::parse("") {
-            Ok(_) => nullable(<T as Text>::schema()),
-            Err(_) => <T as Text>::schema(),
-        }
-    }
 }
 
 /// The JSON object of a body, and what is wrong with it.
@@ -179,14 +60,22 @@ impl Object {
     /// # Errors
     /// When it is absent or not a text.
     pub fn required(&self, name: &str) -> Result<&str, String> {
-        match self.values.get(name) {
-            None | Some(Value::Null) => Err("This field is required.".into()),
-            Some(Value::String(text)) if text.contains('\0') => {
-                Err("Must not contain a NUL character.".into())
-            }
-            Some(Value::String(text)) => Ok(text),
-            Some(_) => Err("Must be a text.".into()),
-        }
+        text(self.value(name).ok_or(REQUIRED)?)
+    }
+
+    /// The value of a field as it was sent, when it is there and not `null`.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.values.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Whether a field is there, if only as `null`.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// The fields as JSON, in the order of their names: the same for bodies that say the same.
+    pub fn canonical(&self) -> String {
+        serde_json::to_string(&self.values).expect("names are texts")
     }
 
     /// The value of another field, when it is there and valid.
@@ -328,13 +217,14 @@ pub struct Property {
 
 impl Property {
     /// Describes a field of this type.
-    pub fn new<F: Field>(name: &'static str, about: &[&str], example: &str) -> Self {
-        let schema = F::schema().description(description(about)).build();
-        let example = plain::example_of(&schema, example);
+    pub fn new<F: Field>(name: &'static str, about: &[&str], example: Value) -> Self {
+        let schema = F::schema()
+            .description(description(about))
+            .examples([example]);
         Self {
             name,
             required: F::REQUIRED,
-            schema: ObjectBuilder::from(schema).examples([example]).build(),
+            schema: schema.build(),
         }
     }
 }
@@ -358,13 +248,13 @@ pub(super) fn description(lines: &[&str]) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-/// Defines the struct of a body: each field with its type, which implements [`Field`], and an example.
+/// Defines the struct of a body: each field with its type, which implements [`Field`], and an example in JSON.
 #[macro_export]
 macro_rules! body {
     (
         $(#[doc = $about:literal])*
         $visibility:vis struct $name:ident {
-            $( $(#[doc = $doc:literal])* $field:ident: $type:ty = $example:literal, )+
+            $( $(#[doc = $doc:literal])* $field:ident: $type:ty = $example:tt, )+
         }
     ) => {
         $(#[doc = $about])*
@@ -382,10 +272,10 @@ macro_rules! body {
 
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-                use $crate::http::body::{Property, describe};
+                use $crate::http::body::{Property, describe, json};
                 describe(
                     &[$($about),*],
-                    vec![$( Property::new::<$type>(stringify!($field), &[$($doc),*], $example), )+],
+                    vec![$( Property::new::<$type>(stringify!($field), &[$($doc),*], json!($example)), )+],
                 )
             }
         }

@@ -379,7 +379,10 @@ pub fn parameter<T: Text>(
 ) -> utoipa::openapi::path::Parameter {
     use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
     let schema = T::schema().build();
-    let example = super::body::plain::example_of(&schema, example);
+    let example = match schema.schema_type {
+        utoipa::openapi::schema::SchemaType::Type(Type::String) => example.into(),
+        _ => serde_json::from_str(example).unwrap_or_else(|_| example.into()),
+    };
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Query)

@@ -109,7 +109,7 @@ body! {
         /// What the user is. A change ends the user's sessions.
         role: Patch<AnyRole> = "encadrant",
         /// False: cannot log in. A change ends the user's sessions.
-        is_active: Patch<bool> = "false",
+        is_active: Patch<bool> = false,
     }
 }
 

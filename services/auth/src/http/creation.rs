@@ -77,16 +77,11 @@ pub(super) async fn create(
         user.require(Role::Admin)?;
     }
     let key = request_key(key, &format!("{} users", user.id), &body);
-    let has_password = !body.lacks("password");
     // To judge a password takes as long as to hash it.
-    let (id, new) = app
+    let (id, new, content) = app
         .hasher
         .in_turn(move |argon| new_user(body.into_body()?, user.role, argon))
         .await??;
-    let content = match has_password {
-        true => Content::Verification,
-        false => Content::SetPassword,
-    };
     let created = detached(async move {
         let mut tx = app.outbox.begin().await?;
         let created = match created_before(&mut tx, key.as_ref(), id).await? {
@@ -108,14 +103,17 @@ fn new_user(
     account: NewAccount,
     creator: Role,
     argon: &Argon,
-) -> Result<(UserId, NewUser), Problem> {
+) -> Result<(UserId, NewUser, Content), Problem> {
     let role = account.role.map_or(Role::Student, |role| role.0);
     if creator != Role::Admin && role != Role::Student {
         tracing::warn!(%creator, %role, "The creation of a user with a role that is not allowed was refused");
         let problem = Problem::from(Error::RoleNotAllowed);
         return Err(problem.detail("An encadrant may create students only."));
     }
-    let password = account.password.0.unwrap_or_else(unknown_password);
+    let (password, content) = match account.password.0 {
+        Some(password) => (password, Content::Verification),
+        None => (unknown_password(), Content::SetPassword),
+    };
     let new = NewUser {
         email: account.email,
         password_hash: argon.hash(&password),
@@ -126,7 +124,8 @@ fn new_user(
         locale: account.locale.unwrap_or_default(),
         email_verified: false,
     };
-    Ok((account.id.map_or_else(UserId::new, UserId::from), new))
+    let id = account.id.map_or_else(UserId::new, UserId::from);
+    Ok((id, new, content))
 }
 
 /// A password that nobody knows: a log-in takes as long to refuse as with a wrong password.

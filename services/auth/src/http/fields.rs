@@ -185,7 +185,7 @@ impl Field for OptionalPassword {
     const REQUIRED: bool = false;
 
     fn read(object: &Object, name: &str) -> Result<Self, String> {
-        if object.lacks(name) {
+        if object.value(name).is_none() {
             return Ok(Self(None));
         }
         NewPassword::read(object, name).map(|password| Self(Some(password.0)))

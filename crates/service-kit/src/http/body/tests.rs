@@ -1,14 +1,12 @@
 //! A response reports every wrong field of a body.
 
 use super::*;
-use serde_json::json;
 
 crate::body! {
     struct Person {
         name: String = "Ada",
         nickname: Option<String> = "ada",
         motto: Patch<String> = "Go on",
-        active: Patch<bool> = "true",
     }
 }
 
@@ -58,14 +56,73 @@ fn an_optional_field_may_be_null_and_a_change_tells_absent_from_null() {
     );
 }
 
-#[test]
-fn a_flag_is_true_or_false_and_never_null() {
-    let person = read(r#"{"name": "Ada", "active": false}"#).expect("it is valid");
-    assert_eq!(person.active.0, Some(false));
-    let person = read(r#"{"name": "Ada"}"#).expect("it is valid");
-    assert_eq!(person.active.0, None);
-    for wrong in ["null", "1", r#""true""#] {
-        let body = format!(r#"{{"name": "Ada", "active": {wrong}}}"#);
-        assert_eq!(errors(&body), json!({"active": ["Must be true or false."]}));
+crate::body! {
+    struct Ward {
+        name: RequiredText<5> = "A1",
+        floor: Option<OptionalNumber<-1, 9>> = 2,
+        beds: Patch<OptionalNumber<0, 50>> = 12,
+        extra: Patch<JsonObject<40>> = {"doors": [1, 2]},
+        open: Patch<bool> = true,
+        building: Patch<OptionalId> = "0197f3a2-6c1e-7c4a-9f0e-5d2f8a1b6c3d",
     }
+}
+
+fn ward(body: &Value) -> Result<Ward, Value> {
+    let object = parse(body.to_string().as_bytes()).expect("it is an object");
+    let ward = object.into_body().map_err(Problem::into_errors);
+    ward.map_err(|errors| json!(errors))
+}
+
+#[test]
+fn numbers_objects_and_booleans_are_read_within_their_limits() {
+    let full = json!({"name": " A1 ", "floor": -1, "beds": 50.0, "extra": {"doors": [1, 2]}, "open": false});
+    let full = ward(&full).expect("it is valid");
+    assert_eq!((full.name.0.as_str(), full.open.0), ("A1", Some(false)));
+    assert_eq!(full.floor.and_then(|floor| floor.0), Some(-1));
+    assert_eq!(full.beds.0.map(|beds| beds.0), Some(Some(50)));
+    assert_eq!(
+        full.extra.0.map(|extra| json!(extra.0)),
+        Some(json!({"doors": [1, 2]}))
+    );
+    assert!(full.building.0.is_none());
+
+    let bad =
+        json!({"name": " ", "floor": 10, "beds": 0.5, "extra": [], "open": "yes", "building": "x"});
+    assert_eq!(
+        ward(&bad).expect_err("everything is wrong"),
+        json!({
+            "name": ["This field must not be empty."],
+            "floor": ["Must be a number from -1 to 9."],
+            "beds": ["Must be a number from 0 to 50."],
+            "extra": ["Must be a JSON object."],
+            "open": ["Must be true or false."],
+            "building": ["Must be a UUID."],
+        })
+    );
+    let large = json!({"name": "ABCDEF", "beds": 51, "extra": {"a": "x".repeat(40)}});
+    assert_eq!(
+        ward(&large).expect_err("it is too much"),
+        json!({
+            "name": ["Use at most 5 characters."],
+            "beds": ["Must be a number from 0 to 50."],
+            "extra": ["Use at most 40 bytes."],
+        })
+    );
+    let nul = json!({"name": "A", "extra": {"a": [{"b\0": 1}]}});
+    assert_eq!(
+        ward(&nul).expect_err("it has a NUL"),
+        json!({"extra": ["Must not contain a NUL character."]})
+    );
+}
+
+#[test]
+fn null_and_an_empty_text_clear_what_may_be_cleared() {
+    let cleared = json!({"name": "A", "floor": null, "beds": "", "extra": null, "building": ""});
+    let cleared = ward(&cleared).expect("it is valid");
+    assert!(cleared.floor.is_none());
+    assert!(matches!(cleared.beds, Patch(Some(OptionalNumber(None)))));
+    assert!(matches!(cleared.building, Patch(Some(OptionalId(None)))));
+    assert!(cleared.extra.0.is_some_and(|extra| extra.0.is_empty()));
+    let errors = ward(&json!({"name": "A", "open": null})).expect_err("it is one or the other");
+    assert_eq!(errors, json!({"open": ["Must be true or false."]}));
 }
