@@ -149,16 +149,14 @@ impl System {
     ) -> anyhow::Result<Unit> {
         let address = |port: u16| format!("127.0.0.1:{port}");
         let internal = self.ports[&internal(&name)];
-        let keys = format!(
-            "http://{}/auth/.well-known/jwks.json",
-            address(self.ports[AUTH.name])
-        );
+        let auth = format!("http://{}", address(self.ports[AUTH.name]));
         let program = self
             .program(service, role)?
             .env("AMQP_URL", &self.amqp_url)
             .env("HTTP_ADDR", address(self.ports[service.name]))
             .env("INTERNAL_ADDR", address(internal))
-            .env("JWKS_URL", keys);
+            .env("JWKS_URL", format!("{auth}/auth/.well-known/jwks.json"))
+            .env("AUTH_URL", auth);
         Ok(Unit {
             name,
             program: self.configured(program)?,

@@ -220,6 +220,7 @@ impl Stack {
                 "JWKS_URL",
                 format!("http://{auth}/auth/.well-known/jwks.json"),
             ),
+            ("AUTH_URL", format!("http://{auth}")),
         ];
         let environment = [&environment[..], &self.settings].concat();
         Process::start(unit.service().name, &[unit.role()], &environment)

@@ -5,11 +5,13 @@
 mod announce;
 mod create;
 mod erase;
+mod own;
 mod update;
 
 pub(crate) use announce::announce_profiles;
 pub(crate) use create::create_profiles;
 pub(crate) use erase::erase_profiles;
+pub(crate) use own::{OwnError, change_encadrant, change_student};
 pub(crate) use update::update_profiles;
 
 use crate::domain::{Order, Person, PersonChange};

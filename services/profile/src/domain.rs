@@ -1,7 +1,9 @@
 //! Valid values and pure rules.
 
+mod fields;
 mod state;
 
+pub(crate) use fields::{EncadrantChange, EncadrantFields, StudentChange, StudentFields};
 pub(crate) use state::{Decision, Order, Stamp, Stamps, UserState};
 
 use events::{Role, UserId};

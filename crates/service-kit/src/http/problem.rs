@@ -320,6 +320,13 @@ impl Problem {
         self
     }
 
+    /// Names the fields that are in the way.
+    #[must_use]
+    pub fn errors(mut self, errors: FieldErrors) -> Self {
+        self.errors = errors;
+        self
+    }
+
     #[cfg(test)]
     pub(crate) fn into_errors(self) -> FieldErrors {
         self.errors

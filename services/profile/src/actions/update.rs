@@ -2,7 +2,7 @@
 
 use super::{ActionError, UserChange, new_events};
 use crate::{
-    domain::{Decision, PersonChange, UserState},
+    domain::{Decision, Person, PersonChange, UserState},
     store::{
         self,
         people::{Changed, ProfileChange},
@@ -88,53 +88,51 @@ pub(super) async fn apply(tx: &mut Transaction, applied: Vec<Applied>) -> Result
     }
     store::users::put(tx, &states).await?;
     let students = store::students::update(tx, &profile_changes).await?;
-    tx.enqueue_all(&new_events(&causes, students, student_updated))
+    let updated = |row: Changed| {
+        let event = student_updated(row.id, row.person, row.changes);
+        (event.user_id, row.version, event)
+    };
+    tx.enqueue_all(&new_events(&causes, students, updated))
         .await?;
     let encadrants = store::encadrants::update(tx, &profile_changes).await?;
     let ids: Vec<Uuid> = encadrants.iter().map(|changed| changed.id).collect();
     let specialities = store::encadrants::specialities(tx, &ids).await?;
-    let updated = |changed| encadrant_updated(changed, &specialities);
+    let updated = |row: Changed| {
+        let speciality = specialities.get(&row.id).cloned();
+        let event = encadrant_updated(row.id, row.person, speciality, row.changes);
+        (event.user_id, row.version, event)
+    };
     tx.enqueue_all(&new_events(&causes, encadrants, updated))
         .await?;
     Ok(())
 }
 
-fn student_updated(changed: Changed) -> (UserId, i64, StudentUpdated) {
-    let Changed {
-        id,
-        version,
-        person,
-        changes,
-    } = changed;
-    let event = StudentUpdated {
+/// The event of a student's profile whose fields `changes` changed.
+pub(super) fn student_updated(id: Uuid, person: Person, changes: Vec<String>) -> StudentUpdated {
+    StudentUpdated {
         student_id: id.into(),
         user_id: person.user_id,
         first_name: person.first_name,
         last_name: person.last_name,
         email: person.email,
         changes,
-    };
-    (event.user_id, version, event)
+    }
 }
 
-fn encadrant_updated(
-    changed: Changed,
-    specialities: &HashMap<Uuid, String>,
-) -> (UserId, i64, EncadrantUpdated) {
-    let Changed {
-        id,
-        version,
-        person,
-        changes,
-    } = changed;
-    let event = EncadrantUpdated {
+/// The event of an encadrant's profile whose fields `changes` changed.
+pub(super) fn encadrant_updated(
+    id: Uuid,
+    person: Person,
+    speciality: Option<String>,
+    changes: Vec<String>,
+) -> EncadrantUpdated {
+    EncadrantUpdated {
         encadrant_id: id.into(),
         user_id: person.user_id,
         first_name: person.first_name,
         last_name: person.last_name,
-        specialization: specialities.get(&id).cloned(),
+        specialization: speciality,
         email: person.email,
         changes,
-    };
-    (event.user_id, version, event)
+    }
 }

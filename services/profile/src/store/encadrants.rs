@@ -1,8 +1,10 @@
 //! The table `profiles_encadrant`. Every function fails with the database's error.
 
+use crate::domain::{EncadrantFields, Person};
 use chrono::{DateTime, Utc};
 use events::UserId;
-use sqlx::PgConnection;
+use serde_json::{Map, Value};
+use sqlx::{PgConnection, types::Json};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -23,12 +25,59 @@ pub(crate) struct Encadrant {
     pub last_name: String,
     /// As the user wrote it.
     pub phone: Option<String>,
+    pub cin: Option<String>,
+    pub establishment_id: Option<Uuid>,
+    pub service_id: Option<Uuid>,
+    pub position: Option<String>,
     /// Medical specialty, when it is known.
     pub speciality: Option<String>,
+    pub metadata: Json<Map<String, Value>>,
+    /// Raised by each change.
+    pub version: i64,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Encadrant {
+    /// The person.
+    pub(crate) fn person(&self) -> Person {
+        Person {
+            user_id: self.user_id.into(),
+            email: self.email.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+            phone: self.phone.clone(),
+        }
+    }
+
+    /// The own fields.
+    pub(crate) fn fields(&self) -> EncadrantFields {
+        EncadrantFields {
+            cin: self.cin.clone(),
+            establishment_id: self.establishment_id,
+            service_id: self.service_id,
+            position: self.position.clone(),
+            speciality: self.speciality.clone(),
+            metadata: self.metadata.0.clone(),
+        }
+    }
+}
+
+/// Reads the one encadrant whom a condition names.
+macro_rules! one {
+    ($connection:expr, $condition:literal, $value:expr) => {
+        sqlx::query_as!(
+            Encadrant,
+            r#"select id, user_id, email, first_name, last_name, phone, cin, establishment_id, service_id, position,
+                      speciality, metadata as "metadata: Json<Map<String, Value>>", version, created_at, updated_at
+               from profiles_encadrant where is_active and "# + $condition,
+            $value
+        )
+        .fetch_optional($connection)
+        .await
+    };
 }
 
 /// Returns the profile of a user.
@@ -36,14 +85,65 @@ pub(crate) async fn by_user(
     connection: &mut PgConnection,
     user_id: UserId,
 ) -> sqlx::Result<Option<Encadrant>> {
+    one!(connection, "user_id = $1", user_id.as_uuid())
+}
+
+/// Returns a profile.
+pub(crate) async fn by_id(
+    connection: &mut PgConnection,
+    id: Uuid,
+) -> sqlx::Result<Option<Encadrant>> {
+    one!(connection, "id = $1", id)
+}
+
+/// Returns a profile, and locks it until the transaction ends.
+pub(crate) async fn lock(
+    connection: &mut PgConnection,
+    id: Uuid,
+) -> sqlx::Result<Option<Encadrant>> {
+    one!(connection, "id = $1 for update", id)
+}
+
+/// Writes the own fields of a profile, and returns it.
+pub(crate) async fn set_fields(
+    connection: &mut PgConnection,
+    id: Uuid,
+    fields: &EncadrantFields,
+) -> sqlx::Result<Encadrant> {
     sqlx::query_as!(
         Encadrant,
-        "select id, user_id, email, first_name, last_name, phone, speciality, created_at, updated_at
-         from profiles_encadrant where user_id = $1",
-        user_id.as_uuid()
+        r#"update profiles_encadrant
+           set cin = $2, establishment_id = $3, service_id = $4, position = $5, speciality = $6, metadata = $7,
+               version = version + 1, updated_at = now()
+           where id = $1
+           returning id, user_id, email, first_name, last_name, phone, cin, establishment_id, service_id, position,
+                     speciality, metadata as "metadata: Json<Map<String, Value>>", version, created_at, updated_at"#,
+        id,
+        fields.cin,
+        fields.establishment_id,
+        fields.service_id,
+        fields.position,
+        fields.speciality,
+        Json(&fields.metadata) as _,
     )
-    .fetch_optional(connection)
+    .fetch_one(connection)
     .await
+}
+
+/// Which of these unique fields another encadrant has already.
+pub(crate) async fn taken(
+    connection: &mut PgConnection,
+    except: Uuid,
+    fields: &EncadrantFields,
+) -> sqlx::Result<Vec<String>> {
+    let cin = sqlx::query_scalar!(
+        r#"select exists (select from profiles_encadrant where cin = $2 and id <> $1) as "cin!""#,
+        except,
+        fields.cin,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(super::people::named(&[("cin", cin)]))
 }
 
 /// Returns the medical specialties of the profiles that have one.

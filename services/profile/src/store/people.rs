@@ -2,6 +2,7 @@
 
 use crate::domain::{Person, PersonChange};
 use events::UserId;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// A profile to be made.
@@ -46,6 +47,40 @@ pub(crate) struct Deleted {
     pub user_id: UserId,
     /// Its last version.
     pub version: i64,
+}
+
+/// The names that are marked.
+pub(super) fn named(fields: &[(&str, bool)]) -> Vec<String> {
+    let marked = fields.iter().filter(|(_, is_marked)| *is_marked);
+    marked.map(|(name, _)| (*name).to_owned()).collect()
+}
+
+/// Whether the user's profile has the names and the phone that the user has.
+pub(crate) async fn is_current(
+    connection: &mut PgConnection,
+    person: &Person,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from profiles_student where user_id = $1
+                            and (first_name, last_name, phone) is not distinct from ($2, $3, $4))
+               or exists (select from profiles_encadrant where user_id = $1
+                            and (first_name, last_name, phone) is not distinct from ($2, $3, $4)) as "is_current!""#,
+        person.user_id.as_uuid(),
+        person.first_name,
+        person.last_name,
+        person.phone,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// The unique field that a statement would have given to a second profile.
+pub(crate) fn violated(error: &sqlx::Error) -> Option<&'static str> {
+    match error.as_database_error()?.constraint()? {
+        "profiles_student_cin" | "profiles_encadrant_cin" => Some("cin"),
+        "profiles_student_student_number" => Some("student_number"),
+        _ => None,
+    }
 }
 
 /// Writes the statements for one of the two tables: checked queries take no table name as a parameter.

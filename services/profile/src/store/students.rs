@@ -1,8 +1,10 @@
 //! The table `profiles_student`. Every function fails with the database's error.
 
-use chrono::{DateTime, Utc};
+use crate::domain::{Person, StudentFields};
+use chrono::{DateTime, NaiveDate, Utc};
 use events::UserId;
-use sqlx::PgConnection;
+use serde_json::{Map, Value};
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 super::people::statements!("profiles_student");
@@ -22,10 +24,61 @@ pub(crate) struct Student {
     pub last_name: String,
     /// As the user wrote it.
     pub phone: Option<String>,
+    pub cin: Option<String>,
+    pub student_number: Option<String>,
+    pub date_of_birth: Option<NaiveDate>,
+    pub university: Option<String>,
+    pub program: Option<String>,
+    pub year_level: Option<i32>,
+    pub metadata: Json<Map<String, Value>>,
+    /// Raised by each change.
+    pub version: i64,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Student {
+    /// The person.
+    pub(crate) fn person(&self) -> Person {
+        Person {
+            user_id: self.user_id.into(),
+            email: self.email.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+            phone: self.phone.clone(),
+        }
+    }
+
+    /// The own fields.
+    pub(crate) fn fields(&self) -> StudentFields {
+        StudentFields {
+            cin: self.cin.clone(),
+            student_number: self.student_number.clone(),
+            date_of_birth: self.date_of_birth,
+            university: self.university.clone(),
+            program: self.program.clone(),
+            year_level: self.year_level,
+            metadata: self.metadata.0.clone(),
+        }
+    }
+}
+
+/// Reads the one student whom a condition names.
+macro_rules! one {
+    ($connection:expr, $condition:literal, $value:expr) => {
+        sqlx::query_as!(
+            Student,
+            r#"select id, user_id, email, first_name, last_name, phone, cin, student_number, date_of_birth, university,
+                      program, year_level, metadata as "metadata: Json<Map<String, Value>>", version, created_at,
+                      updated_at
+               from profiles_student where is_active and "# + $condition,
+            $value
+        )
+        .fetch_optional($connection)
+        .await
+    };
 }
 
 /// Returns the profile of a user.
@@ -33,14 +86,7 @@ pub(crate) async fn by_user(
     connection: &mut PgConnection,
     user_id: UserId,
 ) -> sqlx::Result<Option<Student>> {
-    sqlx::query_as!(
-        Student,
-        "select id, user_id, email, first_name, last_name, phone, created_at, updated_at
-         from profiles_student where user_id = $1",
-        user_id.as_uuid()
-    )
-    .fetch_optional(connection)
-    .await
+    one!(connection, "user_id = $1", user_id.as_uuid())
 }
 
 /// Returns the profile with an e-mail.
@@ -48,12 +94,65 @@ pub(crate) async fn by_email(
     connection: &mut PgConnection,
     email: &str,
 ) -> sqlx::Result<Option<Student>> {
+    one!(connection, "email = lower(trim($1))", email)
+}
+
+/// Returns a profile.
+pub(crate) async fn by_id(
+    connection: &mut PgConnection,
+    id: Uuid,
+) -> sqlx::Result<Option<Student>> {
+    one!(connection, "id = $1", id)
+}
+
+/// Returns a profile, and locks it until the transaction ends.
+pub(crate) async fn lock(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Student>> {
+    one!(connection, "id = $1 for update", id)
+}
+
+/// Writes the own fields of a profile, and returns it.
+pub(crate) async fn set_fields(
+    connection: &mut PgConnection,
+    id: Uuid,
+    fields: &StudentFields,
+) -> sqlx::Result<Student> {
     sqlx::query_as!(
         Student,
-        "select id, user_id, email, first_name, last_name, phone, created_at, updated_at
-         from profiles_student where email = lower(trim($1))",
-        email
+        r#"update profiles_student
+           set cin = $2, student_number = $3, date_of_birth = $4, university = $5, program = $6, year_level = $7,
+               metadata = $8, version = version + 1, updated_at = now()
+           where id = $1
+           returning id, user_id, email, first_name, last_name, phone, cin, student_number, date_of_birth, university,
+                     program, year_level, metadata as "metadata: Json<Map<String, Value>>", version, created_at,
+                     updated_at"#,
+        id,
+        fields.cin,
+        fields.student_number,
+        fields.date_of_birth,
+        fields.university,
+        fields.program,
+        fields.year_level,
+        Json(&fields.metadata) as _,
     )
-    .fetch_optional(connection)
+    .fetch_one(connection)
     .await
+}
+
+/// Which of these unique fields another student has already.
+pub(crate) async fn taken(
+    connection: &mut PgConnection,
+    except: Uuid,
+    fields: &StudentFields,
+) -> sqlx::Result<Vec<String>> {
+    let row = sqlx::query!(
+        r#"select exists (select from profiles_student where cin = $2 and id <> $1) as "cin!",
+                  exists (select from profiles_student where student_number = $3 and id <> $1) as "student_number!""#,
+        except,
+        fields.cin,
+        fields.student_number,
+    )
+    .fetch_one(connection)
+    .await?;
+    let named = [("cin", row.cin), ("student_number", row.student_number)];
+    Ok(super::people::named(&named))
 }

@@ -1,5 +1,7 @@
 //! profile-service from outside.
 
+mod fixture;
+mod own;
 mod publishers;
 
 use events::Role;
@@ -72,7 +74,7 @@ async fn the_api_is_ready_once_it_has_a_key_of_auth_service_and_stays_so() {
 async fn the_openapi_document_is_true() {
     let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::Auth, Unit::Profile]).await;
-    let user = stack.client.register(Role::Student).await;
+    let user = stack.client.register(Role::Encadrant).await;
     openapi::assert_described(
         &stack.client,
         &user,

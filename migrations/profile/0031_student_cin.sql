@@ -1,0 +1,2 @@
+-- no-transaction
+create unique index concurrently profiles_student_cin on profiles_student (cin);

@@ -1,0 +1,57 @@
+//! What the tests of people set up.
+
+use events::Role;
+use reqwest::Method;
+use serde_json::Value;
+use std::time::Duration;
+use test_support::{
+    Stack, Unit,
+    client::{Answer, User},
+    eventually,
+    stack::Links,
+};
+
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+/// auth-service, and both processes of profile-service.
+pub(crate) async fn people() -> Stack {
+    let mut stack = Stack::prepare(Links::Direct).await;
+    stack
+        .start_units(&[Unit::Auth, Unit::Profile, Unit::ProfileConsumer])
+        .await;
+    stack
+}
+
+/// A user who has a profile.
+pub(crate) async fn enrolled(stack: &Stack, role: Role) -> User {
+    let user = stack.client.register(role).await;
+    eventually(SOON, "a profile", async || {
+        stack.client.get("/profile/api/me", &user).await.status == 200
+    })
+    .await;
+    user
+}
+
+/// Sends a request as a user.
+pub(crate) async fn ask(
+    stack: &Stack,
+    method: Method,
+    path: &str,
+    user: &User,
+    body: Option<Value>,
+) -> Answer {
+    let response = stack
+        .client
+        .ask(method, path, Some(&user.token), body.as_ref());
+    response.await.expect("an answer")
+}
+
+/// The names of the fields that a response refuses.
+pub(crate) fn field_errors(response: &Answer) -> Vec<String> {
+    let errors = response.body["errors"].as_object();
+    errors
+        .unwrap_or_else(|| panic!("no field is refused: {}", response.body))
+        .keys()
+        .cloned()
+        .collect()
+}
