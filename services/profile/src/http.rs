@@ -2,10 +2,14 @@
 
 mod auth;
 mod change;
+mod effect;
+mod encadrants;
 mod errors;
 mod fields;
+mod lists;
 mod me;
 mod profiles;
+mod students;
 
 use crate::{SERVICE, config::Serve};
 use auth::AuthService;
@@ -70,6 +74,17 @@ fn documented() -> (Router<App>, Value) {
     let routes = OpenApiRouter::default()
         .routes(routes!(me::show, me::change))
         .routes(routes!(me::show_student, me::change_student))
-        .routes(routes!(me::show_encadrant, me::change_encadrant));
+        .routes(routes!(me::show_encadrant, me::change_encadrant))
+        .routes(routes!(students::list))
+        .routes(routes!(students::one, students::change, students::delete))
+        .routes(routes!(students::of_user))
+        .routes(routes!(encadrants::list))
+        .routes(routes!(
+            encadrants::one,
+            encadrants::change,
+            encadrants::delete
+        ))
+        .routes(routes!(encadrants::of_user))
+        .routes(routes!(encadrants::of_establishment));
     docs::documented("profile-service", "Student and encadrant profiles.", routes)
 }

@@ -116,6 +116,16 @@ impl AuthService {
         Ok(user.into())
     }
 
+    /// Deletes a user.
+    ///
+    /// # Errors
+    /// As of [`Self::change`].
+    pub(super) async fn delete(&self, caller: &Caller, user_id: Uuid) -> Result<(), Problem> {
+        let path = format!("/{user_id}");
+        self.ask(caller, Method::DELETE, &path, None).await?;
+        Ok(())
+    }
+
     async fn ask(
         &self,
         caller: &Caller,

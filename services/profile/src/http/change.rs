@@ -6,6 +6,7 @@
 use super::{
     App,
     auth::Caller,
+    effect::Effect,
     errors::{gone, taken},
     fields::{BirthDate, Metadata, YearLevel},
 };
@@ -14,7 +15,6 @@ use crate::{
     domain::{EncadrantChange, Person, StudentChange},
     store::{
         encadrants::{self, Encadrant},
-        people,
         students::{self, Student},
     },
 };
@@ -27,12 +27,7 @@ use service_kit::{
         detached,
     },
 };
-use sqlx::PgPool;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
-
-/// How long a change waits for the event of auth-service, so that the next request reads what was written.
-const ARRIVAL: Duration = Duration::from_secs(2);
+use uuid::Uuid;
 
 body! {
     /// A field that is absent keeps its value; `null` and an empty text clear it.
@@ -120,7 +115,7 @@ pub(super) async fn student(
             actions::change_student(&mut tx, &caller.cause(), student.id, own).await?;
         tx.commit().await?;
         if let Some(person) = person {
-            arrive(pool, &person).await?;
+            Effect::Change(&person).wait(pool).await?;
             let row = students::by_id(&mut *pool.acquire().await?, student.id).await?;
             student = row.ok_or_else(gone)?;
             student.first_name = person.first_name;
@@ -164,7 +159,7 @@ pub(super) async fn encadrant(
         let mut encadrant = actions::change_encadrant(&mut tx, &caller.cause(), id, own).await?;
         tx.commit().await?;
         if let Some(person) = person {
-            arrive(pool, &person).await?;
+            Effect::Change(&person).wait(pool).await?;
             let row = encadrants::by_id(&mut *pool.acquire().await?, id).await?;
             encadrant = row.ok_or_else(gone)?;
             encadrant.first_name = person.first_name;
@@ -172,6 +167,16 @@ pub(super) async fn encadrant(
             encadrant.phone = person.phone;
         }
         Ok(encadrant)
+    })
+    .await
+}
+
+/// Deletes a user at auth-service, and waits for the event that erases the profile.
+pub(super) async fn delete(app: App, caller: Caller, user_id: Uuid) -> Result<(), Problem> {
+    detached(async move {
+        app.auth.delete(&caller, user_id).await?;
+        Effect::Deletion(user_id.into()).wait(&app.api.pool).await?;
+        Ok(())
     })
     .await
 }
@@ -228,16 +233,4 @@ async fn ask(
     }
     let person = app.auth.change(caller, who, &names.into()).await?;
     Ok(Some(person))
-}
-
-/// Waits until the event of auth-service has arrived, for [`ARRIVAL`] at most: the change is certain, the event may
-/// take longer.
-async fn arrive(pool: &PgPool, person: &Person) -> Result<(), Problem> {
-    let end = Instant::now() + ARRIVAL;
-    let mut pause = Duration::from_millis(5);
-    while !people::is_current(&mut *pool.acquire().await?, person).await? && Instant::now() < end {
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(100));
-    }
-    Ok(())
 }

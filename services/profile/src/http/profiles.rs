@@ -10,7 +10,7 @@ use utoipa::{ToSchema, openapi::Object as Schema};
 use uuid::Uuid;
 
 /// The user of a profile, once more: some pages read the names here.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub(super) struct UserData {
     /// The user.
     id: Uuid,
@@ -64,6 +64,8 @@ pub(super) struct Student {
     #[schema(value_type = Object, example = json!({"group": "B"}))]
     metadata: Map<String, Value>,
     user: UserData,
+    /// The same as `user`.
+    user_data: UserData,
     /// When it was created.
     created_at: DateTime<Utc>,
     /// When it last changed.
@@ -110,6 +112,8 @@ pub(super) struct Encadrant {
     #[schema(value_type = Object, example = json!({"office": "B12"}))]
     metadata: Map<String, Value>,
     user: UserData,
+    /// The same as `user`.
+    user_data: UserData,
     /// When it was created.
     created_at: DateTime<Utc>,
     /// When it last changed.
@@ -131,13 +135,15 @@ fn role(role: Role) -> Schema {
 
 impl From<students::Student> for Student {
     fn from(student: students::Student) -> Self {
+        let user = UserData {
+            id: student.user_id,
+            email: student.email.clone(),
+            first_name: student.first_name.clone(),
+            last_name: student.last_name.clone(),
+        };
         Self {
-            user: UserData {
-                id: student.user_id,
-                email: student.email.clone(),
-                first_name: student.first_name.clone(),
-                last_name: student.last_name.clone(),
-            },
+            user_data: user.clone(),
+            user,
             id: student.id,
             user_id: student.user_id,
             role: Role::Student,
@@ -160,13 +166,15 @@ impl From<students::Student> for Student {
 
 impl From<encadrants::Encadrant> for Encadrant {
     fn from(encadrant: encadrants::Encadrant) -> Self {
+        let user = UserData {
+            id: encadrant.user_id,
+            email: encadrant.email.clone(),
+            first_name: encadrant.first_name.clone(),
+            last_name: encadrant.last_name.clone(),
+        };
         Self {
-            user: UserData {
-                id: encadrant.user_id,
-                email: encadrant.email.clone(),
-                first_name: encadrant.first_name.clone(),
-                last_name: encadrant.last_name.clone(),
-            },
+            user_data: user.clone(),
+            user,
             id: encadrant.id,
             user_id: encadrant.user_id,
             role: Role::Encadrant,

@@ -1,5 +1,6 @@
 //! The table `profiles_encadrant`. Every function fails with the database's error.
 
+use super::search::Rows;
 use crate::domain::{EncadrantFields, Person};
 use chrono::{DateTime, Utc};
 use events::UserId;
@@ -162,4 +163,72 @@ pub(crate) async fn specialities(
         .into_iter()
         .map(|row| (row.id, row.speciality))
         .collect())
+}
+
+/// Selects encadrants. A field that is `None` selects all.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EncadrantFilter {
+    /// A pattern of [`super::search::pattern`], for names, e-mail, position and speciality.
+    pub pattern: Option<String>,
+    pub establishment: Option<Uuid>,
+    pub service: Option<Uuid>,
+    /// In any case.
+    pub speciality: Option<String>,
+}
+
+/// Returns a page of the encadrants, and how many the filter selects. The transaction is one of
+/// [`super::search::SNAPSHOT`].
+pub(crate) async fn list(
+    connection: &mut PgConnection,
+    filter: &EncadrantFilter,
+    rows: Rows,
+) -> sqlx::Result<(Vec<Encadrant>, i64)> {
+    let encadrants = sqlx::query_as!(
+        Encadrant,
+        r#"select id, user_id, email, first_name, last_name, phone, cin, establishment_id, service_id, position,
+                  speciality, metadata as "metadata: Json<Map<String, Value>>", version, created_at, updated_at
+           from profiles_encadrant
+           where is_active
+             and ($1::text is null
+                  or ' ' || lower(email || ' ' || first_name || ' ' || last_name || ' ' || coalesce(position, '') || ' '
+                                  || coalesce(speciality, '')) like $1)
+             and ($2::uuid is null or establishment_id = $2)
+             and ($3::uuid is null or service_id = $3)
+             and ($4::text is null or lower(speciality) = lower($4))
+           order by
+             case when not $6 then case $5 when 'last_name' then lower(last_name) when 'first_name' then lower(first_name)
+                 when 'email' then email when 'speciality' then lower(speciality) when 'position' then lower(position) end end,
+             case when $6 then case $5 when 'last_name' then lower(last_name) when 'first_name' then lower(first_name)
+                 when 'email' then email when 'speciality' then lower(speciality) when 'position' then lower(position)
+                 end end desc nulls last,
+             case when not $6 then created_at end, case when $6 then created_at end desc, id
+           offset $7 limit $8"#,
+        filter.pattern,
+        filter.establishment,
+        filter.service,
+        filter.speciality,
+        rows.by,
+        rows.descending,
+        rows.offset,
+        rows.limit,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let total = sqlx::query_scalar!(
+        r#"select count(*) as "total!" from profiles_encadrant
+           where is_active
+             and ($1::text is null
+                  or ' ' || lower(email || ' ' || first_name || ' ' || last_name || ' ' || coalesce(position, '') || ' '
+                                  || coalesce(speciality, '')) like $1)
+             and ($2::uuid is null or establishment_id = $2)
+             and ($3::uuid is null or service_id = $3)
+             and ($4::text is null or lower(speciality) = lower($4))"#,
+        filter.pattern,
+        filter.establishment,
+        filter.service,
+        filter.speciality,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok((encadrants, total))
 }

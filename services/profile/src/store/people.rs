@@ -74,6 +74,17 @@ pub(crate) async fn is_current(
     .await
 }
 
+/// Whether a user has no profile.
+pub(crate) async fn is_gone(connection: &mut PgConnection, user_id: UserId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select not exists (select from profiles_student where user_id = $1)
+              and not exists (select from profiles_encadrant where user_id = $1) as "is_gone!""#,
+        user_id.as_uuid(),
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// The unique field that a statement would have given to a second profile.
 pub(crate) fn violated(error: &sqlx::Error) -> Option<&'static str> {
     match error.as_database_error()?.constraint()? {

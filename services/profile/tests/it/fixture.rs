@@ -2,14 +2,15 @@
 
 use events::Role;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 use test_support::{
-    Stack, Unit,
-    client::{Answer, User},
+    Process, Stack, Unit,
+    client::{self, Answer, PASSWORD, User},
     eventually,
     stack::Links,
 };
+use uuid::Uuid;
 
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
@@ -54,4 +55,19 @@ pub(crate) fn field_errors(response: &Answer) -> Vec<String> {
         .keys()
         .cloned()
         .collect()
+}
+
+/// An administrator, who has logged in.
+pub(crate) async fn administrator(stack: &Stack) -> User {
+    let email = format!("{}@example.com", Uuid::new_v4().simple());
+    let file = std::env::temp_dir().join(format!("password-{}", Uuid::new_v4()));
+    std::fs::write(&file, PASSWORD).expect("a file");
+    let file = file.to_str().expect("a path");
+    let arguments = ["create-admin", "--email", &email, "--password-file", file];
+    let environment = [("DATABASE_URL", stack.auth.url.clone())];
+    Process::run("auth-service", &arguments, &environment).await;
+    std::fs::remove_file(file).expect("it is there");
+    let credentials = json!({"email": email, "password": PASSWORD});
+    let login = stack.client.post("/auth/api/v1/login", &credentials).await;
+    client::user(login.body)
 }

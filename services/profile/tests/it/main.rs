@@ -2,7 +2,9 @@
 
 mod fixture;
 mod own;
+mod people;
 mod publishers;
+mod stub;
 
 use events::Role;
 use serde_json::{Value, json};
