@@ -2,6 +2,7 @@
 
 mod auth;
 mod change;
+mod create;
 mod effect;
 mod encadrants;
 mod errors;
@@ -11,7 +12,7 @@ mod me;
 mod profiles;
 mod students;
 
-use crate::{SERVICE, config::Serve};
+use crate::{SERVICE, config::Serve, purge};
 use auth::AuthService;
 use axum::{Router, extract::FromRef};
 use messaging::{Broker, Outbox};
@@ -52,6 +53,8 @@ pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     let broker = Broker::new(&start.config.broker, SERVICE.name)?;
     let process = start.process.clone();
     let outbox = messaging::start_relay(&process, &start.health, start.pool.clone(), broker);
+    let purge = purge::run(start.pool.clone(), process.stopping());
+    process.spawn("purge", purge);
     let api = Api::start(Start {
         config: start.config.verifier,
         pool: start.pool,
@@ -75,10 +78,10 @@ fn documented() -> (Router<App>, Value) {
         .routes(routes!(me::show, me::change))
         .routes(routes!(me::show_student, me::change_student))
         .routes(routes!(me::show_encadrant, me::change_encadrant))
-        .routes(routes!(students::list))
+        .routes(routes!(students::list, create::student))
         .routes(routes!(students::one, students::change, students::delete))
         .routes(routes!(students::of_user))
-        .routes(routes!(encadrants::list))
+        .routes(routes!(encadrants::list, create::encadrant))
         .routes(routes!(
             encadrants::one,
             encadrants::change,

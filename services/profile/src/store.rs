@@ -1,6 +1,7 @@
 //! SQL over this service's own tables.
 
 pub(crate) mod encadrants;
+pub(crate) mod expected;
 pub(crate) mod people;
 pub(crate) mod search;
 pub(crate) mod students;

@@ -5,7 +5,7 @@ use super::{
     update::{Applied, apply},
 };
 use crate::{
-    domain::{Decision, Person, PersonChange, UserState, profile_id},
+    domain::{Decision, EncadrantFields, Person, PersonChange, UserState, profile_id},
     store::{self, people::NewProfile},
 };
 use events::{
@@ -13,6 +13,9 @@ use events::{
     profile::{EncadrantCreated, StudentCreated},
 };
 use messaging::{Cause, EnqueueError, NewEvent, Transaction};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::HashMap;
 
 /// Creates profiles for new users, and announces them. A deleted user gets no profile; nor does an administrator. The
 /// creation of a user who has one sets the fields that no newer event has set.
@@ -46,6 +49,8 @@ pub(crate) async fn create_profiles(
         .iter()
         .map(|(_, state)| WaitsFor::user(state.user_id))
         .collect();
+    let user_ids: Vec<UserId> = created.iter().map(|(_, state)| state.user_id).collect();
+    let expected = store::expected::take(tx, &user_ids).await?;
     let (mut students, mut encadrants) = (Vec::new(), Vec::new());
     for (user, state) in created {
         let id = profile_id(state.user_id, user.role);
@@ -56,10 +61,10 @@ pub(crate) async fn create_profiles(
         }
     }
     if !students.is_empty() {
-        create_students(tx, students).await?;
+        create_students(tx, students, &expected).await?;
     }
     if !encadrants.is_empty() {
-        create_encadrants(tx, encadrants).await?;
+        create_encadrants(tx, encadrants, &expected).await?;
     }
     Ok(tx.release(&keys).await?)
 }
@@ -107,19 +112,53 @@ fn profile<Id>(id: Id, user: NewUser, state: UserState) -> (Cause, NewProfile<Id
 async fn create_students(
     tx: &mut Transaction,
     new: Vec<(Cause, NewProfile<StudentId>)>,
+    expected: &Expected,
 ) -> Result<(), EnqueueError> {
     let (causes, profiles): (Vec<_>, Vec<_>) = new.into_iter().unzip();
     store::students::insert(tx, &profiles).await?;
+    for new in &profiles {
+        if let Some(fields) = own_fields(expected, new.person.user_id, Role::Student) {
+            store::students::fill(tx, new.id.as_uuid(), &fields).await?;
+        }
+    }
     announce(tx, "student", causes, profiles, student_created).await
 }
 
 async fn create_encadrants(
     tx: &mut Transaction,
     new: Vec<(Cause, NewProfile<EncadrantId>)>,
+    expected: &Expected,
 ) -> Result<(), EnqueueError> {
     let (causes, profiles): (Vec<_>, Vec<_>) = new.into_iter().unzip();
     store::encadrants::insert(tx, &profiles).await?;
-    announce(tx, "encadrant", causes, profiles, encadrant_created).await
+    let mut specialities = HashMap::new();
+    for new in &profiles {
+        let fields = own_fields::<EncadrantFields>(expected, new.person.user_id, Role::Encadrant);
+        if let Some(fields) = fields {
+            store::encadrants::fill(tx, new.id.as_uuid(), &fields).await?;
+            specialities.insert(new.id, fields.speciality);
+        }
+    }
+    let created = |id: EncadrantId, person| EncadrantCreated {
+        specialization: specialities.get(&id).cloned().flatten(),
+        ..encadrant_created(id, person)
+    };
+    announce(tx, "encadrant", causes, profiles, created).await
+}
+
+/// The roles and the own fields that requests have asked for.
+type Expected = HashMap<UserId, (String, Value)>;
+
+/// The own fields of a user who was created with the role that was asked for.
+fn own_fields<Fields: DeserializeOwned + Default>(
+    expected: &Expected,
+    user_id: UserId,
+    role: Role,
+) -> Option<Fields> {
+    let (_, fields) = expected
+        .get(&user_id)
+        .filter(|(asked, _)| asked == role.as_str())?;
+    Some(Fields::deserialize(fields).unwrap_or_default())
 }
 
 /// The event of a student's profile that was created.

@@ -28,6 +28,7 @@ pub(crate) async fn erase_profiles(
         .collect();
     let (states, causes) = record(tx, deletions).await?;
     let user_ids: Vec<UserId> = states.iter().map(|state| state.user_id).collect();
+    store::expected::take(tx, &user_ids).await?;
     let students = store::students::delete(tx, &user_ids).await?;
     let encadrants = store::encadrants::delete(tx, &user_ids).await?;
     let mut ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();

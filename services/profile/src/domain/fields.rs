@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 /// The own fields of a student.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct StudentFields {
     /// Number of the identity card; unique among students.
     pub cin: Option<String>,
@@ -24,6 +25,7 @@ pub(crate) struct StudentFields {
 
 /// The own fields of an encadrant.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct EncadrantFields {
     /// Number of the identity card; unique among encadrants.
     pub cin: Option<String>,

@@ -1,6 +1,6 @@
 //! auth-service, asked with the token of the caller: it keeps names, phones and log-ins.
 
-use super::errors::Error;
+use super::errors::{Error, email_taken};
 use crate::{config::AuthConfig, domain::Person};
 use axum::{
     extract::FromRequestParts,
@@ -22,6 +22,24 @@ const LIMIT: Duration = Duration::from_secs(8);
 pub(super) struct AuthService {
     client: reqwest::Client,
     users: Arc<str>,
+}
+
+/// Why auth-service did not do what it was asked.
+#[derive(Debug)]
+pub(super) enum AuthError {
+    /// It refused, with this status: nothing was done.
+    Refused(StatusCode, Problem),
+    /// It did not answer, or takes no work: it is not known whether anything was done.
+    Unavailable,
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Refused(_, problem) => problem,
+            AuthError::Unavailable => Self::from(Error::AuthUnavailable).retry_after(2),
+        }
+    }
 }
 
 /// A request that is handed on to auth-service: with the caller's own token, under the same id.
@@ -109,18 +127,30 @@ impl AuthService {
         caller: &Caller,
         who: &str,
         change: &Value,
-    ) -> Result<Person, Problem> {
+    ) -> Result<Person, AuthError> {
         let path = format!("/{who}");
         let response = self.ask(caller, Method::PATCH, &path, Some(change)).await?;
-        let user: AuthUser = response.json().await.map_err(|error| unavailable(&error))?;
-        Ok(user.into())
+        person(response).await
+    }
+
+    /// Creates a user; returns the user. The same id with the same address is answered as the first time.
+    ///
+    /// # Errors
+    /// As of [`Self::change`].
+    pub(super) async fn create(
+        &self,
+        caller: &Caller,
+        account: &Value,
+    ) -> Result<Person, AuthError> {
+        let response = self.ask(caller, Method::POST, "", Some(account)).await?;
+        person(response).await
     }
 
     /// Deletes a user.
     ///
     /// # Errors
     /// As of [`Self::change`].
-    pub(super) async fn delete(&self, caller: &Caller, user_id: Uuid) -> Result<(), Problem> {
+    pub(super) async fn delete(&self, caller: &Caller, user_id: Uuid) -> Result<(), AuthError> {
         let path = format!("/{user_id}");
         self.ask(caller, Method::DELETE, &path, None).await?;
         Ok(())
@@ -132,7 +162,7 @@ impl AuthService {
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Response, AuthError> {
         let mut request = self
             .client
             .request(method, format!("{}{path}", self.users))
@@ -154,27 +184,35 @@ impl AuthService {
     }
 }
 
-fn unavailable(error: &reqwest::Error) -> Problem {
+/// Reads a user. Who cannot is not told whether anything was done.
+async fn person(response: Response) -> Result<Person, AuthError> {
+    let user: AuthUser = response.json().await.map_err(|error| unavailable(&error))?;
+    Ok(user.into())
+}
+
+fn unavailable(error: &reqwest::Error) -> AuthError {
     tracing::warn!("auth-service did not answer: {error}");
-    Problem::from(Error::AuthUnavailable).retry_after(2)
+    AuthError::Unavailable
 }
 
 /// The refusal of auth-service, as this service's own.
-async fn refused(response: Response) -> Problem {
+async fn refused(response: Response) -> AuthError {
     let status = response.status();
     let problem: AuthProblem = response.json().await.unwrap_or_default();
-    match status {
+    let refusal = match status {
         StatusCode::BAD_REQUEST if !problem.errors.is_empty() => {
             Problem::validation(problem.errors)
         }
         StatusCode::UNAUTHORIZED if problem.code == "TOKEN_EXPIRED" => Common::TokenExpired.into(),
         StatusCode::UNAUTHORIZED => Common::InvalidToken.into(),
         StatusCode::FORBIDDEN => Problem::from(Common::Forbidden).detail(problem.detail),
+        StatusCode::CONFLICT => email_taken(),
         StatusCode::NOT_FOUND => Problem::not_found(problem.detail),
         _ if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
             tracing::warn!("auth-service answered {status} {}", problem.code);
-            Problem::from(Error::AuthUnavailable).retry_after(2)
+            return AuthError::Unavailable;
         }
         _ => Problem::internal(format!("auth-service answered {status} {}", problem.code)),
-    }
+    };
+    AuthError::Refused(status, refusal)
 }

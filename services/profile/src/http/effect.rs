@@ -13,6 +13,8 @@ const LIMIT: Duration = Duration::from_secs(2);
 pub(super) enum Effect<'a> {
     /// The profile has these names and this phone.
     Change(&'a Person),
+    /// The profile is made.
+    Creation(UserId),
     /// The profile is erased.
     Deletion(UserId),
 }
@@ -33,6 +35,7 @@ impl Effect<'_> {
         let mut connection = pool.acquire().await?;
         match self {
             Self::Change(person) => people::is_current(&mut connection, person).await,
+            Self::Creation(user_id) => Ok(!people::is_gone(&mut connection, *user_id).await?),
             Self::Deletion(user_id) => people::is_gone(&mut connection, *user_id).await,
         }
     }

@@ -9,6 +9,7 @@ use service_kit::http::{ErrorCode, Kind, Problem, problem::FieldErrors};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Error {
     AuthUnavailable,
+    EmailTaken,
     NumberTaken,
 }
 
@@ -20,6 +21,12 @@ impl ErrorCode for Error {
                 code: "AUTH_UNAVAILABLE",
                 detail: "auth-service, which keeps names, phones and log-ins, does not answer at the moment.",
                 hint: Some("Try again in a few seconds."),
+            },
+            Self::EmailTaken => Kind {
+                status: StatusCode::CONFLICT,
+                code: "EMAIL_TAKEN",
+                detail: "email: A user with this e-mail exists already.",
+                hint: None,
             },
             Self::NumberTaken => Kind {
                 status: StatusCode::CONFLICT,
@@ -42,6 +49,12 @@ impl From<OwnError> for Problem {
             OwnError::Enqueue(error) => Self::internal(error),
         }
     }
+}
+
+/// 409: another user has the address.
+pub(super) fn email_taken() -> Problem {
+    let message = "A user with this e-mail exists already.".to_owned();
+    Problem::from(Error::EmailTaken).errors([("email".to_owned(), vec![message])].into())
 }
 
 pub(super) fn gone() -> Problem {

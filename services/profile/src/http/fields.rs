@@ -2,7 +2,66 @@
 
 use chrono::{Datelike as _, NaiveDate, Utc};
 use service_kit::http::body::{JsonObject, OptionalNumber, Text, text_schema};
+use std::fmt;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat};
+
+/// An address to log in with, in lower case; auth-service reads it once more.
+#[derive(Debug)]
+pub(super) struct EmailText(pub(super) String);
+
+/// A password for auth-service.
+pub(super) struct Password(String);
+
+impl Password {
+    /// The text; an empty one is none.
+    pub(super) fn reveal(self) -> Option<String> {
+        (!self.0.is_empty()).then_some(self.0)
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+impl Text for Password {
+    type Refusal = &'static str;
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.chars().count() > 256 {
+            return Err("Use at most 256 characters.");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn schema() -> ObjectBuilder {
+        text_schema()
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+            .max_length(Some(256))
+    }
+}
+
+impl Text for EmailText {
+    type Refusal = &'static str;
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err("This field is required.");
+        }
+        if text.len() > 254 {
+            return Err("Use at most 254 characters.");
+        }
+        Ok(Self(text.to_lowercase()))
+    }
+
+    fn schema() -> ObjectBuilder {
+        text_schema()
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
+            .max_length(Some(254))
+    }
+}
 
 /// A calendar date of a living person's birth.
 #[derive(Debug)]

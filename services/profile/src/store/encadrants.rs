@@ -1,9 +1,9 @@
 //! The table `profiles_encadrant`. Every function fails with the database's error.
 
 use super::search::Rows;
-use crate::domain::{EncadrantFields, Person};
+use crate::domain::{EncadrantFields, Person, profile_id};
 use chrono::{DateTime, Utc};
-use events::UserId;
+use events::{Role, UserId};
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, types::Json};
 use std::collections::HashMap;
@@ -42,6 +42,28 @@ pub(crate) struct Encadrant {
 }
 
 impl Encadrant {
+    /// The profile that the event of a new user will make.
+    pub(crate) fn expected(person: Person, fields: EncadrantFields) -> Self {
+        let now = Utc::now();
+        Self {
+            id: profile_id(person.user_id, Role::Encadrant),
+            user_id: person.user_id.as_uuid(),
+            email: person.email,
+            first_name: person.first_name,
+            last_name: person.last_name,
+            phone: person.phone,
+            cin: fields.cin,
+            establishment_id: fields.establishment_id,
+            service_id: fields.service_id,
+            position: fields.position,
+            speciality: fields.speciality,
+            metadata: Json(fields.metadata),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// The person.
     pub(crate) fn person(&self) -> Person {
         Person {
@@ -129,6 +151,30 @@ pub(crate) async fn set_fields(
     )
     .fetch_one(connection)
     .await
+}
+
+/// Writes the own fields of a profile that was just made. A number that another encadrant has is left out.
+pub(crate) async fn fill(
+    connection: &mut PgConnection,
+    id: Uuid,
+    fields: &EncadrantFields,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update profiles_encadrant
+         set cin = (select $2 where not exists (select from profiles_encadrant where cin = $2)),
+             establishment_id = $3, service_id = $4, position = $5, speciality = $6, metadata = $7
+         where id = $1",
+        id,
+        fields.cin,
+        fields.establishment_id,
+        fields.service_id,
+        fields.position,
+        fields.speciality,
+        Json(&fields.metadata) as _,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Which of these unique fields another encadrant has already.

@@ -1,9 +1,9 @@
 //! The table `profiles_student`. Every function fails with the database's error.
 
 use super::search::Rows;
-use crate::domain::{Person, StudentFields};
+use crate::domain::{Person, StudentFields, profile_id};
 use chrono::{DateTime, NaiveDate, Utc};
-use events::UserId;
+use events::{Role, UserId};
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -41,6 +41,29 @@ pub(crate) struct Student {
 }
 
 impl Student {
+    /// The profile that the event of a new user will make.
+    pub(crate) fn expected(person: Person, fields: StudentFields) -> Self {
+        let now = Utc::now();
+        Self {
+            id: profile_id(person.user_id, Role::Student),
+            user_id: person.user_id.as_uuid(),
+            email: person.email,
+            first_name: person.first_name,
+            last_name: person.last_name,
+            phone: person.phone,
+            cin: fields.cin,
+            student_number: fields.student_number,
+            date_of_birth: fields.date_of_birth,
+            university: fields.university,
+            program: fields.program,
+            year_level: fields.year_level,
+            metadata: Json(fields.metadata),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// The person.
     pub(crate) fn person(&self) -> Person {
         Person {
@@ -137,6 +160,32 @@ pub(crate) async fn set_fields(
     )
     .fetch_one(connection)
     .await
+}
+
+/// Writes the own fields of a profile that was just made. A number that another student has is left out.
+pub(crate) async fn fill(
+    connection: &mut PgConnection,
+    id: Uuid,
+    fields: &StudentFields,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update profiles_student
+         set cin = (select $2 where not exists (select from profiles_student where cin = $2)),
+             student_number = (select $3 where not exists (select from profiles_student where student_number = $3)),
+             date_of_birth = $4, university = $5, program = $6, year_level = $7, metadata = $8
+         where id = $1",
+        id,
+        fields.cin,
+        fields.student_number,
+        fields.date_of_birth,
+        fields.university,
+        fields.program,
+        fields.year_level,
+        Json(&fields.metadata) as _,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Which of these unique fields another student has already.

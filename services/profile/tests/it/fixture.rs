@@ -1,5 +1,6 @@
 //! What the tests of people set up.
 
+use crate::stub::Stub;
 use events::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -21,6 +22,17 @@ pub(crate) async fn people() -> Stack {
         .start_units(&[Unit::Auth, Unit::Profile, Unit::ProfileConsumer])
         .await;
     stack
+}
+
+/// The same, where profile-service asks a stand-in instead of auth-service.
+pub(crate) async fn people_with_stub() -> (Stack, Stub) {
+    let mut stack = Stack::prepare(Links::Direct).await;
+    let (stub, url) = Stub::start().await;
+    stack.set("AUTH_URL", url);
+    stack
+        .start_units(&[Unit::Auth, Unit::Profile, Unit::ProfileConsumer])
+        .await;
+    (stack, stub)
 }
 
 /// A user who has a profile.

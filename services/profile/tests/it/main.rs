@@ -1,5 +1,6 @@
 //! profile-service from outside.
 
+mod creation;
 mod fixture;
 mod own;
 mod people;

@@ -1,13 +1,10 @@
 //! Students and encadrants, as others see and change them.
 
-use crate::{
-    fixture::{SOON, administrator, ask, enrolled, field_errors, people},
-    stub::Stub,
-};
+use crate::fixture::{SOON, administrator, ask, enrolled, field_errors, people, people_with_stub};
 use events::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
-use test_support::{Stack, Unit, client::User, stack::Links};
+use test_support::{Stack, client::User};
 use uuid::Uuid;
 
 const STUDENTS: &str = "/profile/api/students/";
@@ -212,12 +209,7 @@ async fn who_may_read_whom() {
 
 #[tokio::test]
 async fn only_administrators_and_the_owner_write() {
-    let mut stack = Stack::prepare(Links::Direct).await;
-    let (stub, url) = Stub::start().await;
-    stack.auth_url = Some(url);
-    stack
-        .start_units(&[Unit::Auth, Unit::Profile, Unit::ProfileConsumer])
-        .await;
+    let (stack, stub) = people_with_stub().await;
     let admin = administrator(&stack).await;
     let (student, other, encadrant) = (
         enrolled(&stack, Role::Student).await,

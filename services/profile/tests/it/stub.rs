@@ -7,7 +7,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
@@ -43,6 +43,11 @@ impl Stub {
         (stub, url)
     }
 
+    /// Creates the user of the next request.
+    pub(crate) fn will_create(&self) {
+        self.will_answer(201, Value::Null);
+    }
+
     /// Answers the next request but those that have an answer already.
     pub(crate) fn will_answer(&self, status: u16, body: Value) {
         self.answers
@@ -69,6 +74,17 @@ async fn answer(State(stub): State<Stub>, request: Request<Body>) -> Response {
         body: serde_json::from_slice(&bytes).unwrap_or_default(),
     });
     let next = stub.answers.lock().expect("no panic before").pop_front();
-    let (status, body) = next.expect("the test expects this request");
-    (StatusCode::from_u16(status).expect("a status"), Json(body)).into_response()
+    let (status, mut body) = next.expect("the test expects this request");
+    if status == 201 {
+        body = created(&stub.asked().last().expect("this request").body);
+    }
+    let status = StatusCode::from_u16(status).expect("a status");
+    (status, Json(body)).into_response()
+}
+
+/// The user whom a request asks for.
+fn created(account: &Value) -> Value {
+    let name = |field: &str| account[field].as_str().unwrap_or_default();
+    json!({"id": account["id"], "email": account["email"], "first_name": name("first_name"),
+           "last_name": name("last_name"), "phone": account["phone"], "role": account["role"]})
 }
