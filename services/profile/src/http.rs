@@ -10,6 +10,7 @@ mod fields;
 mod lists;
 mod me;
 mod profiles;
+mod rights;
 mod students;
 
 use crate::{SERVICE, config::Serve, purge};

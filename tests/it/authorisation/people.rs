@@ -99,12 +99,15 @@ impl<'a> People<'a> {
 
     /// Puts ids in the places of a path's parameters.
     pub(crate) async fn fill(&self, path: &str, id: Option<&str>) -> Result<String, String> {
-        let mut filled = path.replace("{user_id}", &self.student.user_id.to_string());
-        if filled.contains("{id}") {
-            let name = id.ok_or("no line of [ids] says what {id} stands for")?;
-            let id = self.thing(name).await;
-            let id = id.ok_or_else(|| format!("{name:?} is no thing of the student"))?;
-            filled = filled.replace("{id}", &id);
+        let mut filled = path.to_owned();
+        for (parameter, usual) in [("{id}", None), ("{user_id}", Some("user"))] {
+            if filled.contains(parameter) {
+                let name = id.or(usual);
+                let name = name.ok_or("no line of [ids] says what {id} stands for")?;
+                let id = self.thing(name).await;
+                let id = id.ok_or_else(|| format!("{name:?} is no thing of the student"))?;
+                filled = filled.replace(parameter, &id);
+            }
         }
         match filled.contains('{') {
             true => Err("a parameter has no value".to_owned()),
@@ -112,7 +115,7 @@ impl<'a> People<'a> {
         }
     }
 
-    /// The id of something that the student owns, by the name that the file gives it. `spare_user` is new each time.
+    /// The id of something that the student owns, by the name that the file gives it. What is spare is new each time.
     async fn thing(&self, name: &str) -> Option<String> {
         let student = &self.student;
         let id = match name {
@@ -122,14 +125,16 @@ impl<'a> People<'a> {
                 spare.user_id.to_string()
             }
             "session" => tokens::session_of(student).to_string(),
-            "profile" => {
-                let profile = self.stack.client.get("/profile/api/me", student).await;
-                profile.body["id"].as_str()?.to_owned()
+            "profile" => self.profile(student).await,
+            "encadrant" => self.profile(&self.encadrant).await,
+            "encadrant_user" => self.encadrant.user_id.to_string(),
+            "spare_profile" => {
+                let spare = self.stack.client.register(Role::Student).await;
+                self.profile(&spare).await
             }
-            "encadrant" => {
-                let own = &self.encadrant;
-                let profile = self.stack.client.get("/profile/api/me", own).await;
-                profile.body["id"].as_str()?.to_owned()
+            "spare_encadrant" => {
+                let spare = self.stack.client.register(Role::Encadrant).await;
+                self.profile(&spare).await
             }
             "notification" => {
                 let notifications = self.stack.client.notifications(student).await;
@@ -138,6 +143,15 @@ impl<'a> People<'a> {
             _ => return None,
         };
         Some(id)
+    }
+
+    /// The id of a user's profile, as soon as there is one.
+    async fn profile(&self, user: &User) -> String {
+        eventually(SOON, "a profile", async || {
+            let profile = self.stack.client.get("/profile/api/me", user).await;
+            profile.body["id"].as_str().map(str::to_owned)
+        })
+        .await
     }
 }
 

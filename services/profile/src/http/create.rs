@@ -12,6 +12,7 @@ use super::{
     errors::{Error, taken},
     fields::{BirthDate, EmailText, Metadata, Password, YearLevel},
     profiles::{Encadrant, Student},
+    rights::{Administrator, Staff},
 };
 use crate::{
     domain::{EncadrantChange, EncadrantFields, Person, StudentChange, StudentFields},
@@ -28,7 +29,7 @@ use serde_json::{Value, json};
 use service_kit::{
     body,
     http::{
-        Body, Common, CurrentUser, Problem,
+        Body, Common, Problem,
         body::{OptionalId, OptionalText},
         detached, docs,
     },
@@ -101,14 +102,11 @@ body! {
     ]))))
 )]
 pub(super) async fn student(
-    user: CurrentUser,
+    staff: Staff,
     caller: Caller,
     State(app): State<App>,
     Body(body): Body<NewStudent>,
 ) -> Result<(StatusCode, Json<Student>), Problem> {
-    if user.role == Role::Student {
-        user.require(Role::Admin)?;
-    }
     let mut fields = StudentFields::default();
     fields.apply(StudentChange {
         cin: text(body.cin),
@@ -133,7 +131,7 @@ pub(super) async fn student(
     });
     let asked = Asked {
         caller,
-        created_by: user.id,
+        created_by: staff.user.id,
         email: body.email.0,
         role: Role::Student,
         account,
@@ -162,12 +160,11 @@ pub(super) async fn student(
     ]))))
 )]
 pub(super) async fn encadrant(
-    user: CurrentUser,
+    Administrator(user): Administrator,
     caller: Caller,
     State(app): State<App>,
     Body(body): Body<NewEncadrant>,
 ) -> Result<(StatusCode, Json<Encadrant>), Problem> {
-    user.require(Role::Admin)?;
     let mut fields = EncadrantFields::default();
     fields.apply(EncadrantChange {
         cin: text(body.cin),

@@ -5,11 +5,9 @@ use super::{
     auth::Caller,
     change::{self, Change, EncadrantPatch},
     errors::{Error, gone},
-    lists::{
-        Access, EncadrantQuery, Id, encadrant_order, id, may_delete, may_write, read_all, read_one,
-        rows, snapshot,
-    },
+    lists::{EncadrantQuery, Id, encadrant_order, id, rows, snapshot},
     profiles::Encadrant,
+    rights::{Access, Staff, may_delete, may_write, read_one},
 };
 use crate::store::{
     encadrants::{self, EncadrantFilter},
@@ -43,11 +41,11 @@ type Encadrants = List<Encadrant>;
     extensions(("x-problems" = json!(docs::problems(&[&Common::Forbidden]))))
 )]
 pub(super) async fn list(
-    user: CurrentUser,
+    staff: Staff,
     query: ListQuery<EncadrantQuery>,
     State(pool): State<PgPool>,
 ) -> Result<Response, Problem> {
-    page(&user, query, &pool).await
+    page(staff.access, query, &pool).await
 }
 
 /// Lists the encadrants of an establishment, for encadrants and administrators.
@@ -61,21 +59,20 @@ pub(super) async fn list(
     extensions(("x-problems" = json!(docs::problems(&[&Common::Forbidden, &Common::NotFound]))))
 )]
 pub(super) async fn of_establishment(
-    user: CurrentUser,
+    staff: Staff,
     Path(establishment): Path<String>,
     mut query: ListQuery<EncadrantQuery>,
     State(pool): State<PgPool>,
 ) -> Result<Response, Problem> {
     query.own.establishment = Some(Id(id(&establishment)?));
-    page(&user, query, &pool).await
+    page(staff.access, query, &pool).await
 }
 
 async fn page(
-    user: &CurrentUser,
+    access: Access,
     query: ListQuery<EncadrantQuery>,
     pool: &PgPool,
 ) -> Result<Response, Problem> {
-    let access = read_all(user)?;
     let own = query.own;
     let filter = EncadrantFilter {
         pattern: own.search.and_then(|search| pattern(&search.0)),

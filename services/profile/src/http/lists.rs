@@ -1,11 +1,10 @@
-//! The parameters of the lists of people, and who may read whom.
+//! The parameters of the lists of people.
 
 use super::{errors::gone, fields::LAST_YEAR};
 use crate::store::search::{Rows, SNAPSHOT};
-use events::{Role, UserId};
 use service_kit::{
     http::{
-        Common, CurrentUser, Problem,
+        Problem,
         body::{Text, text_schema},
         list::{Choice, Paging, Search, Sort},
     },
@@ -132,69 +131,6 @@ pub(super) fn encadrant_order(sort: Option<Sort<EncadrantOrder>>) -> Option<(&'s
 /// Begins a transaction that reads a page and its total from one state of the database.
 pub(super) async fn snapshot(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     pool.begin_with(SNAPSHOT).await
-}
-
-/// What a user may do with a profile that the user may see.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Access {
-    /// The user's own.
-    Own,
-    /// An administrator's.
-    Full,
-    /// An encadrant's: without phone, identity card and date of birth.
-    Reading,
-}
-
-/// Lets administrators and encadrants read lists of people.
-///
-/// # Errors
-/// 403 for students.
-pub(super) fn read_all(user: &CurrentUser) -> Result<Access, Problem> {
-    match user.role {
-        Role::Admin => Ok(Access::Full),
-        Role::Encadrant => Ok(Access::Reading),
-        Role::Student => {
-            Err(Problem::from(Common::Forbidden).detail("This needs the role encadrant or admin."))
-        }
-    }
-}
-
-/// How a user may see the profile of `owner`.
-///
-/// # Errors
-/// 404 when not at all.
-pub(super) fn read_one(user: &CurrentUser, owner: UserId) -> Result<Access, Problem> {
-    if user.id == owner {
-        return Ok(Access::Own);
-    }
-    read_all(user).map_err(|_| gone())
-}
-
-/// Lets the owner and administrators write, and returns how auth-service's path names the user.
-///
-/// # Errors
-/// 403 for others who may read.
-pub(super) fn may_write(access: Access, user_id: Uuid) -> Result<String, Problem> {
-    match access {
-        Access::Own => Ok("me".to_owned()),
-        Access::Full => Ok(user_id.to_string()),
-        Access::Reading => Err(for_administrators()),
-    }
-}
-
-/// Lets administrators delete; an owner does so at auth-service, with the password.
-///
-/// # Errors
-/// 403 for others who may read.
-pub(super) fn may_delete(access: Access) -> Result<(), Problem> {
-    match access {
-        Access::Full => Ok(()),
-        Access::Own | Access::Reading => Err(for_administrators()),
-    }
-}
-
-fn for_administrators() -> Problem {
-    Problem::from(Common::Forbidden).detail("This needs the role admin.")
 }
 
 /// The id in a path: a text that is none names nothing.

@@ -5,11 +5,9 @@ use super::{
     auth::Caller,
     change::{self, Change, StudentPatch},
     errors::{Error, gone},
-    lists::{
-        Access, StudentQuery, id, may_delete, may_write, read_all, read_one, rows, snapshot,
-        student_order,
-    },
+    lists::{StudentQuery, id, rows, snapshot, student_order},
     profiles::Student,
+    rights::{Access, Staff, may_delete, may_write, read_one},
 };
 use crate::store::{
     search::pattern,
@@ -43,11 +41,10 @@ type Students = List<Student>;
     extensions(("x-problems" = json!(docs::problems(&[&Common::Forbidden]))))
 )]
 pub(super) async fn list(
-    user: CurrentUser,
+    staff: Staff,
     query: ListQuery<StudentQuery>,
     State(pool): State<PgPool>,
 ) -> Result<Response, Problem> {
-    let access = read_all(&user)?;
     let own = query.own;
     let filter = StudentFilter {
         pattern: own.search.and_then(|search| pattern(&search.0)),
@@ -58,7 +55,10 @@ pub(super) async fn list(
     let rows = rows(&query.paging, student_order(own.sort));
     let mut snapshot = snapshot(&pool).await?;
     let (students, total) = students::list(&mut snapshot, &filter, rows).await?;
-    let students = students.into_iter().map(|row| shown(row, access)).collect();
+    let students = students
+        .into_iter()
+        .map(|row| shown(row, staff.access))
+        .collect();
     Ok(query.paging.respond::<Student>(students, total))
 }
 

@@ -77,7 +77,7 @@ async fn the_api_is_ready_once_it_has_a_key_of_auth_service_and_stays_so() {
 async fn the_openapi_document_is_true() {
     let mut stack = Stack::prepare(Links::Direct).await;
     stack.start_units(&[Unit::Auth, Unit::Profile]).await;
-    let user = stack.client.register(Role::Encadrant).await;
+    let user = fixture::administrator(&stack).await;
     openapi::assert_described(
         &stack.client,
         &user,
