@@ -15,6 +15,7 @@ use events::{UserId, auth::SessionRevoked};
 use messaging::{Cause, Transaction};
 use rand::RngExt as _;
 use serde_json::Value;
+use service_kit::revocations::Revocation;
 use sqlx::PgConnection;
 use uuid::{Builder, Uuid};
 
@@ -227,13 +228,20 @@ pub(crate) async fn revoke_others(
     Ok(())
 }
 
-/// The version of the user does not rise: no state that readers store has changed.
+/// Lets this service refuse the access tokens, and the others by event. The version of the user does not rise: no state
+/// that readers store has changed.
 async fn announce(
     tx: &mut Transaction,
     cause: &Cause,
     user_id: UserId,
     session_id: Option<Uuid>,
 ) -> Result<(), UserError> {
+    let revocation = Revocation {
+        user_id,
+        session_id,
+        at: Utc::now(),
+    };
+    tx.revoke(vec![revocation]).await?;
     let version = store::users::version(tx, user_id).await?.unwrap_or(1);
     let revoked = SessionRevoked {
         user_id,

@@ -9,13 +9,11 @@ use crate::{
         users::{NewUser, User},
     },
 };
-use chrono::Utc;
 use events::{
     Role, UserId,
     auth::{UserCreated, UserDeleted, UserRoleChanged, UserUpdated},
 };
 use messaging::{Cause, EnqueueError, Transaction};
-use service_kit::revocations::Revocation;
 
 /// Why a user was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -257,12 +255,6 @@ pub(crate) async fn delete(
     store::link_secrets::delete(tx, id).await?;
     tx.erase(&[id.as_uuid()], std::slice::from_ref(&user.email))
         .await?;
-    let all_sessions = Revocation {
-        user_id: id,
-        session_id: None,
-        at: Utc::now(),
-    };
-    tx.revoke(vec![all_sessions]).await?;
     store::audit::erase(tx, id, &user.email).await?;
     let mut entry = by.did(Action::DeleteUser, id);
     if by.id == Some(id) {

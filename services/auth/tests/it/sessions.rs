@@ -212,6 +212,13 @@ async fn a_log_out_ends_the_session_of_the_token_and_no_other() {
     let user = stack.client.register(Role::Student).await;
     let other = login(&stack, &user).await;
     assert_eq!(send(&stack, Method::POST, LOGOUT, &user).await.0, 204);
+    let me = "/auth/api/v1/users/me";
+    let refused = send(&stack, Method::GET, me, &user).await;
+    assert_eq!(
+        (refused.0, &refused.1["code"]),
+        (401, &json!("INVALID_TOKEN"))
+    );
+    assert_eq!(send(&stack, Method::GET, me, &other).await.0, 200);
     assert_eq!(refresh(&stack, &token(&user.body)).await.0, 401);
     assert_eq!(refresh(&stack, &token(&other.body)).await.0, 200);
 }
