@@ -23,9 +23,10 @@ use publish::Receipt;
 use rand::RngExt as _;
 use service_kit::metrics::finished;
 use sqlx::{PgConnection, PgPool};
-use std::{mem, slice, time::Duration};
+use std::{collections::HashSet, mem, slice, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// The most events that are published before their confirms are awaited together.
 const BATCH: usize = 1024;
@@ -51,6 +52,8 @@ pub struct Relay {
     size: usize,
     /// A whole round of tries has failed: events that are handed over are left to the sweep.
     gave_up: bool,
+    /// What the first sweep over a new connection took: it may have been handed over during the sweep, too.
+    swept: HashSet<Uuid>,
     status: Status,
 }
 
@@ -66,6 +69,7 @@ impl Relay {
             floor: Floor::unknown(),
             size: BATCH,
             gave_up: false,
+            swept: HashSet::new(),
             status,
         }
     }
@@ -91,7 +95,7 @@ impl Relay {
                 biased;
                 () = stop.cancelled() => {}
                 _ = self.handed_over.recv_many(&mut events, size), if is_open => {
-                    let events = mem::take(&mut events);
+                    let events = self.unswept(&mut events);
                     if !self.gave_up {
                         self.publish(events, &stop).await;
                     }
@@ -101,12 +105,20 @@ impl Relay {
         }
         self.handed_over.close();
         while self.link.is_some() && self.handed_over.recv_many(&mut events, BATCH).await > 0 {
-            self.publish(mem::take(&mut events), &stop).await;
+            let events = self.unswept(&mut events);
+            self.publish(events, &stop).await;
         }
         if let Some(link) = self.link.take() {
             let close = link.connection.close(200, "stopped".into());
             let _ = within("closing", Duration::from_secs(1), close).await;
         }
+    }
+
+    /// Takes the events that the sweep has not taken.
+    fn unswept(&self, events: &mut Vec<Outgoing>) -> Vec<Outgoing> {
+        let mut events = mem::take(events);
+        events.retain(|event| !self.swept.contains(&event.event_id.as_uuid()));
+        events
     }
 
     /// Sweeps, over a new connection when the last one was lost. Returns when the next sweep is due.
@@ -116,6 +128,9 @@ impl Relay {
             is_new = self.reconnect() => is_new,
         };
         let mut age = SWEEP_AGE;
+        if self.handed_over.is_empty() {
+            self.swept.clear();
+        }
         if is_new {
             age = Duration::ZERO;
             self.floor = Floor::unknown();

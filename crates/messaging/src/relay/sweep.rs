@@ -52,6 +52,10 @@ impl Relay {
     ) -> sqlx::Result<Swept> {
         let limit = self.size;
         let claimed = self.claim(rows, age, limit).await?;
+        if age.is_zero() {
+            let ids = claimed.iter().map(|event| event.event_id.as_uuid());
+            self.swept.extend(ids);
+        }
         let swept = if claimed.len() < limit {
             Swept::Short
         } else {

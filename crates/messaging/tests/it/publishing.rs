@@ -5,7 +5,7 @@ use events::{Event as _, auth::UserCreated, profile::StudentCreated, topology::E
 use lapin::types::FieldTable;
 use messaging::{Cause, EnqueueError, NewEvent};
 use std::{collections::HashSet, time::Duration};
-use test_support::{Mode, eventually};
+use test_support::{Message, Mode, eventually};
 use uuid::Uuid;
 
 const UNPUBLISHED: &str = "outbox where published_at is null";
@@ -115,6 +115,35 @@ async fn a_relay_that_starts_without_a_broker_finds_it_later() {
     let tap = fixture.vhost.tap("#").await;
     fixture.to_broker.set(Mode::Pass);
     assert_eq!(tap.hear(|_| true).await.json()["payload"]["email"], "early");
+}
+
+/// What is committed while the first sweep over a new connection waits for the table is found by the sweep, and handed
+/// over as well.
+#[tokio::test]
+async fn an_event_that_is_handed_over_during_the_first_sweep_is_published_once() {
+    let fixture = Fixture::new().await;
+    messaging::topology::apply(&fixture.broker()).await.unwrap();
+    let tap = fixture.vhost.tap("#").await;
+    let (outbox, relay) = messaging::outbox(fixture.database.pool.clone(), fixture.broker());
+    let mut tx = outbox.begin().await.unwrap();
+    let cause = Cause::root(Uuid::now_v7());
+    tx.enqueue(&cause, 1, user("once")).await.unwrap();
+    sqlx::raw_sql("lock table outbox in share row exclusive mode")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    tokio::spawn(relay.run(fixture.stop.clone()));
+    let waits = "exists (select from pg_locks where not granted and relation = 'outbox'::regclass)";
+    eventually(SOON, "the sweep waits", async || {
+        fixture.database.is(waits).await
+    })
+    .await;
+    tx.commit().await.unwrap();
+    commit(&outbox, user("later")).await;
+    let email = |message: &Message| message.json()["payload"]["email"].clone();
+    tap.hear(|message| email(message) == "later").await;
+    let emails: Vec<_> = tap.heard().iter().map(email).collect();
+    assert_eq!(emails, ["once", "later"]);
 }
 
 /// lapin gives a returned message to whichever confirm comes next; trusting that would lose events.
