@@ -81,7 +81,7 @@ async fn a_change_of_the_user_reaches_the_profile_and_is_announced_once() {
 }
 
 #[tokio::test]
-async fn a_deleted_user_is_erased_everywhere() {
+async fn erasure_leaves_nothing() {
     let _turn = crate::beside_others().await;
     let stack = Stack::start().await;
     for role in [Role::Student, Role::Encadrant] {

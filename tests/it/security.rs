@@ -245,3 +245,74 @@ async fn key_rotation_no_401() {
     let wrong: Vec<String> = load.wrong.lock().expect("no holder panics").clone();
     assert_eq!(wrong, Vec::<String>::new(), "of {}", load.answered());
 }
+
+/// Everything that a person or a program hands over in secret, or that says who a person is.
+#[tokio::test]
+async fn no_secret_in_logs() {
+    let _turn = crate::beside_others().await;
+    let stack = Stack::start().await;
+    let mut body = client::newcomer(Role::Student);
+    body["first_name"] = json!("Canaryfirst");
+    body["last_name"] = json!("Canarylast");
+    body["phone"] = json!("+33 1 98 76 54 32");
+    let registered = stack.client.post(client::REGISTER, &body).await.body;
+    let user = client::user(registered.clone());
+    eventually(SOON, "a welcome", async || {
+        stack.client.notifications(&user).await.len() == 1
+    })
+    .await;
+
+    let wrong = json!({"email": user.email, "password": "a wrong canary of mine"});
+    assert_eq!(stack.client.post(LOGIN, &wrong).await.status, 401);
+    let refresh = json!({"refresh_token": registered["refresh_token"]});
+    let refreshed = stack.client.post("/auth/api/v1/refresh", &refresh).await;
+    assert_eq!(refreshed.status, 200);
+    let forgotten = json!({"email": user.email});
+    stack
+        .client
+        .post("/auth/api/v1/password/forgot", &forgotten)
+        .await;
+    let link = "C4n4ryC4n4ryC4n4ryC4n4ryC4n4ryC4n4ryC4n4ryx";
+    let reset = json!({"token": link, "new_password": "the next canary of mine"});
+    stack
+        .client
+        .post("/auth/api/v1/password/reset", &reset)
+        .await;
+    let change = json!({"current_password": PASSWORD, "new_password": "a third canary of mine"});
+    let path = "/auth/api/v1/users/me/change-password";
+    let changed = stack
+        .client
+        .ask(Method::POST, path, Some(&user.token), Some(&change));
+    let changed = changed.await.unwrap().body;
+    // An event that cannot be handled, with all of it.
+    let odd =
+        json!({"payload": {"user_id": "Canaryid", "email": user.email, "password": PASSWORD}});
+    stack
+        .vhost
+        .publish("auth.user.created", odd.to_string())
+        .await;
+    let dead = "exists (select from parked_event where state = 'dead')";
+    eventually(SOON, "a dead event", async || stack.profile.is(dead).await).await;
+
+    let mut secrets: Vec<&str> = vec![
+        PASSWORD,
+        "canary of mine",
+        link,
+        "Canaryfirst",
+        "Canarylast",
+        "98 76 54 32",
+        &user.email,
+    ];
+    for answer in [&registered, &refreshed.body, &changed] {
+        for token in ["access_token", "refresh_token", "device"] {
+            secrets.extend(answer[token].as_str());
+        }
+    }
+    assert!(secrets.len() > 13, "{secrets:?}");
+    for unit in Unit::ALL {
+        for line in stack.process(unit).log() {
+            let found = secrets.iter().find(|secret| line.contains(**secret));
+            assert_eq!(found, None, "{unit:?}: {line}");
+        }
+    }
+}

@@ -29,90 +29,98 @@ async fn add_notices(stack: &Stack, user: &User, number: i32) {
     stack.comm.run(&add).await;
 }
 
+fn path(notification: &Value, rest: &str) -> String {
+    let id = notification["id"].as_str().expect("an id");
+    format!("{LIST}{id}/{rest}")
+}
+
+async fn status(stack: &Stack, (method, path): (Method, &str), user: Option<&User>) -> u16 {
+    let token = user.map(|user| user.token.as_str());
+    let response = stack.client.ask(method, path, token, None).await;
+    response.expect("the service answers").status
+}
+
 #[tokio::test]
-async fn a_user_reads_and_marks_the_own_notifications_only() {
+async fn other_users_notification_is_404() {
+    let stack = Stack::start().await;
+    let (alice, hers) = welcomed(&stack, Role::Student).await;
+    let (bob, _) = welcomed(&stack, Role::Encadrant).await;
+    assert_eq!(stack.client.get(&path(&hers, ""), &alice).await.body, hers);
+    for other in [
+        path(&hers, ""),
+        format!("{LIST}{}/", Uuid::now_v7()),
+        format!("{LIST}not-an-id/"),
+    ] {
+        let response = stack.client.get(&other, &bob).await;
+        let code = (response.status, &response.body["code"]);
+        assert_eq!(code, (404, &json!("NOT_FOUND")), "{other}");
+        assert_eq!(status(&stack, (Method::GET, &other), None).await, 401);
+    }
+}
+
+#[tokio::test]
+async fn list_is_only_mine() {
     let stack = Stack::start().await;
     let (alice, hers) = welcomed(&stack, Role::Student).await;
     let (bob, his) = welcomed(&stack, Role::Encadrant).await;
-    assert_eq!(
-        (&hers["title"], &his["title"]),
-        (
-            &json!("Welcome to MedTrack!"),
-            &json!("Welcome as Encadrant!")
-        )
+    let titles = (&hers["title"], &his["title"]);
+    let expected = (
+        json!("Welcome to MedTrack!"),
+        json!("Welcome as Encadrant!"),
     );
-    let path = |notification: &Value, rest: &str| {
-        format!("{LIST}{}/{rest}", notification["id"].as_str().unwrap())
-    };
-
-    assert_eq!(stack.client.get(&path(&hers, ""), &alice).await.body, hers);
-    for (method, path) in [
-        (Method::GET, path(&hers, "")),
-        (Method::POST, path(&hers, "read/")),
-        (Method::GET, format!("{LIST}{}/", Uuid::now_v7())),
-        (Method::GET, format!("{LIST}not-an-id/")),
-        (Method::POST, format!("{LIST}not-an-id/read/")),
+    assert_eq!(titles, (&expected.0, &expected.1));
+    // The user of the token counts, whatever the query says.
+    let of_bob = bob.user_id;
+    for query in [
+        String::new(),
+        format!("?user_id={of_bob}"),
+        format!("?page=1&user={of_bob}"),
     ] {
-        let response = stack
-            .client
-            .ask(method, &path, Some(&bob.token), None)
-            .await
-            .unwrap();
-        assert_eq!(
-            (response.status, &response.body["code"]),
-            (404, &json!("NOT_FOUND")),
-            "{path}"
+        let list = stack.client.get(&format!("{LIST}{query}"), &alice).await;
+        let text = list.body.to_string();
+        let (own, other) = (hers["id"].as_str(), his["id"].as_str());
+        assert!(
+            text.contains(own.unwrap()) && !text.contains(other.unwrap()),
+            "{text}"
         );
     }
-    assert!(
-        stack
-            .comm
-            .is("not exists (select from communications_notification where read_at is not null)")
-            .await
-    );
+    assert_eq!(status(&stack, (Method::GET, LIST), None).await, 401);
+}
 
-    let unread = format!("{LIST}unread-count/");
-    assert_eq!(
-        stack.client.get(&unread, &alice).await.body,
-        json!({"unread_count": 1})
-    );
-    let read = async || {
-        stack
-            .client
-            .ask(
-                Method::POST,
-                &path(&hers, "read/"),
-                Some(&alice.token),
-                None,
-            )
-            .await
-            .unwrap()
+#[tokio::test]
+async fn mark_read_is_only_mine() {
+    let stack = Stack::start().await;
+    let (alice, hers) = welcomed(&stack, Role::Student).await;
+    let (bob, _) = welcomed(&stack, Role::Encadrant).await;
+    let read = path(&hers, "read/");
+    for other in [&read, &format!("{LIST}not-an-id/read/")] {
+        assert_eq!(status(&stack, (Method::POST, other), Some(&bob)).await, 404);
+    }
+    let is_unread =
+        "not exists (select from communications_notification where read_at is not null)";
+    assert!(stack.comm.is(is_unread).await);
+
+    let unread = async |user: &User| {
+        let path = format!("{LIST}unread-count/");
+        stack.client.get(&path, user).await.body["unread_count"].clone()
     };
-    let (first, second) = (read().await, read().await);
+    assert_eq!(unread(&alice).await, 1);
+    let mark = async || {
+        let response = stack
+            .client
+            .ask(Method::POST, &read, Some(&alice.token), None);
+        response.await.unwrap()
+    };
+    let (first, second) = (mark().await, mark().await);
     assert_eq!(first.status, 200);
     assert!(first.body["read_at"].is_string());
     assert_eq!(first.body, second.body, "the first reading counts");
     assert_eq!(
-        stack.client.get(&unread, &alice).await.body,
-        json!({"unread_count": 0})
+        (unread(&alice).await, unread(&bob).await),
+        (json!(0), json!(1))
     );
-    assert_eq!(
-        stack.client.get(&unread, &bob).await.body,
-        json!({"unread_count": 1})
-    );
-
-    for path in [LIST.to_owned(), path(&hers, ""), unread] {
-        assert_eq!(
-            stack
-                .client
-                .ask(Method::GET, &path, None, None)
-                .await
-                .unwrap()
-                .status,
-            401,
-            "{path}"
-        );
-    }
+    let count = format!("{LIST}unread-count/");
+    assert_eq!(status(&stack, (Method::GET, &count), None).await, 401);
 }
 
 #[tokio::test]
