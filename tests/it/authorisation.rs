@@ -1,6 +1,6 @@
 //! Who may do what: real services are held to `tests/authorisation.toml`, which says how a line is written.
 
-mod people;
+pub(crate) mod people;
 
 use events::topology::SERVICES;
 use people::People;

@@ -11,6 +11,7 @@ mod gateway;
 mod no_effect;
 mod poison;
 mod revocation;
+mod roles;
 mod security;
 mod shutdown;
 mod walk;

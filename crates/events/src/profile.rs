@@ -57,6 +57,9 @@ pub struct StudentUpdated {
     /// Empty when not known.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub email: String,
+    /// False: the user has another role now, and the profile counts no more; missing when the publisher does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
     /// The names of the fields that changed.
     #[serde(default, alias = "updated_fields")]
     pub changes: Vec<String>,
@@ -77,6 +80,7 @@ impl Event for StudentUpdated {
             first_name: "Johnny".into(),
             last_name: student.last_name,
             email: student.email,
+            is_active: Some(true),
             changes: vec!["first_name".into()],
         }
     }
@@ -166,6 +170,9 @@ pub struct EncadrantUpdated {
     /// Empty when not known.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub email: String,
+    /// False: the user has another role now, and the profile counts no more; missing when the publisher does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
     /// The names of the fields that changed.
     #[serde(default, alias = "updated_fields")]
     pub changes: Vec<String>,
@@ -187,6 +194,7 @@ impl Event for EncadrantUpdated {
             last_name: encadrant.last_name,
             specialization: encadrant.specialization,
             email: encadrant.email,
+            is_active: Some(true),
             changes: vec!["first_name".into()],
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{actions, domain::ProfileLink};
 use events::{
-    Event, UserId,
+    Event, Role, UserId,
     profile::{EncadrantCreated, EncadrantDeleted, StudentCreated, StudentDeleted},
 };
 use messaging::{Consume, Failure, Handlers, Message, Transaction};
@@ -30,7 +30,8 @@ async fn on_student_created(
     tx: &mut Transaction,
     events: &[Message<StudentCreated>],
 ) -> Result<(), Failure> {
-    let link = |event: &Message<StudentCreated>| created(event, event.payload.user_id);
+    let link =
+        |event: &Message<StudentCreated>| created(event, event.payload.user_id, Role::Student);
     Ok(actions::users::link_profiles(tx, &links(events, link)).await?)
 }
 
@@ -40,7 +41,8 @@ async fn on_student_deleted(
 ) -> Result<(), Failure> {
     let user_id = |student: &StudentDeleted| student.user_id;
     check_publishers(tx, events, user_id).await?;
-    let link = |event: &Message<StudentDeleted>| deleted(event, event.payload.user_id);
+    let link =
+        |event: &Message<StudentDeleted>| deleted(event, event.payload.user_id, Role::Student);
     Ok(actions::users::link_profiles(tx, &links(events, link)).await?)
 }
 
@@ -48,7 +50,8 @@ async fn on_encadrant_created(
     tx: &mut Transaction,
     events: &[Message<EncadrantCreated>],
 ) -> Result<(), Failure> {
-    let link = |event: &Message<EncadrantCreated>| created(event, event.payload.user_id);
+    let link =
+        |event: &Message<EncadrantCreated>| created(event, event.payload.user_id, Role::Encadrant);
     Ok(actions::users::link_profiles(tx, &links(events, link)).await?)
 }
 
@@ -58,7 +61,8 @@ async fn on_encadrant_deleted(
 ) -> Result<(), Failure> {
     let user_id = |encadrant: &EncadrantDeleted| encadrant.user_id;
     check_publishers(tx, events, user_id).await?;
-    let link = |event: &Message<EncadrantDeleted>| deleted(event, event.payload.user_id);
+    let link =
+        |event: &Message<EncadrantDeleted>| deleted(event, event.payload.user_id, Role::Encadrant);
     Ok(actions::users::link_profiles(tx, &links(events, link)).await?)
 }
 
@@ -93,18 +97,20 @@ async fn check_publishers<E>(
 }
 
 /// A publisher that is not ours counts no versions: its creation counts as the first.
-fn created<E: Event>(event: &Message<E>, user_id: UserId) -> ProfileLink {
+fn created<E: Event>(event: &Message<E>, user_id: UserId, role: Role) -> ProfileLink {
     ProfileLink {
         user_id,
+        role,
         profile_id: Some(event.payload.aggregate_id()),
         version: event.meta.aggregate_version.unwrap_or(1),
     }
 }
 
 /// A publisher that is not ours counts no versions: its deletion counts as the last.
-fn deleted<E: Event>(event: &Message<E>, user_id: UserId) -> ProfileLink {
+fn deleted<E: Event>(event: &Message<E>, user_id: UserId, role: Role) -> ProfileLink {
     ProfileLink {
         user_id,
+        role,
         profile_id: None,
         version: event.meta.aggregate_version.unwrap_or(i64::MAX),
     }

@@ -12,7 +12,7 @@ pub(crate) use password::Password;
 pub(crate) use person::{Locale, PersonName, Phone};
 pub(crate) use refresh_token::RefreshToken;
 
-use events::UserId;
+use events::{Role, UserId};
 use uuid::Uuid;
 
 /// Links a user to a profile, or removes the link.
@@ -20,6 +20,8 @@ use uuid::Uuid;
 pub(crate) struct ProfileLink {
     /// The user.
     pub user_id: UserId,
+    /// The role that the profile is of.
+    pub role: Role,
     /// The user's profile; `None` after its deletion.
     pub profile_id: Option<Uuid>,
     /// The version of the profile.

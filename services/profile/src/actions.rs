@@ -6,6 +6,7 @@ mod announce;
 mod create;
 mod erase;
 mod own;
+mod switch;
 mod update;
 
 pub(crate) use announce::announce_profiles;

@@ -5,7 +5,7 @@ use crate::{
     domain::{Order, Person, PersonChange},
 };
 use events::{
-    Event, WaitsFor,
+    Event, Role, WaitsFor,
     auth::{UserCreated, UserDeleted, UserRoleChanged, UserUpdated},
 };
 use messaging::{Consume, Failure, Handlers, Message, Outcome, Transaction};
@@ -56,24 +56,27 @@ async fn on_user_updated(
     tx: &mut Transaction,
     events: &[Message<UserUpdated>],
 ) -> Result<Outcome, Failure> {
-    update(tx, events, |user| user).await
+    update(tx, events, |user| (user, user.role)).await
 }
 
-/// The fields of the user change as with any update; the profile of the former role stays.
 async fn on_user_role_changed(
     tx: &mut Transaction,
     events: &[Message<UserRoleChanged>],
 ) -> Result<Outcome, Failure> {
-    update(tx, events, |changed| &changed.user).await
+    update(tx, events, |changed| {
+        (&changed.user, Some(changed.new_role))
+    })
+    .await
 }
 
+/// Only a publisher that counts versions changes roles: it says the whole user, of whom another profile can be made.
 async fn update<E: Event>(
     tx: &mut Transaction,
     events: &[Message<E>],
-    user: impl Fn(&E) -> &UserUpdated,
+    user: impl Fn(&E) -> (&UserUpdated, Option<Role>),
 ) -> Result<Outcome, Failure> {
     let change = |event: &Message<E>| {
-        let user = user(&event.payload);
+        let (user, role) = user(&event.payload);
         UserChange {
             cause: event.cause(),
             order: Order::of_change(&event.meta, event.confirmed),
@@ -83,13 +86,14 @@ async fn update<E: Event>(
                 first_name: user.first_name.clone(),
                 last_name: user.last_name.clone(),
                 phone: user.phone.clone(),
+                role: role.filter(|_| event.meta.aggregate_version.is_some()),
             },
         }
     };
     let unknown = actions::update_profiles(tx, events.iter().map(change).collect()).await?;
     let waiting = events
         .iter()
-        .map(|event| (event.meta.event_id, user(&event.payload).user_id))
+        .map(|event| (event.meta.event_id, user(&event.payload).0.user_id))
         .filter(|(_, user_id)| unknown.contains(user_id))
         .map(|(event_id, user_id)| (event_id, WaitsFor::user(user_id)));
     Ok(waiting.collect())

@@ -43,16 +43,20 @@ pub(crate) struct PersonChange {
     pub last_name: Option<String>,
     /// `Some(None)` when the user removed it.
     pub phone: Option<Option<String>>,
+    /// Decides which profile counts.
+    pub role: Option<Role>,
 }
 
-impl From<&Person> for PersonChange {
-    fn from(person: &Person) -> Self {
+impl PersonChange {
+    /// The change that says all fields.
+    pub(crate) fn all(person: &Person, role: Role) -> Self {
         Self {
             user_id: person.user_id,
             email: Some(person.email.clone()),
             first_name: Some(person.first_name.clone()),
             last_name: Some(person.last_name.clone()),
             phone: Some(person.phone.clone()),
+            role: Some(role),
         }
     }
 }

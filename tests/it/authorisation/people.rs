@@ -155,14 +155,16 @@ impl<'a> People<'a> {
     }
 }
 
-async fn log_in(stack: &Stack, email: &str) -> User {
+/// Opens a session.
+pub(crate) async fn log_in(stack: &Stack, email: &str) -> User {
     let credentials = json!({"email": email, "password": PASSWORD});
     let response = stack.client.post(LOGIN, &credentials).await;
     assert_eq!(response.status, 200, "{}", response.body);
     client::user(response.body)
 }
 
-async fn admin(stack: &Stack) -> User {
+/// Makes an administrator.
+pub(crate) async fn admin(stack: &Stack) -> User {
     let email = "admin@example.com";
     let file = std::env::temp_dir().join(format!("password-{}", uuid::Uuid::new_v4()));
     std::fs::write(&file, PASSWORD).expect("a new file can be written");

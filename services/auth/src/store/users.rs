@@ -246,7 +246,8 @@ pub(crate) async fn lock(connection: &mut PgConnection, id: UserId) -> sqlx::Res
     .await
 }
 
-/// Stores the fields that may change, and returns the user with the next version. `None` when the e-mail is taken.
+/// Stores the fields that may change, and returns the user with the next version. `None` when the e-mail is taken. With
+/// another role the user has no profile until profile-service says which.
 pub(crate) async fn update(
     connection: &mut PgConnection,
     user: &User,
@@ -256,9 +257,10 @@ pub(crate) async fn update(
          set email = $2, first_name = $3, last_name = $4, phone = $5, locale = $6, role = $7, is_active = $8,
              email_verified = $9, version = version + 1, updated_at = now(),
              email_since = case when email = $2 then email_since else now() end,
-             deletion_announced_at = case when email = $2 then deletion_announced_at end
+             deletion_announced_at = case when email = $2 then deletion_announced_at end,
+             profile_id = case when role = $7 then profile_id end
          where id = $1
-         returning version, updated_at",
+         returning version, updated_at, profile_id",
         user.id,
         user.email,
         user.first_name,
@@ -275,6 +277,7 @@ pub(crate) async fn update(
         Ok(row) => Ok(Some(User {
             updated_at: row.updated_at,
             version: row.version,
+            profile_id: row.profile_id,
             ..user.clone()
         })),
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
@@ -325,7 +328,7 @@ pub(crate) async fn delete(
 }
 
 /// Records which profiles belong to which users, in one round trip. Users that do not exist are ignored, and so are
-/// versions that are not newer than the recorded one.
+/// versions that are not newer than the recorded one, and profiles of a role that the user does not have any more.
 pub(crate) async fn link_profiles(
     connection: &mut PgConnection,
     links: &[ProfileLink],
@@ -333,13 +336,15 @@ pub(crate) async fn link_profiles(
     let users: Vec<Uuid> = links.iter().map(|link| link.user_id.as_uuid()).collect();
     let profiles: Vec<Option<Uuid>> = links.iter().map(|link| link.profile_id).collect();
     let versions: Vec<i64> = links.iter().map(|link| link.version).collect();
+    let roles: Vec<String> = links.iter().map(|link| link.role.to_string()).collect();
     sqlx::query!(
         "update users_user set profile_id = linked.profile_id, profile_version = linked.version
-         from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as linked (user_id, profile_id, version)
-         where id = linked.user_id and profile_version < linked.version",
+         from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[]) as linked (user_id, profile_id, version, role)
+         where id = linked.user_id and profile_version < linked.version and users_user.role = linked.role",
         &users,
         &profiles as &[Option<Uuid>],
         &versions,
+        &roles,
     )
     .execute(connection)
     .await?;

@@ -5,7 +5,7 @@ use super::{
     update::{Applied, apply},
 };
 use crate::{
-    domain::{Decision, EncadrantFields, Person, PersonChange, UserState, profile_id},
+    domain::{Decision, EncadrantFields, Person, UserState, profile_id},
     store::{self, people::NewProfile},
 };
 use events::{
@@ -31,7 +31,7 @@ pub(crate) async fn create_profiles(
     }
     let states: Vec<UserState> = users
         .iter()
-        .map(|user| UserState::created(user.person.user_id, &user.order))
+        .map(|user| UserState::created(user.person.user_id, user.role, &user.order))
         .collect();
     let new = store::users::insert(tx, &states).await?;
     let (mut created, mut recorded) = (Vec::new(), Vec::new());
@@ -80,11 +80,12 @@ async fn create_again(
     for user in users {
         let user_id = user.person.user_id;
         let state = recorded[&user_id];
-        match state.on_created(&user.order, PersonChange::from(&user.person)) {
+        match state.on_created(&user.order, &user.person, user.role) {
             Decision::Create(state) => created.push((user, state)),
-            Decision::Apply(state, change) => applied.push(Applied {
+            Decision::Apply(after, change) => applied.push(Applied {
                 cause: user.cause,
-                state,
+                role_before: state.role,
+                state: after,
                 change,
             }),
             Decision::Ignore | Decision::Wait => {
@@ -192,11 +193,7 @@ async fn announce<Id, E: Event>(
     event: impl Fn(Id, Person) -> E,
 ) -> Result<(), EnqueueError> {
     for (cause, new) in causes.iter().zip(&profiles) {
-        let user_id = new.person.user_id;
-        // Operators search for this line. It is true only after the commit.
-        tx.after_commit(cause, move || {
-            tracing::info!("✅ Created {kind} profile for user {user_id}");
-        });
+        log_creation(tx, cause, kind, new.person.user_id);
     }
     let new_events: Vec<_> = causes
         .into_iter()
@@ -208,4 +205,16 @@ async fn announce<Id, E: Event>(
         })
         .collect();
     tx.enqueue_all(&new_events).await
+}
+
+/// Operators search for this line. It is true only after the commit.
+pub(super) fn log_creation(
+    tx: &mut Transaction,
+    cause: &Cause,
+    kind: &'static str,
+    user_id: UserId,
+) {
+    tx.after_commit(cause, move || {
+        tracing::info!("✅ Created {kind} profile for user {user_id}");
+    });
 }

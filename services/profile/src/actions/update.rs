@@ -1,6 +1,6 @@
 //! Changes the profiles of users who changed.
 
-use super::{ActionError, UserChange, new_events};
+use super::{ActionError, UserChange, new_events, switch::Switch};
 use crate::{
     domain::{Decision, Person, PersonChange, UserState},
     store::{
@@ -9,7 +9,7 @@ use crate::{
     },
 };
 use events::{
-    UserId,
+    Role, UserId,
     profile::{EncadrantUpdated, StudentUpdated},
 };
 use messaging::{Cause, Transaction};
@@ -38,9 +38,11 @@ pub(crate) async fn update_profiles(
     } in changes
     {
         let user_id = change.user_id;
-        match UserState::on_updated(recorded.get(&user_id).copied(), &order, change)? {
+        let before = recorded.get(&user_id).copied();
+        match UserState::on_updated(before, &order, change)? {
             Decision::Apply(state, change) => applied.push(Applied {
                 cause,
+                role_before: before.and_then(|before| before.role),
                 state,
                 change,
             }),
@@ -61,25 +63,31 @@ pub(crate) async fn update_profiles(
 /// A change that counts.
 pub(super) struct Applied {
     pub(super) cause: Cause,
+    pub(super) role_before: Option<Role>,
     /// The state of the user after it.
     pub(super) state: UserState,
     pub(super) change: PersonChange,
 }
 
-/// Writes changes, and announces those that make a difference.
+/// Writes changes, and announces those that make a difference to a profile that counts.
 pub(super) async fn apply(tx: &mut Transaction, applied: Vec<Applied>) -> Result<(), ActionError> {
     if applied.is_empty() {
         return Ok(());
     }
     let (mut states, mut profile_changes) = (Vec::new(), Vec::new());
-    let mut causes = HashMap::new();
+    let (mut causes, mut switched) = (HashMap::new(), Vec::new());
     for Applied {
         cause,
+        role_before,
         state,
         change,
     } in applied
     {
-        causes.insert(state.user_id, cause);
+        if state.role == role_before {
+            causes.insert(state.user_id, cause);
+        } else {
+            switched.push(Switch::new(cause, &state, &change));
+        }
         states.push(state);
         profile_changes.push(ProfileChange {
             change,
@@ -87,14 +95,36 @@ pub(super) async fn apply(tx: &mut Transaction, applied: Vec<Applied>) -> Result
         });
     }
     store::users::put(tx, &states).await?;
-    let students = store::students::update(tx, &profile_changes).await?;
+    // The profiles that do not count follow silently, so that they are right when they count again.
+    let is_announced = |row: &Changed| row.is_active && causes.contains_key(&row.person.user_id);
+    let mut students = store::students::update(tx, &profile_changes).await?;
+    let mut encadrants = store::encadrants::update(tx, &profile_changes).await?;
+    for row in students.iter().chain(&encadrants) {
+        for switch in &mut switched {
+            switch.note(row);
+        }
+    }
+    students.retain(is_announced);
+    encadrants.retain(is_announced);
+    announce(tx, &causes, students, encadrants).await?;
+    for switch in switched {
+        switch.run(tx).await?;
+    }
+    Ok(())
+}
+
+async fn announce(
+    tx: &mut Transaction,
+    causes: &HashMap<UserId, Cause>,
+    students: Vec<Changed>,
+    encadrants: Vec<Changed>,
+) -> Result<(), ActionError> {
     let updated = |row: Changed| {
         let event = student_updated(row.id, row.person, row.changes);
         (event.user_id, row.version, event)
     };
-    tx.enqueue_all(&new_events(&causes, students, updated))
+    tx.enqueue_all(&new_events(causes, students, updated))
         .await?;
-    let encadrants = store::encadrants::update(tx, &profile_changes).await?;
     let ids: Vec<Uuid> = encadrants.iter().map(|changed| changed.id).collect();
     let specialities = store::encadrants::specialities(tx, &ids).await?;
     let updated = |row: Changed| {
@@ -102,7 +132,7 @@ pub(super) async fn apply(tx: &mut Transaction, applied: Vec<Applied>) -> Result
         let event = encadrant_updated(row.id, row.person, speciality, row.changes);
         (event.user_id, row.version, event)
     };
-    tx.enqueue_all(&new_events(&causes, encadrants, updated))
+    tx.enqueue_all(&new_events(causes, encadrants, updated))
         .await?;
     Ok(())
 }
@@ -115,6 +145,7 @@ pub(super) fn student_updated(id: Uuid, person: Person, changes: Vec<String>) ->
         first_name: person.first_name,
         last_name: person.last_name,
         email: person.email,
+        is_active: Some(true),
         changes,
     }
 }
@@ -133,6 +164,7 @@ pub(super) fn encadrant_updated(
         last_name: person.last_name,
         specialization: speciality,
         email: person.email,
+        is_active: Some(true),
         changes,
     }
 }

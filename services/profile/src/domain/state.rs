@@ -5,9 +5,9 @@
 //! state that this publisher sends. A publisher without versions cannot change or delete such a user, unless an operator
 //! had its event replayed.
 
-use super::PersonChange;
+use super::{Person, PersonChange};
 use chrono::{DateTime, Utc};
-use events::{Meta, Refusal, UserId};
+use events::{Meta, Refusal, Role, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -111,6 +111,9 @@ pub(crate) struct Stamps {
     pub last_name: Stamp,
     /// Of the phone.
     pub phone: Stamp,
+    /// Of the role. Rows of before the column do not have it: then it is that of the e-mail.
+    #[serde(default)]
+    pub role: Option<Stamp>,
 }
 
 impl Stamps {
@@ -121,6 +124,7 @@ impl Stamps {
             first_name: stamp,
             last_name: stamp,
             phone: stamp,
+            role: Some(stamp),
         }
     }
 }
@@ -136,6 +140,8 @@ pub(crate) struct UserState {
     pub changed_at: DateTime<Utc>,
     /// The user was deleted.
     pub erased: bool,
+    /// Which profile counts; `None` when the user is erased, or recorded by a version that did not record roles.
+    pub role: Option<Role>,
     /// What set the fields.
     pub stamps: Stamps,
 }
@@ -155,22 +161,23 @@ pub(crate) enum Decision {
 
 impl UserState {
     /// The state of a user who was created, when no state is recorded.
-    pub(crate) fn created(user_id: UserId, order: &Order) -> Self {
+    pub(crate) fn created(user_id: UserId, role: Role, order: &Order) -> Self {
         Self {
             user_id,
             version: order.stamp.version().unwrap_or(1),
             changed_at: order.changed_at,
             erased: false,
+            role: Some(role),
             stamps: Stamps::all(order.stamp),
         }
     }
 
     /// What to do with the creation of a user who is recorded.
-    pub(crate) fn on_created(self, order: &Order, change: PersonChange) -> Decision {
+    pub(crate) fn on_created(self, order: &Order, person: &Person, role: Role) -> Decision {
         let foreign = self.is_owned() && !order.stamp.is_version();
         if self.erased && !self.is_owned() && order.stamp.is_version() {
             // A publisher that counts no versions cannot delete this user.
-            let created = Self::created(self.user_id, order);
+            let created = Self::created(self.user_id, role, order);
             return Decision::Create(Self {
                 version: created.version.max(self.version + 1),
                 ..created
@@ -179,7 +186,7 @@ impl UserState {
         if self.erased || foreign {
             return Decision::Ignore;
         }
-        self.merge(order, change)
+        self.merge(order, PersonChange::all(person, role))
     }
 
     /// What to do with a change, given the recorded state.
@@ -248,6 +255,7 @@ impl UserState {
             version,
             changed_at: order.changed_at,
             erased: true,
+            role: None,
             stamps: Stamps::all(if last {
                 Stamp::Version(version)
             } else {
@@ -264,11 +272,13 @@ impl UserState {
     /// Takes the fields whose stamp is newer than the recorded one.
     fn merge(mut self, order: &Order, mut change: PersonChange) -> Decision {
         let stamps = &mut self.stamps;
+        let role_stamp = stamps.role.get_or_insert(stamps.email);
         let newer = [
             keep_newer(&mut change.email, &mut stamps.email, order.stamp),
             keep_newer(&mut change.first_name, &mut stamps.first_name, order.stamp),
             keep_newer(&mut change.last_name, &mut stamps.last_name, order.stamp),
             keep_newer(&mut change.phone, &mut stamps.phone, order.stamp),
+            keep_newer(&mut change.role, role_stamp, order.stamp),
         ];
         if !newer.contains(&true) {
             return Decision::Ignore;
@@ -278,6 +288,7 @@ impl UserState {
             .version()
             .map_or(self.version, |version| version.max(self.version));
         self.changed_at = self.changed_at.max(order.changed_at);
+        self.role = change.role.or(self.role);
         Decision::Apply(self, change)
     }
 }

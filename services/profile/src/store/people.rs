@@ -36,6 +36,8 @@ pub(crate) struct Changed {
     pub person: Person,
     /// The names of the columns that changed.
     pub changes: Vec<String>,
+    /// Whether it is the profile of the role that the user has.
+    pub is_active: bool,
 }
 
 /// A profile that was deleted.
@@ -47,6 +49,42 @@ pub(crate) struct Deleted {
     pub user_id: UserId,
     /// Its last version.
     pub version: i64,
+}
+
+/// What all profiles of a user have in common.
+#[derive(Debug)]
+pub(crate) struct Latest {
+    /// The person; each profile has the same.
+    pub person: Person,
+    /// The highest of their versions.
+    pub version: i64,
+}
+
+/// Returns what the profiles of a user have in common, whether they count or not.
+pub(crate) async fn latest(
+    connection: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Option<Latest>> {
+    let row = sqlx::query!(
+        r#"select email as "email!", first_name as "first_name!", last_name as "last_name!", phone, version as "version!"
+           from (select email, first_name, last_name, phone, version from profiles_student where user_id = $1
+                 union all
+                 select email, first_name, last_name, phone, version from profiles_encadrant where user_id = $1) as own
+           order by version desc limit 1"#,
+        user_id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| Latest {
+        person: Person {
+            user_id,
+            email: row.email,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            phone: row.phone,
+        },
+        version: row.version,
+    }))
 }
 
 /// The names that are marked.
@@ -160,7 +198,7 @@ macro_rules! statements {
                      and (new.email, new.first_name, new.last_name, new.phone)
                          is distinct from (old.email, old.first_name, old.last_name, old.phone)
                    returning profile.id, profile.user_id, profile.version, profile.email, profile.first_name,
-                       profile.last_name, profile.phone,
+                       profile.last_name, profile.phone, profile.is_active,
                        array_remove(array[
                            case when new.email <> old.email then 'email' end,
                            case when new.first_name <> old.first_name then 'first_name' end,
@@ -187,11 +225,44 @@ macro_rules! statements {
                     phone: row.phone,
                 },
                 changes: row.changes,
+                is_active: row.is_active,
             });
             Ok(changed.collect())
         }
 
-        /// Returns the profiles of users who have one, and locks them against changes until the transaction ends.
+        /// Lets the profile of a user count, or count no more; its version is no lower than this one afterwards. `None`
+        /// when there is none that changes.
+        pub(crate) async fn set_active(
+            connection: &mut sqlx::PgConnection,
+            user_id: events::UserId,
+            is_active: bool,
+            version: i64,
+        ) -> sqlx::Result<Option<NewProfile<uuid::Uuid>>> {
+            let row = sqlx::query!(
+                "update " + $table + " set is_active = $2, version = greatest(version + 1, $3), updated_at = now()
+                 where user_id = $1 and is_active <> $2
+                 returning id, email, first_name, last_name, phone, version",
+                user_id.as_uuid(),
+                is_active,
+                version
+            )
+            .fetch_optional(connection)
+            .await?;
+            Ok(row.map(|row| NewProfile {
+                id: row.id,
+                version: row.version,
+                person: crate::domain::Person {
+                    user_id,
+                    email: row.email,
+                    first_name: row.first_name,
+                    last_name: row.last_name,
+                    phone: row.phone,
+                },
+            }))
+        }
+
+        /// Returns the profiles that count of users who have one, and locks them against changes until the transaction
+        /// ends.
         pub(crate) async fn of_users(
             connection: &mut sqlx::PgConnection,
             user_ids: &[events::UserId],
@@ -199,7 +270,7 @@ macro_rules! statements {
             let user_ids: Vec<uuid::Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
             let rows = sqlx::query!(
                 "select id, user_id, email, first_name, last_name, phone, version from " + $table + "
-                 where user_id = any($1) order by user_id for share",
+                 where user_id = any($1) and is_active order by user_id for share",
                 &user_ids
             )
             .fetch_all(connection)

@@ -14,8 +14,14 @@ pub(crate) async fn lock(
 ) -> sqlx::Result<HashMap<UserId, UserState>> {
     let user_ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
-        r#"select user_id, version, changed_at, erased, stamps as "stamps: Json<Stamps>" from profiles_account
-           where user_id = any($1) order by user_id for update"#,
+        r#"select user_id, version, changed_at, erased, stamps as "stamps: Json<Stamps>",
+                  coalesce(role, case
+                      when erased then null
+                      when exists (select from profiles_student as own where own.user_id = known.user_id) then 'student'
+                      when exists (select from profiles_encadrant as own where own.user_id = known.user_id)
+                      then 'encadrant' end) as role
+           from profiles_account as known
+           where user_id = any($1) order by user_id for update of known"#,
         &user_ids
     )
     .fetch_all(connection)
@@ -25,6 +31,7 @@ pub(crate) async fn lock(
         version: row.version,
         changed_at: row.changed_at,
         erased: row.erased,
+        role: row.role.and_then(|role| role.parse().ok()),
         stamps: row
             .stamps
             .map_or_else(|| ordinary(row.version), |Json(stamps)| stamps),
@@ -39,8 +46,8 @@ pub(crate) async fn insert(
 ) -> sqlx::Result<HashSet<UserId>> {
     let columns = Columns::of(users);
     let recorded = sqlx::query_scalar!(
-        "insert into profiles_account (user_id, version, changed_at, erased, stamps)
-         select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[], $5::jsonb[])
+        "insert into profiles_account (user_id, version, changed_at, erased, stamps, role)
+         select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[], $5::jsonb[], $6::text[])
          on conflict (user_id) do nothing
          returning user_id",
         &columns.user_ids,
@@ -48,6 +55,7 @@ pub(crate) async fn insert(
         &columns.changed_at,
         &columns.erased,
         &columns.stamps as &[Option<Json<Stamps>>],
+        &columns.roles as &[Option<String>],
     )
     .fetch_all(connection)
     .await?;
@@ -61,16 +69,17 @@ pub(crate) async fn put(connection: &mut PgConnection, users: &[UserState]) -> s
     }
     let columns = Columns::of(users);
     sqlx::query!(
-        "insert into profiles_account as known (user_id, version, changed_at, erased, stamps)
-         select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[], $5::jsonb[])
+        "insert into profiles_account as known (user_id, version, changed_at, erased, stamps, role)
+         select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[], $5::jsonb[], $6::text[])
          on conflict (user_id) do update
          set version = excluded.version, changed_at = excluded.changed_at, erased = excluded.erased,
-             stamps = excluded.stamps",
+             stamps = excluded.stamps, role = excluded.role",
         &columns.user_ids,
         &columns.versions,
         &columns.changed_at,
         &columns.erased,
         &columns.stamps as &[Option<Json<Stamps>>],
+        &columns.roles as &[Option<String>],
     )
     .execute(connection)
     .await?;
@@ -109,6 +118,7 @@ struct Columns {
     changed_at: Vec<DateTime<Utc>>,
     erased: Vec<bool>,
     stamps: Vec<Option<Json<Stamps>>>,
+    roles: Vec<Option<String>>,
 }
 
 impl Columns {
@@ -121,6 +131,10 @@ impl Columns {
             changed_at: users.iter().map(|user| user.changed_at).collect(),
             erased: users.iter().map(|user| user.erased).collect(),
             stamps: users.iter().map(stamps).collect(),
+            roles: users
+                .iter()
+                .map(|user| user.role.map(|role| role.to_string()))
+                .collect(),
         }
     }
 }

@@ -5,6 +5,7 @@ mod fixture;
 mod own;
 mod people;
 mod publishers;
+mod roles;
 mod stub;
 
 use events::Role;

@@ -6,7 +6,7 @@ use proptest::{prelude::*, sample::Index};
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Created(Person),
+    Created(Person, Role),
     Updated(PersonChange),
     Deleted,
 }
@@ -66,11 +66,22 @@ fn change(text: &str, fields: u8) -> PersonChange {
         first_name: named(1),
         last_name: named(2),
         phone: named(4).map(Some),
+        role: None,
     }
 }
 
 fn created(text: &str, order: Order) -> Event {
-    let kind = Kind::Created(person(text));
+    created_as(Role::Student, text, order)
+}
+
+fn created_as(role: Role, text: &str, order: Order) -> Event {
+    let kind = Kind::Created(person(text), role);
+    Event { kind, order }
+}
+
+/// As auth-service publishes a change: it says all fields, and the role.
+fn changed_to(role: Role, text: &str, order: Order) -> Event {
+    let kind = Kind::Updated(PersonChange::all(&person(text), role));
     Event { kind, order }
 }
 
@@ -84,25 +95,31 @@ fn deleted(order: Order) -> Event {
     Event { kind, order }
 }
 
-/// A user as the service holds one.
+/// A user as the service holds one: the profiles of both roles have the same person.
 #[derive(Default)]
 struct User {
     state: Option<UserState>,
-    profile: Option<Person>,
+    person: Option<Person>,
 }
 
 impl User {
     /// Returns whether the event must wait. One that is refused is parked until a person decides.
     fn receive(&mut self, Event { kind, order }: &Event) -> bool {
         let decision = match (kind, self.state) {
-            (Kind::Created(_), None) => Ok(Decision::Create(UserState::created(user_id(), order))),
-            (Kind::Created(person), Some(state)) => Ok(state.on_created(order, person.into())),
+            (Kind::Created(_, role), None) => Ok(Decision::Create(UserState::created(
+                user_id(),
+                *role,
+                order,
+            ))),
+            (Kind::Created(person, role), Some(state)) => {
+                Ok(state.on_created(order, person, *role))
+            }
             (Kind::Updated(change), state) => UserState::on_updated(state, order, change.clone()),
             (Kind::Deleted, state) => {
                 if let Ok(Some(erased)) = UserState::on_deleted(user_id(), state, order) {
                     *self = Self {
                         state: Some(erased),
-                        profile: None,
+                        person: None,
                     };
                 }
                 return false;
@@ -110,26 +127,48 @@ impl User {
         };
         match decision {
             Ok(Decision::Create(state)) => {
-                let Kind::Created(person) = kind else {
+                let Kind::Created(person, role) = kind else {
                     panic!("only a creation creates");
                 };
                 *self = Self {
                     state: Some(state),
-                    profile: Some(person.clone()),
+                    person: (*role != Role::Admin).then(|| person.clone()),
                 };
             }
             Ok(Decision::Apply(state, change)) => {
-                self.state = Some(state);
-                let profile = self.profile.as_mut().expect("a living user has a profile");
-                set(&mut profile.email, change.email);
-                set(&mut profile.first_name, change.first_name);
-                set(&mut profile.last_name, change.last_name);
-                set(&mut profile.phone, change.phone);
+                self.apply(state, change);
             }
             Ok(Decision::Wait) => return true,
             Ok(Decision::Ignore) | Err(_) => {}
         }
         false
+    }
+
+    fn apply(&mut self, state: UserState, change: PersonChange) {
+        let begins = state.role != self.state.and_then(|before| before.role)
+            && state.role != Some(Role::Admin);
+        self.state = Some(state);
+        if begins && self.person.is_none() {
+            self.person = Some(Person {
+                user_id: user_id(),
+                email: change.email.clone().unwrap_or_default(),
+                first_name: change.first_name.clone().unwrap_or_default(),
+                last_name: change.last_name.clone().unwrap_or_default(),
+                phone: change.phone.clone().flatten(),
+            });
+        }
+        if let Some(person) = &mut self.person {
+            set(&mut person.email, change.email);
+            set(&mut person.first_name, change.first_name);
+            set(&mut person.last_name, change.last_name);
+            set(&mut person.phone, change.phone);
+        }
+    }
+
+    /// The role, and the profile that counts.
+    fn end(self) -> (Option<Role>, Option<Person>) {
+        let role = self.state.and_then(|state| state.role);
+        (role, self.person.filter(|_| role != Some(Role::Admin)))
     }
 }
 
@@ -139,19 +178,25 @@ fn set<T>(field: &mut T, value: Option<T>) {
     }
 }
 
-/// The profile after these events; those that must wait are received again at the end.
-fn end_of(mut events: Vec<Event>) -> Option<Person> {
+/// The profile that counts after these events; those that must wait are received again at the end.
+fn end_of(events: Vec<Event>) -> Option<Person> {
+    state_after(events).1
+}
+
+/// The same, with the role.
+fn state_after(mut events: Vec<Event>) -> (Option<Role>, Option<Person>) {
     let mut user = User::default();
     loop {
         let before = events.len();
         events.retain(|event| user.receive(event));
         if events.is_empty() || events.len() == before {
-            return user.profile;
+            return user.end();
         }
     }
 }
 
-/// What one publisher says of the user: the fields of each change, and whether it deletes the user at the end.
+/// What the old publisher says of the user, or another one that counts versions: the fields of each change, and whether it
+/// deletes the user at the end.
 fn story(counts: bool, changes: &[(u8, i64)], deletes: bool) -> Vec<Event> {
     let order = |n: usize, seconds: i64| {
         let n = i64::try_from(n).unwrap();
@@ -172,6 +217,32 @@ fn story(counts: bool, changes: &[(u8, i64)], deletes: bool) -> Vec<Event> {
     events
 }
 
+/// What auth-service says: the role of the creation, and of each change.
+fn roles(roles: &[Role], deletes: bool) -> Vec<Event> {
+    let event = |(i, role): (usize, &Role)| {
+        let version = i64::try_from(i).unwrap() + 1;
+        let (name, order) = (format!("role {i}"), versioned(version));
+        match i {
+            0 => created_as(*role, &name, order),
+            _ => changed_to(*role, &name, order),
+        }
+    };
+    let mut events: Vec<_> = roles.iter().enumerate().map(event).collect();
+    if deletes {
+        let version = i64::try_from(roles.len()).unwrap() + 1;
+        events.push(deleted(versioned(version)));
+    }
+    events
+}
+
+/// The same events with repetitions, in another order.
+fn storm(calm: &[Event], again: &[Index], order: Vec<u32>) -> Vec<Event> {
+    let copies: Vec<_> = again.iter().map(|index| index.get(calm).clone()).collect();
+    let mut storm: Vec<_> = calm.iter().cloned().chain(copies).zip(order).collect();
+    storm.sort_by_key(|(_, place)| *place);
+    storm.into_iter().map(|(event, _)| event).collect()
+}
+
 proptest! {
     #[test]
     fn any_order_with_repetition_ends_in_the_same_state(
@@ -185,11 +256,26 @@ proptest! {
         if let Some(ours) = &ours {
             calm.extend(story(true, ours, we_delete));
         }
-        let copies: Vec<_> = again.iter().map(|index| index.get(&calm).clone()).collect();
-        let mut storm: Vec<_> = calm.iter().cloned().chain(copies).zip(order).collect();
-        storm.sort_by_key(|(_, place)| *place);
-        let storm: Vec<_> = storm.into_iter().map(|(event, _)| event).collect();
-        prop_assert_eq!(end_of(storm), end_of(calm));
+        prop_assert_eq!(state_after(storm(&calm, &again, order)), state_after(calm));
+    }
+
+    #[test]
+    fn any_order_of_role_changes_ends_in_the_last_role(
+        ours in proptest::collection::vec(proptest::sample::select(&Role::ALL), 1..6),
+        theirs in proptest::option::of(proptest::collection::vec((0..8_u8, 0..4_i64), 0..4)),
+        we_delete: bool, they_delete: bool,
+        again in proptest::collection::vec(any::<Index>(), 0..10),
+        order in proptest::collection::vec(any::<u32>(), 30),
+    ) {
+        let mut calm = roles(&ours, we_delete);
+        if let Some(theirs) = &theirs {
+            calm.extend(story(false, theirs, they_delete));
+        }
+        let end = state_after(storm(&calm, &again, order));
+        let last = *ours.last().unwrap();
+        let person = person(&format!("role {}", ours.len() - 1));
+        let expected = (!we_delete).then_some((last, (last != Role::Admin).then_some(person)));
+        prop_assert_eq!(end, expected.map_or((None, None), |(role, person)| (Some(role), person)));
     }
 }
 
@@ -227,7 +313,7 @@ fn of_two_changes_of_the_same_time_the_greater_id_wins() {
 
 #[test]
 fn a_publisher_that_counts_no_versions_cannot_touch_anothers_user_unless_an_operator_agrees() {
-    let state = UserState::created(user_id(), &versioned(1));
+    let state = UserState::created(user_id(), Role::Student, &versioned(1));
     let mut order = timed(5, true, 1);
     let refused = UserState::on_updated(Some(state), &order, change("old", 7)).unwrap_err();
     assert_eq!(refused.kind, "foreign_change");
@@ -240,7 +326,7 @@ fn a_publisher_that_counts_no_versions_cannot_touch_anothers_user_unless_an_oper
         .unwrap()
         .unwrap();
     assert!(agreed.erased);
-    let late = agreed.on_created(&versioned(1), change("late", 7));
+    let late = agreed.on_created(&versioned(1), &person("late"), Role::Student);
     assert!(matches!(late, Decision::Ignore), "{late:?}");
 }
 
@@ -252,7 +338,11 @@ fn a_change_that_nothing_orders_is_refused_even_before_the_creation() {
     };
     for state in [
         None,
-        Some(UserState::created(user_id(), &timed(0, false, 1))),
+        Some(UserState::created(
+            user_id(),
+            Role::Student,
+            &timed(0, false, 1),
+        )),
     ] {
         let refused = UserState::on_updated(state, &order, change("new", 7)).unwrap_err();
         assert_eq!(refused.kind, "no_time");
