@@ -3,7 +3,7 @@
 mod fields;
 mod state;
 
-pub(crate) use fields::{EncadrantChange, EncadrantFields, StudentChange, StudentFields};
+pub(crate) use fields::{EncadrantChange, EncadrantFields, Numbers, StudentChange, StudentFields};
 pub(crate) use state::{Decision, Order, Stamp, Stamps, UserState};
 
 use events::{Role, UserId};

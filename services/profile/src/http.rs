@@ -9,6 +9,7 @@ mod errors;
 mod fields;
 mod lists;
 mod me;
+mod new_user;
 mod profiles;
 mod rights;
 mod students;

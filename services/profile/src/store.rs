@@ -2,6 +2,7 @@
 
 pub(crate) mod encadrants;
 pub(crate) mod expected;
+pub(crate) mod numbers;
 pub(crate) mod people;
 pub(crate) mod search;
 pub(crate) mod students;

@@ -119,7 +119,8 @@ async fn create_students(
     store::students::insert(tx, &profiles).await?;
     for new in &profiles {
         if let Some(fields) = own_fields(expected, new.person.user_id, Role::Student) {
-            store::students::fill(tx, new.id.as_uuid(), &fields).await?;
+            let left_out = store::students::fill(tx, new.id.as_uuid(), &fields).await?;
+            warn_of_left_out(new.person.user_id, &left_out);
         }
     }
     announce(tx, "student", causes, profiles, student_created).await
@@ -136,7 +137,8 @@ async fn create_encadrants(
     for new in &profiles {
         let fields = own_fields::<EncadrantFields>(expected, new.person.user_id, Role::Encadrant);
         if let Some(fields) = fields {
-            store::encadrants::fill(tx, new.id.as_uuid(), &fields).await?;
+            let left_out = store::encadrants::fill(tx, new.id.as_uuid(), &fields).await?;
+            warn_of_left_out(new.person.user_id, &left_out);
             specialities.insert(new.id, fields.speciality);
         }
     }
@@ -160,6 +162,14 @@ fn own_fields<Fields: DeserializeOwned + Default>(
         .get(&user_id)
         .filter(|(asked, _)| asked == role.as_str())?;
     Some(Fields::deserialize(fields).unwrap_or_default())
+}
+
+/// The numbers of users who are being created are kept for them ([`store::numbers`]), so this needs a change of the
+/// database by hand.
+fn warn_of_left_out(user_id: UserId, fields: &[String]) {
+    if !fields.is_empty() {
+        tracing::warn!(%user_id, ?fields, "A profile is made without numbers that another profile has");
+    }
 }
 
 /// The event of a student's profile that was created.

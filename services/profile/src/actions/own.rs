@@ -2,10 +2,10 @@
 
 use super::update::{encadrant_updated, student_updated};
 use crate::{
-    domain::{EncadrantChange, StudentChange},
+    domain::{EncadrantChange, Numbers, StudentChange},
     store::{
         encadrants::{self, Encadrant},
-        people,
+        numbers, people,
         students::{self, Student},
     },
 };
@@ -55,6 +55,7 @@ pub(crate) async fn change_student(
     if changes.is_empty() {
         return Ok(student);
     }
+    refuse_taken(tx, student.user_id, &fields.numbers()).await?;
     let student = students::set_fields(tx, id, &fields).await?;
     let event = student_updated(id, student.person(), changes);
     tx.enqueue(cause, student.version, event).await?;
@@ -78,9 +79,21 @@ pub(crate) async fn change_encadrant(
     if changes.is_empty() {
         return Ok(encadrant);
     }
+    refuse_taken(tx, encadrant.user_id, &fields.numbers()).await?;
     let encadrant = encadrants::set_fields(tx, id, &fields).await?;
     let speciality = encadrant.speciality.clone();
     let event = encadrant_updated(id, encadrant.person(), speciality, changes);
     tx.enqueue(cause, encadrant.version, event).await?;
     Ok(encadrant)
+}
+
+async fn refuse_taken(
+    tx: &mut Transaction,
+    owner: Uuid,
+    numbers: &Numbers,
+) -> Result<(), OwnError> {
+    match numbers::taken(tx, owner.into(), numbers).await? {
+        fields if fields.is_empty() => Ok(()),
+        fields => Err(OwnError::Taken(fields)),
+    }
 }

@@ -1,6 +1,7 @@
 //! The own fields of profiles: those that no event of auth-service sets.
 
 use chrono::NaiveDate;
+use events::Role;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -38,6 +39,16 @@ pub(crate) struct EncadrantFields {
     pub speciality: Option<String>,
     /// What clients store.
     pub metadata: Map<String, Value>,
+}
+
+/// The numbers that only one person of a role may have.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Numbers {
+    pub role: Role,
+    /// Of the identity card.
+    pub cin: Option<String>,
+    /// At the university; students only.
+    pub student_number: Option<String>,
 }
 
 /// A change of a student's own fields. A field that is `None` keeps its value.
@@ -84,6 +95,15 @@ impl StudentFields {
         changes.set("metadata", &mut self.metadata, change.metadata);
         changes.0
     }
+
+    /// The numbers that no other student may have.
+    pub(crate) fn numbers(&self) -> Numbers {
+        Numbers {
+            role: Role::Student,
+            cin: self.cin.clone(),
+            student_number: self.student_number.clone(),
+        }
+    }
 }
 
 impl EncadrantFields {
@@ -101,6 +121,15 @@ impl EncadrantFields {
         changes.set("specialization", &mut self.speciality, change.speciality);
         changes.set("metadata", &mut self.metadata, change.metadata);
         changes.0
+    }
+
+    /// The numbers that no other encadrant may have.
+    pub(crate) fn numbers(&self) -> Numbers {
+        Numbers {
+            role: Role::Encadrant,
+            cin: self.cin.clone(),
+            student_number: None,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! auth-service, asked with the token of the caller: it keeps names, phones and log-ins.
 
-use super::errors::{Error, email_taken};
+use super::errors::{Error, email_taken, gone};
 use crate::{config::AuthConfig, domain::Person};
 use axum::{
     extract::FromRequestParts,
@@ -206,6 +206,8 @@ async fn refused(response: Response) -> AuthError {
         StatusCode::UNAUTHORIZED if problem.code == "TOKEN_EXPIRED" => Common::TokenExpired.into(),
         StatusCode::UNAUTHORIZED => Common::InvalidToken.into(),
         StatusCode::FORBIDDEN => Problem::from(Common::Forbidden).detail(problem.detail),
+        // The user was created, and is deleted.
+        StatusCode::CONFLICT if problem.code == "ID_TAKEN" => gone(),
         StatusCode::CONFLICT => email_taken(),
         StatusCode::NOT_FOUND => Problem::not_found(problem.detail),
         _ if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {

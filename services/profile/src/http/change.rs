@@ -15,6 +15,7 @@ use crate::{
     domain::{EncadrantChange, Person, StudentChange},
     store::{
         encadrants::{self, Encadrant},
+        numbers,
         students::{self, Student},
     },
 };
@@ -107,7 +108,9 @@ pub(super) async fn student(
         let pool = &app.api.pool;
         let mut fields = student.fields();
         fields.apply(own.clone());
-        let others = students::taken(&mut *pool.acquire().await?, student.id, &fields).await?;
+        let numbers = fields.numbers();
+        let owner = student.user_id.into();
+        let others = numbers::taken(&mut *pool.acquire().await?, owner, &numbers).await?;
         refuse(&others)?;
         let person = ask(&app, &caller, &who, names).await?;
         let mut tx = app.outbox.begin().await?;
@@ -151,7 +154,9 @@ pub(super) async fn encadrant(
         let pool = &app.api.pool;
         let mut fields = encadrant.fields();
         fields.apply(own.clone());
-        let others = encadrants::taken(&mut *pool.acquire().await?, encadrant.id, &fields).await?;
+        let numbers = fields.numbers();
+        let owner = encadrant.user_id.into();
+        let others = numbers::taken(&mut *pool.acquire().await?, owner, &numbers).await?;
         refuse(&others)?;
         let person = ask(&app, &caller, &who, names).await?;
         let mut tx = app.outbox.begin().await?;

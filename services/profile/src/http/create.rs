@@ -1,31 +1,23 @@
 //! Creates students and encadrants, together with their users.
-//!
-//! The own fields are stored first, under an id that is drawn here. Then auth-service is asked to create a user with this
-//! id, and its event makes the profile with these fields. So an answer that is lost loses nothing: the event completes
-//! the profile, and a repeat of the request has the same id.
 
 use super::{
     App,
-    auth::{AuthError, Caller},
+    auth::Caller,
     change::one_speciality,
-    effect::Effect,
-    errors::{Error, taken},
+    errors::Error,
     fields::{BirthDate, EmailText, Metadata, Password, YearLevel},
+    new_user::{self, NewUser},
     profiles::{Encadrant, Student},
     rights::{Administrator, Staff},
+    students::shown,
 };
 use crate::{
-    domain::{EncadrantChange, EncadrantFields, Person, StudentChange, StudentFields},
-    store::{
-        encadrants,
-        expected::{self, Expected},
-        students,
-    },
+    domain::{EncadrantChange, EncadrantFields, StudentChange, StudentFields},
+    store::{encadrants, students},
 };
 use axum::{Json, extract::State, http::StatusCode};
-use events::{Role, UserId};
-use serde::Serialize;
-use serde_json::{Value, json};
+use events::Role;
+use serde_json::json;
 use service_kit::{
     body,
     http::{
@@ -34,7 +26,6 @@ use service_kit::{
         detached, docs,
     },
 };
-use uuid::Uuid;
 
 body! {
     /// A student to be created, with the user.
@@ -89,7 +80,8 @@ body! {
 
 /// Creates a student with the user, for administrators and encadrants.
 ///
-/// A repeat of a request whose answer was lost is answered as the first one.
+/// A repeat of a request whose answer was lost is answered as the first one. Phone, identity card and date of birth are
+/// answered to administrators only.
 #[utoipa::path(
     post,
     path = "/profile/api/students",
@@ -107,6 +99,7 @@ pub(super) async fn student(
     State(app): State<App>,
     Body(body): Body<NewStudent>,
 ) -> Result<(StatusCode, Json<Student>), Problem> {
+    let created_by = staff.user.id;
     let mut fields = StudentFields::default();
     fields.apply(StudentChange {
         cin: text(body.cin),
@@ -117,10 +110,6 @@ pub(super) async fn student(
         year_level: body.year_level.map(|year| year.0),
         metadata: body.metadata.map(|metadata| metadata.0),
     });
-    let others = students::taken(&mut *app.api.pool.acquire().await?, Uuid::nil(), &fields).await?;
-    if !others.is_empty() {
-        return Err(taken(&others));
-    }
     let account = json!({
         "email": body.email.0,
         "password": body.password.and_then(Password::reveal),
@@ -129,18 +118,20 @@ pub(super) async fn student(
         "phone": text(body.phone),
         "role": Role::Student,
     });
-    let asked = Asked {
+    let request = NewUser {
         caller,
-        created_by: staff.user.id,
+        created_by,
         email: body.email.0,
-        role: Role::Student,
+        numbers: fields.numbers(),
         account,
     };
     detached(async move {
-        let person = create(&app, asked, &fields).await?;
-        let made = students::by_user(&mut *app.api.pool.acquire().await?, person.user_id).await?;
+        let person = new_user::create(&app, request, &fields).await?;
+        let mut connection = app.api.pool.acquire().await?;
+        let made = students::by_user(&mut connection, person.user_id).await?;
         let student = made.unwrap_or_else(|| students::Student::expected(person, fields));
-        Ok((StatusCode::CREATED, Json(student.into())))
+        let student = shown(student, staff.access);
+        Ok((StatusCode::CREATED, Json(student)))
     })
     .await
 }
@@ -165,6 +156,7 @@ pub(super) async fn encadrant(
     State(app): State<App>,
     Body(body): Body<NewEncadrant>,
 ) -> Result<(StatusCode, Json<Encadrant>), Problem> {
+    let created_by = user.id;
     let mut fields = EncadrantFields::default();
     fields.apply(EncadrantChange {
         cin: text(body.cin),
@@ -174,11 +166,6 @@ pub(super) async fn encadrant(
         speciality: one_speciality(text(body.speciality), text(body.specialization))?,
         metadata: body.metadata.map(|metadata| metadata.0),
     });
-    let others =
-        encadrants::taken(&mut *app.api.pool.acquire().await?, Uuid::nil(), &fields).await?;
-    if !others.is_empty() {
-        return Err(taken(&others));
-    }
     let account = json!({
         "email": body.email.0,
         "password": body.password.and_then(Password::reveal),
@@ -187,64 +174,21 @@ pub(super) async fn encadrant(
         "phone": text(body.phone),
         "role": Role::Encadrant,
     });
-    let asked = Asked {
+    let request = NewUser {
         caller,
-        created_by: user.id,
+        created_by,
         email: body.email.0,
-        role: Role::Encadrant,
+        numbers: fields.numbers(),
         account,
     };
     detached(async move {
-        let person = create(&app, asked, &fields).await?;
-        let made = encadrants::by_user(&mut *app.api.pool.acquire().await?, person.user_id).await?;
+        let person = new_user::create(&app, request, &fields).await?;
+        let mut connection = app.api.pool.acquire().await?;
+        let made = encadrants::by_user(&mut connection, person.user_id).await?;
         let encadrant = made.unwrap_or_else(|| encadrants::Encadrant::expected(person, fields));
         Ok((StatusCode::CREATED, Json(encadrant.into())))
     })
     .await
-}
-
-/// What auth-service is asked for, and by whom.
-struct Asked {
-    caller: Caller,
-    created_by: UserId,
-    email: String,
-    role: Role,
-    /// The body for auth-service, without the id.
-    account: Value,
-}
-
-/// Stores the own fields, creates the user, and waits for the profile.
-async fn create<Fields: Serialize + Sync>(
-    app: &App,
-    mut asked: Asked,
-    fields: &Fields,
-) -> Result<Person, Problem> {
-    let pool = &app.api.pool;
-    let expected = Expected {
-        user_id: UserId::new(),
-        created_by: asked.created_by,
-        email: &asked.email,
-        role: asked.role,
-        fields,
-    };
-    let (user_id, is_new) = expected::put(&mut *pool.acquire().await?, expected).await?;
-    asked.account["id"] = json!(user_id);
-    let answer = app.auth.create(&asked.caller, &asked.account).await;
-    let mut connection = pool.acquire().await?;
-    match answer {
-        Ok(person) => {
-            expected::confirm(&mut connection, user_id).await?;
-            drop(connection);
-            Effect::Creation(user_id).wait(pool).await?;
-            Ok(person)
-        }
-        // The first try of a repeat may have created the user, unless the address is another user's.
-        Err(AuthError::Refused(status, problem)) if is_new || status == StatusCode::CONFLICT => {
-            expected::take(&mut connection, &[user_id]).await?;
-            Err(problem)
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn text<const MAX: usize>(field: Option<OptionalText<MAX>>) -> Option<Option<String>> {

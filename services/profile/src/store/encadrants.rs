@@ -153,17 +153,19 @@ pub(crate) async fn set_fields(
     .await
 }
 
-/// Writes the own fields of a profile that was just made. A number that another encadrant has is left out.
+/// Writes the own fields of a profile that was just made. Returns the fields whose number another encadrant has: these
+/// numbers are left out.
 pub(crate) async fn fill(
     connection: &mut PgConnection,
     id: Uuid,
     fields: &EncadrantFields,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update profiles_encadrant
-         set cin = (select $2 where not exists (select from profiles_encadrant where cin = $2)),
-             establishment_id = $3, service_id = $4, position = $5, speciality = $6, metadata = $7
-         where id = $1",
+) -> sqlx::Result<Vec<String>> {
+    let cin = sqlx::query_scalar!(
+        r#"update profiles_encadrant
+           set cin = (select $2 where not exists (select from profiles_encadrant where cin = $2)),
+               establishment_id = $3, service_id = $4, position = $5, speciality = $6, metadata = $7
+           where id = $1
+           returning cin is distinct from $2 as "cin!""#,
         id,
         fields.cin,
         fields.establishment_id,
@@ -171,22 +173,6 @@ pub(crate) async fn fill(
         fields.position,
         fields.speciality,
         Json(&fields.metadata) as _,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Which of these unique fields another encadrant has already.
-pub(crate) async fn taken(
-    connection: &mut PgConnection,
-    except: Uuid,
-    fields: &EncadrantFields,
-) -> sqlx::Result<Vec<String>> {
-    let cin = sqlx::query_scalar!(
-        r#"select exists (select from profiles_encadrant where cin = $2 and id <> $1) as "cin!""#,
-        except,
-        fields.cin,
     )
     .fetch_one(connection)
     .await?;

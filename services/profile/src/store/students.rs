@@ -162,18 +162,20 @@ pub(crate) async fn set_fields(
     .await
 }
 
-/// Writes the own fields of a profile that was just made. A number that another student has is left out.
+/// Writes the own fields of a profile that was just made. Returns the fields whose number another student has: these
+/// numbers are left out.
 pub(crate) async fn fill(
     connection: &mut PgConnection,
     id: Uuid,
     fields: &StudentFields,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update profiles_student
-         set cin = (select $2 where not exists (select from profiles_student where cin = $2)),
-             student_number = (select $3 where not exists (select from profiles_student where student_number = $3)),
-             date_of_birth = $4, university = $5, program = $6, year_level = $7, metadata = $8
-         where id = $1",
+) -> sqlx::Result<Vec<String>> {
+    let row = sqlx::query!(
+        r#"update profiles_student
+           set cin = (select $2 where not exists (select from profiles_student where cin = $2)),
+               student_number = (select $3 where not exists (select from profiles_student where student_number = $3)),
+               date_of_birth = $4, university = $5, program = $6, year_level = $7, metadata = $8
+           where id = $1
+           returning cin is distinct from $2 as "cin!", student_number is distinct from $3 as "student_number!""#,
         id,
         fields.cin,
         fields.student_number,
@@ -183,28 +185,10 @@ pub(crate) async fn fill(
         fields.year_level,
         Json(&fields.metadata) as _,
     )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Which of these unique fields another student has already.
-pub(crate) async fn taken(
-    connection: &mut PgConnection,
-    except: Uuid,
-    fields: &StudentFields,
-) -> sqlx::Result<Vec<String>> {
-    let row = sqlx::query!(
-        r#"select exists (select from profiles_student where cin = $2 and id <> $1) as "cin!",
-                  exists (select from profiles_student where student_number = $3 and id <> $1) as "student_number!""#,
-        except,
-        fields.cin,
-        fields.student_number,
-    )
     .fetch_one(connection)
     .await?;
-    let named = [("cin", row.cin), ("student_number", row.student_number)];
-    Ok(super::people::named(&named))
+    let fields = [("cin", row.cin), ("student_number", row.student_number)];
+    Ok(super::people::named(&fields))
 }
 
 /// Selects students. A field that is `None` selects all.

@@ -5,6 +5,7 @@ use crate::{
     stub::Asked,
 };
 use events::{Role, UserId};
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
@@ -252,7 +253,33 @@ async fn who_may_create_whom_and_numbers_that_are_taken() {
         (201, &json!("Cardiology"))
     );
     assert_eq!(stub.asked()[0].body["role"], "encadrant");
-    // Somebody else takes the number before the event arrives: the profile is made without it.
+    // Until the event arrives, the number is kept for the new encadrant.
+    let number = json!({"cin": "C1"});
+    let path = "/profile/api/encadrants/me/";
+    let refused = ask(
+        &stack,
+        Method::PATCH,
+        path,
+        &encadrant,
+        Some(number.clone()),
+    )
+    .await;
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (409, &json!("NUMBER_TAKEN"))
+    );
+    let other = json!({"email": "other@example.com", "cin": "C1"});
+    let refused = create(&stack, &admin, ENCADRANTS, &other).await;
+    assert_eq!(
+        (refused.status, field_errors(&refused)),
+        (409, vec!["cin".to_owned()])
+    );
+    assert_eq!(
+        stub.asked().len(),
+        1,
+        "auth-service is not asked for another"
+    );
+    // What a person writes into the database all the same does not stand in the way of the profile.
     stack
         .profile
         .run("update profiles_encadrant set cin = 'C1'")
@@ -263,4 +290,37 @@ async fn who_may_create_whom_and_numbers_that_are_taken() {
     assert_eq!(event["payload"]["specialization"], "Cardiology");
     let made = "exists (select from profiles_encadrant where position = 'Head' and cin is null)";
     assert!(stack.profile.is(made).await);
+    stack
+        .process(Unit::ProfileConsumer)
+        .line("A profile is made without numbers that another profile has")
+        .await;
+}
+
+#[tokio::test]
+async fn of_many_who_ask_for_one_number_at_once_one_gets_it() {
+    let (stack, stub) = people_with_stub().await;
+    let admin = administrator(&stack).await;
+    let students = [
+        enrolled(&stack, Role::Student).await,
+        enrolled(&stack, Role::Student).await,
+    ];
+    let creations = (0..4).map(|n| {
+        stub.will_create();
+        let body = json!({"email": format!("{n}@example.com"), "student_number": "N1"});
+        let (stack, admin) = (&stack, &admin);
+        async move { create(stack, admin, STUDENTS, &body).await.status }
+    });
+    let changes = students.iter().map(|student| {
+        let (stack, body) = (&stack, json!({"student_number": "N1"}));
+        let path = "/profile/api/students/me/";
+        async move {
+            ask(stack, Method::PATCH, path, student, Some(body))
+                .await
+                .status
+        }
+    });
+    let (created, changed) = tokio::join!(join_all(creations), join_all(changes));
+    let statuses: Vec<u16> = created.into_iter().chain(changed).collect();
+    let taken = statuses.iter().filter(|status| **status == 409).count();
+    assert_eq!(taken, statuses.len() - 1, "{statuses:?}");
 }
