@@ -5,6 +5,7 @@ mod chain;
 mod changes;
 mod convergence;
 mod costs;
+mod creation;
 mod duplicates;
 mod faults;
 mod gateway;

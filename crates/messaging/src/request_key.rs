@@ -76,6 +76,21 @@ impl RequestKey {
             Ok(Claim::Reused)
         }
     }
+
+    /// Gives the key back: the request was refused after its key was taken, and had no effect.
+    ///
+    /// # Errors
+    /// Fails with the database's error.
+    pub async fn release(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        sqlx::query!(
+            "delete from request_key where key_hash = $1 and body_hash = $2",
+            self.key_hash,
+            self.body_hash
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
 }
 
 /// Deletes keys of more than 24 hours ago, at most `limit`, and returns how many there were.

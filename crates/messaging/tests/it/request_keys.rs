@@ -64,6 +64,21 @@ async fn a_repeat_waits_for_the_first_request_and_takes_the_key_when_that_one_is
 }
 
 #[tokio::test]
+async fn a_request_that_was_refused_gives_its_key_back_and_no_other_request_does() {
+    let fixture = Fixture::new().await;
+    let (id, result) = (Uuid::new_v4(), Uuid::now_v7());
+    let mut connection = fixture.database.pool.acquire().await.unwrap();
+    let (own, other) = (key("a", id, "{}"), key("a", id, r#"{"x":1}"#));
+    own.claim(&mut connection, result).await.unwrap();
+    other.release(&mut connection).await.unwrap();
+    let claim = own.claim(&mut connection, result).await.unwrap();
+    assert_eq!(claim, Claim::Repeat(result));
+    own.release(&mut connection).await.unwrap();
+    let claim = other.claim(&mut connection, result).await.unwrap();
+    assert_eq!(claim, Claim::First);
+}
+
+#[tokio::test]
 async fn a_key_is_free_after_a_day_and_its_row_goes() {
     let fixture = Fixture::new().await;
     let old = key("a", Uuid::new_v4(), "{}");

@@ -4,7 +4,7 @@ use super::{
     App,
     auth::Caller,
     change::one_speciality,
-    errors::Error,
+    errors::{Error, gone},
     fields::{BirthDate, EmailText, Metadata, Password, YearLevel},
     new_user::{self, NewUser},
     profiles::{Encadrant, Student},
@@ -21,8 +21,8 @@ use serde_json::json;
 use service_kit::{
     body,
     http::{
-        Body, Common, Problem,
-        body::{OptionalId, OptionalText},
+        Common, IdempotencyKey, Problem,
+        body::{Object, OptionalId, OptionalText},
         detached, docs,
     },
 };
@@ -87,6 +87,7 @@ body! {
     path = "/profile/api/students",
     tag = "students",
     security(("access_token" = [])),
+    params(IdempotencyKey),
     request_body = NewStudent,
     responses((status = CREATED, description = "The student.", body = Student)),
     extensions(("x-problems" = json!(docs::problems(&[
@@ -97,9 +98,12 @@ pub(super) async fn student(
     staff: Staff,
     caller: Caller,
     State(app): State<App>,
-    Body(body): Body<NewStudent>,
+    key: IdempotencyKey,
+    body: Object,
 ) -> Result<(StatusCode, Json<Student>), Problem> {
     let created_by = staff.user.id;
+    let key = new_user::key(key, created_by, "students", &body);
+    let body: NewStudent = body.into_body()?;
     let mut fields = StudentFields::default();
     fields.apply(StudentChange {
         cin: text(body.cin),
@@ -121,16 +125,18 @@ pub(super) async fn student(
     let request = NewUser {
         caller,
         created_by,
+        key,
         email: body.email.0,
         numbers: fields.numbers(),
         account,
     };
     detached(async move {
-        let person = new_user::create(&app, request, &fields).await?;
+        let created = new_user::create(app.clone(), request, fields.clone()).await?;
         let mut connection = app.api.pool.acquire().await?;
-        let made = students::by_user(&mut connection, person.user_id).await?;
-        let student = made.unwrap_or_else(|| students::Student::expected(person, fields));
-        let student = shown(student, staff.access);
+        let made = students::by_user(&mut connection, created.user_id).await?;
+        let expected = |person| students::Student::expected(person, fields);
+        let student = made.or_else(|| created.person.map(expected));
+        let student = shown(student.ok_or_else(gone)?, staff.access);
         Ok((StatusCode::CREATED, Json(student)))
     })
     .await
@@ -144,6 +150,7 @@ pub(super) async fn student(
     path = "/profile/api/encadrants",
     tag = "encadrants",
     security(("access_token" = [])),
+    params(IdempotencyKey),
     request_body = NewEncadrant,
     responses((status = CREATED, description = "The encadrant.", body = Encadrant)),
     extensions(("x-problems" = json!(docs::problems(&[
@@ -154,9 +161,12 @@ pub(super) async fn encadrant(
     Administrator(user): Administrator,
     caller: Caller,
     State(app): State<App>,
-    Body(body): Body<NewEncadrant>,
+    key: IdempotencyKey,
+    body: Object,
 ) -> Result<(StatusCode, Json<Encadrant>), Problem> {
     let created_by = user.id;
+    let key = new_user::key(key, created_by, "encadrants", &body);
+    let body: NewEncadrant = body.into_body()?;
     let mut fields = EncadrantFields::default();
     fields.apply(EncadrantChange {
         cin: text(body.cin),
@@ -177,15 +187,18 @@ pub(super) async fn encadrant(
     let request = NewUser {
         caller,
         created_by,
+        key,
         email: body.email.0,
         numbers: fields.numbers(),
         account,
     };
     detached(async move {
-        let person = new_user::create(&app, request, &fields).await?;
+        let created = new_user::create(app.clone(), request, fields.clone()).await?;
         let mut connection = app.api.pool.acquire().await?;
-        let made = encadrants::by_user(&mut connection, person.user_id).await?;
-        let encadrant = made.unwrap_or_else(|| encadrants::Encadrant::expected(person, fields));
+        let made = encadrants::by_user(&mut connection, created.user_id).await?;
+        let expected = |person| encadrants::Encadrant::expected(person, fields);
+        let encadrant = made.or_else(|| created.person.map(expected));
+        let encadrant = encadrant.ok_or_else(gone)?;
         Ok((StatusCode::CREATED, Json(encadrant.into())))
     })
     .await

@@ -5,6 +5,7 @@ mod fixture;
 mod own;
 mod people;
 mod publishers;
+mod repeats;
 mod roles;
 mod stub;
 
