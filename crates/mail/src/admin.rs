@@ -50,6 +50,8 @@ pub struct MailFilter {
     pub state: Option<String>,
     /// Those to this address, in any case of its letters.
     pub recipient: Option<String>,
+    /// Those about this user.
+    pub user_id: Option<Uuid>,
 }
 
 /// Returns the mails that `filter` selects, the newest first, at most `limit`.
@@ -68,11 +70,12 @@ pub async fn mails(
                   tries, unanswered, failure, reason, finished_at, resends, resent_by
            from mail
            where ($1::uuid is null or id = $1) and ($2::text is null or state = $2)
-             and ($3::text is null or lower(recipient) = lower($3))
-           order by created_at desc, id desc limit $4"#,
+             and ($3::text is null or lower(recipient) = lower($3)) and ($4::uuid is null or user_id = $4)
+           order by created_at desc, id desc limit $5"#,
         filter.id,
         filter.state,
         filter.recipient,
+        filter.user_id,
         limit
     )
     .fetch_all(connection)

@@ -6,6 +6,7 @@ mod client;
 mod cookie;
 mod creation;
 mod errors;
+mod export;
 mod fields;
 mod links;
 mod password_check;
@@ -149,6 +150,7 @@ fn documented() -> (Router<App>, Value) {
         .routes(routes!(session_list::revoke))
         .routes(routes!(users::show, users::change, users::delete))
         .routes(routes!(users::change_email))
+        .routes(routes!(export::export))
         .routes(routes!(passwords::change))
         .routes(routes!(passwords::change_old_spelling))
         .routes(routes!(links::verify_email))

@@ -79,9 +79,9 @@ impl Mail {
 impl List {
     async fn run(self, endpoints: &Endpoints) -> anyhow::Result<()> {
         let filter = MailFilter {
-            id: None,
             state: self.state,
             recipient: self.to,
+            ..MailFilter::default()
         };
         let rows = mails::list(endpoints, &filter, self.limit).await?;
         let columns = Columns {

@@ -51,6 +51,22 @@ pub(super) struct Session {
     current: bool,
 }
 
+impl Session {
+    /// A session as its user sees it in a request of the session `current`.
+    pub(super) fn shown(session: store::sessions::Session, current: Uuid) -> Self {
+        Self {
+            current: session.id == current,
+            id: session.id,
+            user_id: session.user_id,
+            issued_at: session.issued_at,
+            last_used_at: session.last_used_at,
+            expires_at: session.expires_at,
+            client_info: session.client_info,
+            revoked: false,
+        }
+    }
+}
+
 /// What is known of the client of a session.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what the session keeps")]
@@ -102,16 +118,7 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<Session>>, Problem> {
     let mut connection = app.pool.acquire().await?;
     let sessions = store::sessions::list(&mut connection, user.id).await?;
-    let shown = |session: store::sessions::Session| Session {
-        current: session.id == user.session_id,
-        id: session.id,
-        user_id: session.user_id,
-        issued_at: session.issued_at,
-        last_used_at: session.last_used_at,
-        expires_at: session.expires_at,
-        client_info: session.client_info,
-        revoked: false,
-    };
+    let shown = |session| Session::shown(session, user.session_id);
     Ok(Json(sessions.into_iter().map(shown).collect()))
 }
 

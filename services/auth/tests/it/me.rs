@@ -312,3 +312,40 @@ async fn the_profile_is_linked_in_any_order_of_its_events() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_user_exports_all_that_is_held_of_the_own_person_and_nothing_of_others() {
+    let stack = auth().await;
+    let user = stack.client.register(Role::Student).await;
+    let admin = crate::admin(&stack).await;
+    let path = format!("/auth/api/v1/users/{}", user.user_id);
+    let change = json!({"first_name": "Amina"});
+    let changed = stack
+        .client
+        .ask(Method::PATCH, &path, Some(&admin.token), Some(&change));
+    assert_eq!(changed.await.unwrap().status, 200);
+    let export = stack
+        .client
+        .get("/auth/api/v1/users/me/export", &user)
+        .await
+        .body;
+    assert_eq!(export["user"]["first_name"], "Amina");
+    assert_eq!(export["sessions"].as_array().unwrap().len(), 1);
+    assert_eq!(export["mails"][0]["kind"], "verification");
+    let logs = export["audit_logs"].as_array().unwrap();
+    let actions: Vec<_> = logs
+        .iter()
+        .map(|log| log["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions, ["change_user", "register"]);
+    assert_eq!(
+        (&logs[0]["address"], &logs[0]["device"]),
+        (&json!(null), &json!(null))
+    );
+    assert!(logs[1]["address"].is_string());
+    assert_eq!(
+        export["others"],
+        json!(["/profile/api/me/export", "/comm/api/export"])
+    );
+    assert!(!export.to_string().contains("hash"), "{export}");
+}
