@@ -311,8 +311,8 @@ async fn no_secret_in_logs() {
     assert!(secrets.len() > 13, "{secrets:?}");
     for unit in Unit::ALL {
         for line in stack.process(unit).log() {
-            let found = secrets.iter().find(|secret| line.contains(**secret));
-            assert_eq!(found, None, "{unit:?}: {line}");
+            let leaked = secrets.iter().find(|secret| line.contains(**secret));
+            assert_eq!(leaked, None, "{unit:?}: {line}");
         }
     }
 }

@@ -92,13 +92,49 @@ fn every_mended_defect_names_tests_that_exist() {
         if cells[3] == "mended" && tests.is_empty() {
             broken.push(format!("{}: no test", cells[1]));
         }
-        for (name, path) in tests {
-            let path = path.trim_start_matches("../../");
-            if !root().join(path).is_file() || !read(path).contains(&format!("fn {name}(")) {
-                broken.push(format!("{}: {path}: {name}", cells[1]));
-            }
-        }
+        broken.extend(missing(cells[1], tests));
     }
     assert_eq!(numbers, (1..=40).collect(), "every defect has a line");
     assert_none(broken, "a mended defect needs a test that exists");
+}
+
+/// A requirement that is met names a test, or says what meets it where no test can.
+#[test]
+fn every_threat_and_every_requirement_names_tests_that_exist() {
+    let page = read("docs/security.md");
+    let (mut broken, mut requirements) = (Vec::new(), 0);
+    for line in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let tests = links(cells[cells.len() - 2]);
+        let is_requirement = cells[1].starts_with(|c: char| c.is_ascii_digit());
+        requirements += usize::from(is_requirement);
+        let needs_tests = match is_requirement {
+            true => cells[3] == "met" && cells[4].is_empty(),
+            false => !["threat", "requirement"].contains(&cells[1]),
+        };
+        if needs_tests && tests.is_empty() {
+            broken.push(format!("{}: no test", cells[1]));
+        }
+        broken.extend(missing(cells[1], tests));
+    }
+    assert!(
+        requirements > 60,
+        "the requirements are read: {requirements}"
+    );
+    assert_none(broken, "docs/security.md needs a test that exists");
+}
+
+/// The tests that a line of a page below `docs/` names and that do not exist.
+fn missing(line: &str, tests: Vec<(String, String)>) -> Vec<String> {
+    let exists = |name: &str, path: &str| {
+        root().join(path).is_file() && read(path).contains(&format!("fn {name}("))
+    };
+    let mut missing = Vec::new();
+    for (name, path) in tests {
+        let path = path.trim_start_matches("../");
+        if !exists(&name, path) {
+            missing.push(format!("{line}: {path}: {name}"));
+        }
+    }
+    missing
 }
