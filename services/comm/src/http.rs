@@ -1,5 +1,6 @@
 //! The HTTP API.
 
+mod export;
 mod notifications;
 
 use axum::Router;
@@ -35,6 +36,7 @@ fn documented() -> (Router<Api>, Value) {
         .routes(routes!(notifications::list))
         .routes(routes!(notifications::unread_count))
         .routes(routes!(notifications::one))
-        .routes(routes!(notifications::read));
+        .routes(routes!(notifications::read))
+        .routes(routes!(export::export));
     docs::documented("comm-service", "The notifications of users.", routes)
 }

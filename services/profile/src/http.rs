@@ -6,6 +6,7 @@ mod create;
 mod effect;
 mod encadrants;
 mod errors;
+mod export;
 mod fields;
 mod lists;
 mod me;
@@ -78,6 +79,7 @@ pub fn openapi() -> Value {
 fn documented() -> (Router<App>, Value) {
     let routes = OpenApiRouter::default()
         .routes(routes!(me::show, me::change))
+        .routes(routes!(export::export))
         .routes(routes!(me::show_student, me::change_student))
         .routes(routes!(me::show_encadrant, me::change_encadrant))
         .routes(routes!(students::list, create::student))

@@ -84,6 +84,24 @@ pub(crate) async fn insert(
     Ok(written.into_iter().collect())
 }
 
+/// Returns all notifications of a user, in the order in which it happened, the newest first.
+pub(crate) async fn all(
+    connection: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Vec<Notification>> {
+    sqlx::query_as!(
+        Notification,
+        "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
+                sent_at, status, attempts, last_error, metadata, read_at
+         from communications_notification
+         where user_id = $1
+         order by coalesce(occurred_at, created_at) desc, id desc",
+        user_id.as_uuid()
+    )
+    .fetch_all(connection)
+    .await
+}
+
 /// Selects notifications of a user. A field that is `None` selects all.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {

@@ -81,6 +81,20 @@ pub(crate) async fn of_students(
         .collect())
 }
 
+/// Returns the student who a user is.
+pub(crate) async fn student_of(
+    connection: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Option<Uuid>> {
+    let student_id = sqlx::query_scalar!(
+        "select student_id from communications_recipient where user_id = $1 and not erased",
+        user_id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(student_id.flatten())
+}
+
 /// Records that users were deleted, and returns them. It leaves out users whom a publisher with versions describes, when
 /// the publisher of the deletion counts none.
 pub(crate) async fn erase(

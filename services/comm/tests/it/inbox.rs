@@ -198,3 +198,33 @@ async fn lists_are_newest_first_in_pages_or_bare() {
         "unknown is ignored"
     );
 }
+
+#[tokio::test]
+async fn the_export_has_all_that_is_held_of_the_user_and_nothing_of_others() {
+    let stack = Stack::start().await;
+    let (alice, _) = welcomed(&stack, Role::Student).await;
+    let (bob, _) = welcomed(&stack, Role::Encadrant).await;
+    add_notices(&stack, &alice, 150).await;
+    let profile = stack.client.get("/profile/api/me", &alice).await.body;
+    let export = stack.client.get("/comm/api/export/", &alice).await;
+    assert_eq!(export.status, 200, "{}", export.body);
+    let notifications = export.body["notifications"].as_array().expect("a list");
+    assert_eq!(
+        notifications.len(),
+        151,
+        "the list has pages, this does not"
+    );
+    let owner = json!(alice.user_id);
+    assert!(
+        notifications
+            .iter()
+            .all(|notification| notification["user_id"] == owner)
+    );
+    assert_eq!(
+        (&export.body["user_id"], &export.body["student_id"]),
+        (&owner, &profile["id"])
+    );
+    let his = stack.client.get("/comm/api/export", &bob).await.body;
+    assert_eq!(his["notifications"].as_array().map(Vec::len), Some(1));
+    assert!(!his.to_string().contains(&alice.user_id.to_string()));
+}

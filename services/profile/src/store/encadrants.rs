@@ -95,7 +95,7 @@ macro_rules! one {
             Encadrant,
             r#"select id, user_id, email, first_name, last_name, phone, cin, establishment_id, service_id, position,
                       speciality, metadata as "metadata: Json<Map<String, Value>>", version, created_at, updated_at
-               from profiles_encadrant where is_active and "# + $condition,
+               from profiles_encadrant where "# + $condition,
             $value
         )
         .fetch_optional($connection)
@@ -108,6 +108,14 @@ pub(crate) async fn by_user(
     connection: &mut PgConnection,
     user_id: UserId,
 ) -> sqlx::Result<Option<Encadrant>> {
+    one!(connection, "is_active and user_id = $1", user_id.as_uuid())
+}
+
+/// Returns the profile of a user, whether it counts or not.
+pub(crate) async fn of_owner(
+    connection: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Option<Encadrant>> {
     one!(connection, "user_id = $1", user_id.as_uuid())
 }
 
@@ -116,7 +124,7 @@ pub(crate) async fn by_id(
     connection: &mut PgConnection,
     id: Uuid,
 ) -> sqlx::Result<Option<Encadrant>> {
-    one!(connection, "id = $1", id)
+    one!(connection, "is_active and id = $1", id)
 }
 
 /// Returns a profile, and locks it until the transaction ends.
@@ -124,7 +132,7 @@ pub(crate) async fn lock(
     connection: &mut PgConnection,
     id: Uuid,
 ) -> sqlx::Result<Option<Encadrant>> {
-    one!(connection, "id = $1 for update", id)
+    one!(connection, "is_active and id = $1 for update", id)
 }
 
 /// Writes the own fields of a profile, and returns it.

@@ -70,6 +70,19 @@ pub(crate) async fn take(
     Ok(taken.collect())
 }
 
+/// Returns the own fields that wait for the event of a user.
+pub(crate) async fn of_user(
+    connection: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Option<Value>> {
+    sqlx::query_scalar!(
+        "select fields from profiles_expected where user_id = $1",
+        user_id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+}
+
 /// Deletes the rows of requests that were not repeated for an hour, and whose users auth-service did not confirm.
 pub(crate) async fn sweep(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(

@@ -97,7 +97,7 @@ macro_rules! one {
             r#"select id, user_id, email, first_name, last_name, phone, cin, student_number, date_of_birth, university,
                       program, year_level, metadata as "metadata: Json<Map<String, Value>>", version, created_at,
                       updated_at
-               from profiles_student where is_active and "# + $condition,
+               from profiles_student where "# + $condition,
             $value
         )
         .fetch_optional($connection)
@@ -110,6 +110,14 @@ pub(crate) async fn by_user(
     connection: &mut PgConnection,
     user_id: UserId,
 ) -> sqlx::Result<Option<Student>> {
+    one!(connection, "is_active and user_id = $1", user_id.as_uuid())
+}
+
+/// Returns the profile of a user, whether it counts or not.
+pub(crate) async fn of_owner(
+    connection: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Option<Student>> {
     one!(connection, "user_id = $1", user_id.as_uuid())
 }
 
@@ -118,7 +126,7 @@ pub(crate) async fn by_email(
     connection: &mut PgConnection,
     email: &str,
 ) -> sqlx::Result<Option<Student>> {
-    one!(connection, "email = lower(trim($1))", email)
+    one!(connection, "is_active and email = lower(trim($1))", email)
 }
 
 /// Returns a profile.
@@ -126,12 +134,12 @@ pub(crate) async fn by_id(
     connection: &mut PgConnection,
     id: Uuid,
 ) -> sqlx::Result<Option<Student>> {
-    one!(connection, "id = $1", id)
+    one!(connection, "is_active and id = $1", id)
 }
 
 /// Returns a profile, and locks it until the transaction ends.
 pub(crate) async fn lock(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Student>> {
-    one!(connection, "id = $1 for update", id)
+    one!(connection, "is_active and id = $1 for update", id)
 }
 
 /// Writes the own fields of a profile, and returns it.

@@ -39,6 +39,28 @@ pub(crate) async fn lock(
     Ok(states.map(|state| (state.user_id, state)).collect())
 }
 
+/// What is recorded about a user besides the profiles.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub role: Option<String>,
+    pub version: i64,
+    pub changed_at: DateTime<Utc>,
+}
+
+/// Returns what is recorded about a user besides the profiles.
+pub(crate) async fn record(
+    connection: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Option<Record>> {
+    sqlx::query_as!(
+        Record,
+        "select role, version, changed_at from profiles_account where user_id = $1 and not erased",
+        user_id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+}
+
 /// Records users that are not recorded, in one round trip, and returns which they were.
 pub(crate) async fn insert(
     connection: &mut PgConnection,

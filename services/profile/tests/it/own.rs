@@ -243,3 +243,41 @@ async fn a_change_at_auth_service_keeps_the_own_fields() {
     let own = [&read["cin"], &read["university"], &read["metadata"]];
     assert_eq!(own, [&json!("C1"), &json!("Oran"), &json!({"a": 1})]);
 }
+
+#[tokio::test]
+async fn the_export_has_all_that_is_stored_of_the_user_and_nothing_of_others() {
+    let stack = people().await;
+    let (user, other) = (
+        enrolled(&stack, Role::Student).await,
+        enrolled(&stack, Role::Encadrant).await,
+    );
+    let own = json!({"cin": "AB12", "student_number": "N1", "date_of_birth": "2003-04-21", "university": "Oran",
+                     "program": "Law", "year_level": 2, "metadata": {"group": "B"}, "phone": "+213 555"});
+    let changed = ask(&stack, Method::PATCH, STUDENT, &user, Some(own)).await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    // A profile that does not count is held, too.
+    stack
+        .profile
+        .run("update profiles_student set is_active = false")
+        .await;
+    let export = stack.client.get("/profile/api/me/export/", &user).await;
+    assert_eq!(export.status, 200, "{}", export.body);
+    let query = "select to_jsonb(own)::text from profiles_student as own";
+    let stored: Value = serde_json::from_str(&stack.profile.value(query).await).expect("JSON");
+    for (column, value) in stored.as_object().expect("a row") {
+        let exported = &export.body["student"][column];
+        match column.as_str() {
+            "is_active" | "version" => {}
+            "created_at" | "updated_at" => assert!(exported.is_string(), "{column}"),
+            _ => assert_eq!(exported, value, "{column}"),
+        }
+        assert!(!value.is_null(), "{column} is tried");
+    }
+    assert_eq!(
+        (&export.body["role"], &export.body["encadrant"]),
+        (&json!("student"), &Value::Null)
+    );
+    let others = stack.client.get("/profile/api/me/export", &other).await;
+    assert_eq!(others.body["encadrant"]["email"], other.email);
+    assert_eq!(others.body["student"], Value::Null);
+}
