@@ -1,6 +1,7 @@
 //! A service's OpenAPI document: made from its routes, so that none is missing, and served with a page.
 
 mod examples;
+mod links;
 mod problems;
 
 pub use problems::problems;
@@ -28,13 +29,14 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
                            img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
 
 /// Splits routes into a router and the document that describes them. Adds what every API has in common: the
-/// access token, problems as responses, headers, examples, and bodies that must not hold unknown fields.
+/// access token, problems as responses, headers, examples, links, and bodies that must not hold unknown fields.
 pub fn documented<S>(service: &str, about: &str, routes: OpenApiRouter<S>) -> (Router<S>, Value)
 where
     S: Clone + Send + Sync + 'static,
 {
     let (router, described) = routes.split_for_parts();
     let mut document = json!(described);
+    links::name_operations(&mut document);
     document["info"] = json!({
         "title": format!("MedTrack {service}"),
         "description": format!("{about}\n\n[All services](/)"),
@@ -66,6 +68,7 @@ where
         }
     }
     examples::add(&mut document);
+    links::add(&mut document);
     (router, document)
 }
 
