@@ -42,8 +42,10 @@ pub(crate) enum KeysCommand {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Registration")]
 pub(crate) struct RegistrationConfig {
-    /// Roles that people may register with. Administrators are made by `create-admin` only.
+    /// Roles that people may register with. Administrators are made by `create-admin` only. In production the default is
+    /// `student`: whoever registers as an encadrant reads about all students.
     #[arg(long, env = "REGISTRATION_ROLES", default_value = "student,encadrant", value_delimiter = ',',
+          default_value_if("medtrack_env", "production", "student"),
           value_name = "ROLE,…", value_parser = registration_role)]
     pub registration_roles: Vec<Role>,
 }

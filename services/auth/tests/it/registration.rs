@@ -223,3 +223,31 @@ async fn clients_that_disconnect_lose_no_other_registration() {
     )
     .await;
 }
+
+/// Whoever registers as an encadrant would read about all students.
+#[tokio::test]
+async fn in_production_people_register_as_students_only() {
+    let mut stack = Stack::prepare(Links::Direct).await;
+    for (variable, value) in [
+        ("MEDTRACK_ENV", "production"),
+        ("PUBLIC_URL", "https://medtrack.example"),
+        ("MAIL_URL", "none"),
+        (
+            "AMQP_URL",
+            "amqp://auth-service:password-of-a-test@127.0.0.1:1/x",
+        ),
+    ] {
+        stack.set(variable, value);
+    }
+    stack.start_units(&[Unit::Auth]).await;
+    let refused = stack
+        .client
+        .post(REGISTER, &newcomer(Role::Encadrant))
+        .await;
+    let answer = (refused.status, &refused.body["code"]);
+    assert_eq!(answer, (403, &json!("ROLE_NOT_ALLOWED")));
+    assert_eq!(
+        stack.client.register(Role::Student).await.body["role"],
+        "student"
+    );
+}
