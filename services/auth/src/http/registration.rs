@@ -51,7 +51,7 @@ body! {
         /// `cookie` puts the tokens of the session and of the device into cookies; for the page of this system only.
         session: Option<InCookie> = "cookie",
         /// Whether the browser keeps the cookie when it ends.
-        remember: Patch<bool> = "true",
+        remember: Patch<bool> = true,
     }
 }
 

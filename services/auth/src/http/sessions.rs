@@ -45,7 +45,7 @@ body! {
         /// `cookie` puts the tokens of the session and of the device into cookies; for the page of this system only.
         session: Option<InCookie> = "cookie",
         /// Whether the browser keeps the cookie when it ends.
-        remember: Patch<bool> = "true",
+        remember: Patch<bool> = true,
         /// The `device` of an earlier log-in or registration on this device, so that wrong passwords of strangers do not
         /// slow this device down. Any other text is ignored.
         device: Option<String> = "nFpzMcQ1CO7m9A3dZUuIQw.K9uM0J4pXrWv1cYyq2t8Ug",
