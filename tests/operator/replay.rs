@@ -163,9 +163,9 @@ async fn what_a_purged_queue_held_is_published_again_by_key_and_what_is_erased_i
 
     let rest = said(&stack, "events replay --since 10m --to comm").await;
     for expected in [
-        "1 of 1 events of auth-service are published again",
+        "1 of 2 events of auth-service are published again",
         "2 of 4 events of profile-service are published again",
-        "1 more have no text any more",
+        "2 more have no text any more",
         "try: ./medtrack reconcile --fix",
     ] {
         assert!(rest.contains(expected), "{expected}: {rest}");
