@@ -83,10 +83,14 @@ pub(crate) async fn of_user(
     .await
 }
 
-/// Deletes the rows of requests that were not repeated for an hour, and whose users auth-service did not confirm.
+/// Deletes the rows of requests that were not repeated for an hour, and whose users auth-service did not confirm; and those
+/// of users who have a profile: a repeat of the request wrote them while the event was handled.
 pub(crate) async fn sweep(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
-        "delete from profiles_expected where not is_confirmed and created_at < now() - interval '1 hour'"
+        "delete from profiles_expected as expected
+         where not is_confirmed and created_at < now() - interval '1 hour'
+            or exists (select from profiles_student as made where made.user_id = expected.user_id)
+            or exists (select from profiles_encadrant as made where made.user_id = expected.user_id)"
     )
     .execute(connection)
     .await?;

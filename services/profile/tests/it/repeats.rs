@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use test_support::{
-    Stack,
+    Stack, Unit,
     client::{Answer, User},
     eventually,
 };
@@ -39,7 +39,7 @@ fn ids(stub: &Stub) -> Vec<Value> {
 
 #[tokio::test]
 async fn a_creation_that_is_sent_again_creates_once_and_is_answered_as_the_first_time() {
-    let (stack, stub) = people_with_stub().await;
+    let (mut stack, stub) = people_with_stub().await;
     let admin = administrator(&stack).await;
     let key = Uuid::new_v4();
     let body = json!({"email": "first@example.com", "student_number": "N1"});
@@ -75,6 +75,21 @@ async fn a_creation_that_is_sent_again_creates_once_and_is_answered_as_the_first
     );
     assert_eq!(ids(&stub).len(), 2, "auth-service is not asked any more");
     assert_eq!(stack.profile.count("profiles_expected").await, 0);
+
+    // A repeat may write the own fields again while the event makes the profile.
+    stack
+        .profile
+        .run(
+            "insert into profiles_expected (user_id, created_by, email, role, fields, is_confirmed)
+             select user_id, user_id, email, 'student', '{}', true from profiles_student",
+        )
+        .await;
+    stack.kill(Unit::Profile).await;
+    stack.start_units(&[Unit::Profile]).await;
+    eventually(SOON, "nothing is expected", async || {
+        stack.profile.count("profiles_expected").await == 0
+    })
+    .await;
 }
 
 #[tokio::test]
