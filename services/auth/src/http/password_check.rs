@@ -15,6 +15,8 @@ use crate::{
         logins::{self, Attempt},
     },
 };
+use events::UserId;
+use messaging::Transaction;
 use service_kit::http::{CurrentUser, Problem, detached};
 use std::net::IpAddr;
 
@@ -54,6 +56,28 @@ pub(super) async fn verify(
             .await
         }
     }
+}
+
+/// Whether a user may log in with this password, asked in the transaction that opens the session: since the password was
+/// checked with the hash `checked`, it may have been changed, or the user disabled or deleted. Until the transaction ends,
+/// none of this happens.
+pub(super) async fn may_log_in(
+    app: &App,
+    tx: &mut Transaction,
+    id: UserId,
+    password: Password,
+    checked: Option<&str>,
+) -> Result<bool, Problem> {
+    let user = store::users::lock(tx, id).await?;
+    let stored = store::users::credentials(tx, id).await?;
+    let (Some(user), Some(stored)) = (user, stored) else {
+        return Ok(false);
+    };
+    let hash = stored.password_hash;
+    // Another log-in may have replaced the hash by one of the same password.
+    let is_right = checked == Some(hash.as_str())
+        || app.hasher.verify(password, Some(hash)).await? != Check::Wrong;
+    Ok(is_right && user.is_active)
 }
 
 /// Checks the password of a user who is logged in, which stands in `field` of the body. Failures are limited for each

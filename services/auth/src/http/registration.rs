@@ -6,8 +6,8 @@ use super::{
     cookie::InCookie,
     errors::{Error, role_not_allowed},
     fields::{NewPassword, OptionalPhone, RoleName},
-    password_check::limit_address,
-    repeat::{check_log_in, created_before, request_key},
+    password_check::{limit_address, may_log_in},
+    repeat::{created_before, request_key},
     sessions::{Answer, LoggedIn},
 };
 use crate::{
@@ -104,7 +104,11 @@ pub(super) async fn register(
         let id = UserId::new();
         let user = match created_before(&mut tx, key.as_ref(), id).await? {
             Some(user) => {
-                check_log_in(&app, &mut tx, &user, asked.password).await?;
+                // A repeat must not open a session after the password was changed or the user disabled.
+                let id = user.user_id();
+                if !may_log_in(&app, &mut tx, id, asked.password, None).await? {
+                    return Err(Error::InvalidCredentials.into());
+                }
                 user
             }
             None => {

@@ -1,14 +1,7 @@
 //! Requests that create a user and that the client may repeat.
 
-use super::{
-    App,
-    errors::{Error, gone},
-};
-use crate::{
-    domain::Password,
-    passwords::Check,
-    store::{self, users::User},
-};
+use super::errors::gone;
+use crate::store::{self, users::User};
 use events::UserId;
 use messaging::{Claim, RequestKey, Transaction};
 use service_kit::http::{Common, IdempotencyKey, Problem, body::Object};
@@ -43,23 +36,4 @@ pub(super) async fn created_before(
         }
         Claim::Reused => Err(Common::KeyReused.into()),
     }
-}
-
-/// Checks that a user may still log in with the password of the registration: a repeat must not open a session after the
-/// password was changed or the user disabled.
-///
-/// # Errors
-/// As a log-in that failed.
-pub(super) async fn check_log_in(
-    app: &App,
-    tx: &mut Transaction,
-    user: &User,
-    password: Password,
-) -> Result<(), Problem> {
-    let stored = store::users::credentials(tx, user.user_id()).await?;
-    let hash = stored.map(|stored| stored.password_hash);
-    if app.hasher.verify(password, hash).await? != Check::Wrong && user.is_active {
-        return Ok(());
-    }
-    Err(Error::InvalidCredentials.into())
 }

@@ -6,7 +6,7 @@ use super::{
     cookie::{Cookies, Ended, InCookie},
     errors::Error,
     fields::ClaimedPassword,
-    password_check::{count, verify},
+    password_check::{count, may_log_in, verify},
     users::User,
 };
 use crate::{
@@ -189,20 +189,26 @@ pub(super) async fn login(
     };
     // When too many passwords wait, a later log-in replaces the hash.
     let new_hash = match check {
-        Check::RightButOutdated => app.hasher.hash(password).await.ok(),
+        Check::RightButOutdated => app.hasher.hash(password.clone()).await.ok(),
         _ => None,
     };
     let by = Actor::user(user.user_id(), client.detail());
     let entry = by.did(Action::Login, user.user_id()).about(&user.email);
     detached(async move {
         let mut tx = app.outbox.begin().await?;
+        let id = user.user_id();
+        let hash = Some(password_hash.as_str());
+        if !may_log_in(&app, &mut tx, id, password, hash).await? {
+            tx.rollback().await?;
+            audit::write_failed_login(&app, subject, &email, client.detail()).await?;
+            return Err(Error::InvalidCredentials.into());
+        }
         if attempt.is_by_a_stranger() {
             app.mails.logged_in(&mut tx, &user, &client.device).await?;
         }
-        let id = user.user_id();
         let session = actions::sessions::open(&mut tx, id, client.info, is_remembered).await?;
         if let Some(new_hash) = new_hash {
-            store::users::replace_hash(&mut tx, user.user_id(), &password_hash, &new_hash).await?;
+            store::users::replace_hash(&mut tx, id, &password_hash, &new_hash).await?;
         }
         let response =
             LoggedIn::new(&app.signer, user, &session)?.on_device(&app.throttle, device.as_deref());

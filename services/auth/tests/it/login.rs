@@ -74,6 +74,36 @@ async fn after_five_failures_in_a_row_an_e_mail_is_locked_whether_a_user_has_it_
     );
 }
 
+/// A password that is changed while it is checked opens no session: the change has ended all sessions already.
+#[tokio::test]
+async fn a_log_in_that_a_change_of_the_user_overtakes_opens_no_session() {
+    let stack = auth().await;
+    for change in [
+        "update users_user set is_active = false",
+        "update users_user set password_hash = '!'",
+    ] {
+        let user = stack.client.register(Role::Student).await;
+        let sessions = format!("users_session where user_id = '{}'", user.user_id);
+        assert_eq!(stack.auth.count(&sessions).await, 1);
+        let mut holder = stack.auth.pool.begin().await.expect("a session is free");
+        let changed = sqlx::raw_sql(change).execute(&mut *holder).await;
+        changed.expect("no other session holds the user");
+        let right = Try::new(&user.email, PASSWORD);
+        let overtake = async {
+            let waits =
+                "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            eventually(Duration::from_secs(10), "the log-in waits", async || {
+                stack.auth.count(waits).await == 1
+            })
+            .await;
+            holder.commit().await.expect("the change is stored");
+        };
+        let (status, ()) = tokio::join!(right.status(&stack), overtake);
+        assert_eq!(status, 401, "{change}");
+        assert_eq!(stack.auth.count(&sessions).await, 1, "{change}");
+    }
+}
+
 /// The hashes that auth-service has made.
 async fn hashes(stack: &Stack) -> u64 {
     let address = stack.internal(Unit::Auth);
