@@ -198,6 +198,8 @@ async fn a_consumer_without_its_database_holds_deliveries_only_while_it_is_alone
         ..Limits::default()
     };
     let status = fixture.start_limited_consumer(pool, limits).await;
+    // One delivery is in flight until the first is acknowledged. The second shows that it is.
+    fixture.proof_of_life().await;
     fixture.proof_of_life().await;
     to_database.set(Mode::AcceptThenClose);
     let events: Vec<_> = (0..5).map(|_| user("held")).collect();
@@ -233,6 +235,6 @@ async fn a_consumer_without_its_database_holds_deliveries_only_while_it_is_alone
     to_database.set(Mode::Pass);
     eventually(SOON, "both are subscribed", async || status.check().is_ok()).await;
     fixture.proof_of_life().await;
-    assert_eq!(fixture.effects().await, 8, "none is lost, none is doubled");
+    assert_eq!(fixture.effects().await, 9, "none is lost, none is doubled");
     assert_eq!(fixture.database.count("parked_event").await, 0);
 }
