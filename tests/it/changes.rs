@@ -4,7 +4,7 @@ use events::Role;
 use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
-use test_support::{Stack, User, client::PASSWORD, eventually};
+use test_support::{Database, Stack, User, client::PASSWORD, eventually};
 
 const ME: &str = "/auth/api/v1/users/me";
 const SOON: Duration = Duration::from_secs(10);
@@ -101,9 +101,14 @@ async fn erasure_leaves_nothing() {
             .ask(Method::DELETE, ME, Some(&leaves.token), Some(&password))
             .await;
         assert_eq!(response.map(|response| response.status).ok(), Some(204));
+        let of_user = format!("where user_id = '{}'", leaves.user_id);
+        let count = async |database: &Database, table: &str| {
+            database.count(&format!("{table} {of_user}")).await
+        };
         eventually(SOON, "profile and notifications are gone", async || {
-            stack.client.get("/profile/api/me", &leaves).await.status == 404
-                && stack.client.notifications(&leaves).await.is_empty()
+            count(&stack.profile, "profiles_student").await == 0
+                && count(&stack.profile, "profiles_encadrant").await == 0
+                && count(&stack.comm, "communications_notification").await == 0
         })
         .await;
         eventually(SOON, "all is published", async || {
