@@ -14,7 +14,7 @@ pub struct RequestKey {
     body_hash: Vec<u8>,
 }
 
-/// What is known of a request.
+/// Whether an earlier request had the key of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// It is the first with this key: it has its effect, under the id that it named.

@@ -53,7 +53,7 @@ pub(crate) async fn resend(endpoints: &Endpoints, id: Uuid, person: &str) -> any
     )
 }
 
-/// The first letter of an address, and its domain: enough to recognise it, for whoever knows it.
+/// The first letter of an address, and its domain. A person who knows the address recognises it.
 fn masked(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((local, domain)) => {

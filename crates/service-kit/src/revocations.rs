@@ -139,7 +139,7 @@ mod tests {
         revocations.add(&[earlier], at);
         assert!(
             revocations.contain(user_id, session_of(after(second, 499))),
-            "the last one counts, in whatever order they come"
+            "the latest revocation counts, also when it is added first"
         );
     }
 

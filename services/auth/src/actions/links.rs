@@ -112,8 +112,8 @@ pub(crate) async fn verify_email(
     Ok(true)
 }
 
-/// Stores a password that the user of a link has chosen, and ends all sessions. Whoever reads the mails of the address
-/// has shown that it is the own. Returns false when the secret is refused.
+/// Stores a password that the user of a link has chosen, ends all sessions, and marks the e-mail as verified: the user of
+/// the link reads its mails. Returns the user, or `None` when the secret is refused.
 pub(crate) async fn reset_password(
     tx: &mut Transaction,
     by: &Redeemer,
@@ -134,9 +134,9 @@ pub(crate) async fn reset_password(
     Ok(Some(user))
 }
 
-/// Makes the address that a mail went to the e-mail of its user again, and ends all sessions. Who changed it may know the
-/// password, so the password is replaced by one that nobody knows, and a mail lets the user set another. Returns false
-/// when the secret is refused.
+/// Makes the address that a mail went to the e-mail of its user again, and ends all sessions. The person who changed it may
+/// know the password. So a random password replaces it, and a mail lets the user set another one. Returns false when the
+/// secret is refused.
 ///
 /// # Errors
 /// Also fails when another user has the address meanwhile.
