@@ -1,7 +1,8 @@
 //! The list of all events, as data for documents, tools and contract tests.
 
 use crate::{
-    Envelope, Event, EventId, Meta, RawMessage, Refusal, auth, envelope, internships, profile,
+    Envelope, Event, EventId, Meta, RawMessage, Refusal, auth, envelope, establishments,
+    internships, profile,
 };
 use chrono::DateTime;
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -17,6 +18,8 @@ pub struct Entry {
     pub producer: &'static str,
     /// The version of the payload's shape.
     pub schema_version: u16,
+    /// Whether it is published for other systems only: no queue of ours receives it.
+    pub is_for_others: bool,
     sample: fn() -> String,
     written: fn() -> Value,
     read: fn() -> Value,
@@ -29,10 +32,19 @@ impl Entry {
             key: E::KEY,
             producer,
             schema_version: E::SCHEMA_VERSION,
+            is_for_others: false,
             sample: sample::<E>,
             written: || schema::<E>(SchemaSettings::draft2020_12().for_serialize()),
             read: || schema::<E>(SchemaSettings::draft2020_12().for_deserialize()),
             check: check::<E>,
+        }
+    }
+
+    /// An event that other systems bind a queue of their own for.
+    const fn for_others<E: Event>(producer: &'static str) -> Self {
+        Self {
+            is_for_others: true,
+            ..Self::of::<E>(producer)
         }
     }
 
@@ -53,7 +65,7 @@ impl Entry {
 }
 
 /// All events, in the order of a user's life.
-pub static EVENTS: [Entry; 20] = [
+pub static EVENTS: [Entry; 26] = [
     Entry::of::<auth::UserCreated>("auth-service"),
     Entry::of::<auth::UserUpdated>("auth-service"),
     Entry::of::<auth::UserRoleChanged>("auth-service"),
@@ -65,6 +77,12 @@ pub static EVENTS: [Entry; 20] = [
     Entry::of::<profile::EncadrantCreated>("profile-service"),
     Entry::of::<profile::EncadrantUpdated>("profile-service"),
     Entry::of::<profile::EncadrantDeleted>("profile-service"),
+    Entry::for_others::<establishments::EstablishmentCreated>("profile-service"),
+    Entry::for_others::<establishments::EstablishmentUpdated>("profile-service"),
+    Entry::for_others::<establishments::EstablishmentDeleted>("profile-service"),
+    Entry::for_others::<establishments::ServiceCreated>("profile-service"),
+    Entry::for_others::<establishments::ServiceUpdated>("profile-service"),
+    Entry::for_others::<establishments::ServiceDeleted>("profile-service"),
     Entry::of::<internships::StageCreated>("core-service"),
     Entry::of::<internships::StageAccepted>("core-service"),
     Entry::of::<internships::StageRejected>("core-service"),

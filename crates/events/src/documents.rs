@@ -63,10 +63,13 @@ fn events_md() -> String {
     );
     for entry in &EVENTS {
         let anchor = entry.key.replace('.', "");
-        let receivers = consumers(entry).join("`, `");
+        let receivers = match entry.is_for_others {
+            true => "other systems".to_owned(),
+            false => format!("`{}`", consumers(entry).join("`, `")),
+        };
         let _ = writeln!(
             text,
-            "| [`{}`](#{anchor}) | {} | `{receivers}` |",
+            "| [`{}`](#{anchor}) | {} | {receivers} |",
             entry.key, entry.producer
         );
     }

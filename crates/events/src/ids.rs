@@ -66,6 +66,10 @@ typed_ids! {
     StudentId;
     /// An encadrant's (supervisor's) profile of profile-service.
     EncadrantId;
+    /// An establishment of profile-service.
+    EstablishmentId;
+    /// A hospital service (a department of an establishment) of profile-service.
+    ServiceId;
     /// An internship ("stage") of the system that manages internships.
     StageId;
     /// An offer of an internship.

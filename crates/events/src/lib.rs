@@ -6,7 +6,7 @@
 //! - [`meta`]: the facts beside the payload, with the rules of ids and times
 //! - [`key`]: routing keys and the topic patterns that select them
 //! - [`topology`]: the exchange, and every queue of the system with its patterns
-//! - [`auth`], [`profile`], [`internships`]: the payloads, one struct per event, by the service that publishes them
+//! - [`auth`], [`profile`], [`establishments`], [`internships`]: the payloads, one struct per event, by the service that publishes them
 //! - [`catalogue`]: the list of all events, for documents and contract tests
 //! - [`documents`]: `docs/EVENTS.md`, `docs/asyncapi.json` and the schemas, made from the catalogue
 //! - [`compatibility`]: refuses changes of an event that old readers or old publishers cannot survive
@@ -19,6 +19,7 @@ pub mod catalogue;
 pub mod compatibility;
 pub mod documents;
 pub mod envelope;
+pub mod establishments;
 pub mod ids;
 pub mod internships;
 pub mod key;
@@ -32,7 +33,10 @@ mod waits;
 mod wrong_field;
 
 pub use envelope::{Envelope, Refusal};
-pub use ids::{EncadrantId, EvaluationId, EventId, OfferId, StageId, StudentId, UserId};
+pub use ids::{
+    EncadrantId, EstablishmentId, EvaluationId, EventId, OfferId, ServiceId, StageId, StudentId,
+    UserId,
+};
 pub use meta::Meta;
 pub use raw::RawMessage;
 pub use role::Role;

@@ -55,6 +55,14 @@ pub(crate) fn queues(routing_key: &str) -> Vec<&'static str> {
     queues.map(|queue| queue.name).collect()
 }
 
+/// The queues that receive an event, joined for a sentence.
+pub(crate) fn receivers(entry: &Entry, and: &str) -> String {
+    match entry.is_for_others {
+        true => "queues of other systems only".to_owned(),
+        false => queues(entry.key).join(and),
+    }
+}
+
 /// Sets `field=value` in a payload. The value is JSON, or else a text.
 pub(crate) fn set(
     endpoints: &Endpoints,

@@ -116,7 +116,7 @@ fn show(endpoints: &Endpoints, entry: &Entry) -> anyhow::Result<()> {
     say!(
         "published by {}, received by {}\n",
         entry.producer,
-        catalogue::queues(entry.key).join(" ")
+        catalogue::receivers(entry, " ")
     );
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let required = entry.needed()["required"]
@@ -153,7 +153,7 @@ impl Publish {
                 endpoints.advice(&format!("events show {}", entry.key))
             );
         }
-        let queues = catalogue::queues(entry.key).join(" and ");
+        let queues = catalogue::receivers(entry, " and ");
         say!("{} to {queues}:\n{payload:#}", entry.key);
         if self.dry_run {
             say!("Nothing was published.");
@@ -166,7 +166,7 @@ impl Publish {
         )?;
         let actor = person.actor();
         let published = catalogue::publish(endpoints, entry, payload, actor).await?;
-        if published.routed {
+        if published.routed || entry.is_for_others {
             say!("Published {} to {queues}.", entry.key);
         } else {
             say!(
