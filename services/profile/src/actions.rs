@@ -5,14 +5,20 @@
 mod announce;
 mod create;
 mod erase;
+mod establishments;
 mod own;
+mod services;
 mod switch;
 mod update;
 
 pub(crate) use announce::announce_profiles;
 pub(crate) use create::create_profiles;
 pub(crate) use erase::erase_profiles;
+pub(crate) use establishments::{
+    PlaceError, change_establishment, create_establishment, delete_establishment,
+};
 pub(crate) use own::{OwnError, change_encadrant, change_student};
+pub(crate) use services::{change_service, create_service, delete_service};
 pub(crate) use update::update_profiles;
 
 use crate::domain::{Order, Person, PersonChange};

@@ -1,8 +1,12 @@
 //! Valid values and pure rules.
 
+mod establishments;
 mod fields;
 mod state;
 
+pub(crate) use establishments::{
+    EstablishmentChange, EstablishmentFields, ServiceChange, ServiceFields,
+};
 pub(crate) use fields::{EncadrantChange, EncadrantFields, Numbers, StudentChange, StudentFields};
 pub(crate) use state::{Decision, Order, Stamp, Stamps, UserState};
 

@@ -3,9 +3,11 @@
 mod auth;
 mod change;
 mod create;
+mod dashboard;
 mod effect;
 mod encadrants;
 mod errors;
+mod establishments;
 mod export;
 mod fields;
 mod lists;
@@ -13,6 +15,7 @@ mod me;
 mod new_user;
 mod profiles;
 mod rights;
+mod services;
 mod students;
 
 use crate::{SERVICE, config::Serve, purge};
@@ -92,6 +95,20 @@ fn documented() -> (Router<App>, Value) {
             encadrants::delete
         ))
         .routes(routes!(encadrants::of_user))
-        .routes(routes!(encadrants::of_establishment));
-    docs::documented("profile-service", "Student and encadrant profiles.", routes)
+        .routes(routes!(encadrants::of_establishment))
+        .routes(routes!(establishments::list, establishments::create))
+        .routes(routes!(
+            establishments::one,
+            establishments::change,
+            establishments::delete
+        ))
+        .routes(routes!(services::list, services::create))
+        .routes(routes!(services::one, services::change, services::delete))
+        .routes(routes!(dashboard::stats))
+        .routes(routes!(dashboard::old_stats));
+    docs::documented(
+        "profile-service",
+        "Students and encadrants, and the establishments with the hospital services where they work.",
+        routes,
+    )
 }

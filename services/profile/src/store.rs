@@ -1,10 +1,13 @@
 //! SQL over this service's own tables.
 
+pub(crate) mod dashboard;
 pub(crate) mod encadrants;
+pub(crate) mod establishments;
 pub(crate) mod expected;
 pub(crate) mod numbers;
 pub(crate) mod people;
 pub(crate) mod search;
+pub(crate) mod services;
 pub(crate) mod students;
 pub(crate) mod users;
 

@@ -136,6 +136,8 @@ impl<'a> People<'a> {
                 let spare = self.stack.client.register(Role::Encadrant).await;
                 self.profile(&spare).await
             }
+            "establishment" | "spare_establishment" => self.establishment().await,
+            "hospital_service" | "spare_hospital_service" => self.hospital_service().await,
             "notification" => {
                 let notifications = self.stack.client.notifications(student).await;
                 notifications.first()?["id"].as_str()?.to_owned()
@@ -143,6 +145,27 @@ impl<'a> People<'a> {
             _ => return None,
         };
         Some(id)
+    }
+
+    /// The id of a new establishment.
+    async fn establishment(&self) -> String {
+        let body = json!({"name": "CHU"});
+        self.created("/profile/api/establishments", &body).await
+    }
+
+    /// The id of a new hospital service.
+    async fn hospital_service(&self) -> String {
+        let body = json!({"name": "Cardiology", "establishment_id": self.establishment().await});
+        self.created("/profile/api/services", &body).await
+    }
+
+    /// The id of what the administrator creates.
+    async fn created(&self, path: &str, body: &Value) -> String {
+        let token = Some(&*self.admin.token);
+        let created = self.ask(&Method::POST, path, token, Some(body)).await;
+        let id = created.body["id"].as_str();
+        id.unwrap_or_else(|| panic!("{path}: {}", created.body))
+            .to_owned()
     }
 
     /// The id of a user's profile, as soon as there is one.

@@ -265,7 +265,9 @@ macro_rules! body {
 
         impl $crate::http::body::FromObject for $name {
             fn from_object(object: &mut $crate::http::body::Object) -> Option<Self> {
-                $( let $field = object.read::<$type>(stringify!($field)); )+
+                $( let $field = object.read::<$type>(
+                    stringify!($field).trim_start_matches("r#")
+                ); )+
                 Some(Self { $( $field: $field?, )+ })
             }
         }
@@ -275,7 +277,9 @@ macro_rules! body {
                 use $crate::http::body::{Property, describe, json};
                 describe(
                     &[$($about),*],
-                    vec![$( Property::new::<$type>(stringify!($field), &[$($doc),*], json!($example)), )+],
+                    vec![$( Property::new::<$type>(
+                        stringify!($field).trim_start_matches("r#"), &[$($doc),*], json!($example)
+                    ), )+],
                 )
             }
         }

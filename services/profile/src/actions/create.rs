@@ -164,11 +164,11 @@ fn own_fields<Fields: DeserializeOwned + Default>(
     Some(Fields::deserialize(fields).unwrap_or_default())
 }
 
-/// The numbers of users who are being created are kept for them ([`store::numbers`]), so this needs a change of the
-/// database by hand.
+/// The numbers of users who are being created are kept for them ([`store::numbers`]), so a number is left out only after
+/// a change of the database by hand; an establishment or a service may be deleted before the profile is made.
 fn warn_of_left_out(user_id: UserId, fields: &[String]) {
     if !fields.is_empty() {
-        tracing::warn!(%user_id, ?fields, "A profile is made without numbers that another profile has");
+        tracing::warn!(%user_id, ?fields, "A profile is made without values that another profile has, or that refer to nothing");
     }
 }
 

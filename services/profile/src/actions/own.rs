@@ -21,6 +21,9 @@ pub(crate) enum OwnError {
     /// Other profiles have these values of unique fields.
     #[error("another profile has the same {0:?}")]
     Taken(Vec<String>),
+    /// There is nothing with the ids in these fields.
+    #[error("{0:?} refer to nothing")]
+    Unknown(Vec<&'static str>),
     /// A statement failed.
     #[error("the profile cannot be stored")]
     Database(sqlx::Error),
@@ -66,7 +69,7 @@ pub(crate) async fn change_student(
 /// profile.
 ///
 /// # Errors
-/// As of [`change_student`].
+/// As of [`change_student`]; also when the establishment or the hospital service does not exist.
 pub(crate) async fn change_encadrant(
     tx: &mut Transaction,
     cause: &Cause,
@@ -80,6 +83,10 @@ pub(crate) async fn change_encadrant(
         return Ok(encadrant);
     }
     refuse_taken(tx, encadrant.user_id, &fields.numbers()).await?;
+    let unknown = encadrants::unknown(tx, &encadrant.fields(), &fields).await?;
+    if !unknown.is_empty() {
+        return Err(OwnError::Unknown(unknown));
+    }
     let encadrant = encadrants::set_fields(tx, id, &fields).await?;
     let speciality = encadrant.speciality.clone();
     let event = encadrant_updated(id, encadrant.person(), speciality, changes);

@@ -134,10 +134,10 @@ impl EncadrantFields {
 }
 
 #[derive(Default)]
-struct Changes(Vec<String>);
+pub(super) struct Changes(pub(super) Vec<String>);
 
 impl Changes {
-    fn set<T: PartialEq>(&mut self, name: &str, field: &mut T, new: Option<T>) {
+    pub(super) fn set<T: PartialEq>(&mut self, name: &str, field: &mut T, new: Option<T>) {
         if let Some(new) = new.filter(|new| new != field) {
             *field = new;
             self.0.push(name.to_owned());

@@ -7,12 +7,12 @@ use super::{
     App,
     auth::Caller,
     effect::Effect,
-    errors::{gone, taken},
+    errors::{gone, taken, unknown},
     fields::{BirthDate, Metadata, YearLevel},
 };
 use crate::{
     actions,
-    domain::{EncadrantChange, Person, StudentChange},
+    domain::{EncadrantChange, EncadrantFields, Person, StudentChange},
     store::{
         encadrants::{self, Encadrant},
         numbers,
@@ -28,6 +28,7 @@ use service_kit::{
         detached,
     },
 };
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 body! {
@@ -156,8 +157,11 @@ pub(super) async fn encadrant(
         fields.apply(own.clone());
         let numbers = fields.numbers();
         let owner = encadrant.user_id.into();
-        let others = numbers::taken(&mut *pool.acquire().await?, owner, &numbers).await?;
+        let mut connection = pool.acquire().await?;
+        let others = numbers::taken(&mut connection, owner, &numbers).await?;
         refuse(&others)?;
+        refuse_unknown(&mut connection, &encadrant.fields(), &fields).await?;
+        drop(connection);
         let person = ask(&app, &caller, &who, names).await?;
         let mut tx = app.outbox.begin().await?;
         let id = encadrant.id;
@@ -225,6 +229,18 @@ fn refuse(others: &[String]) -> Result<(), Problem> {
         return Ok(());
     }
     Err(taken(others))
+}
+
+/// Refuses the id of an establishment or of a hospital service that does not exist.
+pub(super) async fn refuse_unknown(
+    connection: &mut PgConnection,
+    before: &EncadrantFields,
+    fields: &EncadrantFields,
+) -> Result<(), Problem> {
+    match &encadrants::unknown(connection, before, fields).await?[..] {
+        [] => Ok(()),
+        fields => Err(unknown(fields)),
+    }
 }
 
 async fn ask(

@@ -3,7 +3,7 @@
 use super::{
     App,
     auth::Caller,
-    change::one_speciality,
+    change::{one_speciality, refuse_unknown},
     errors::{Error, gone},
     fields::{BirthDate, EmailText, Metadata, Password, YearLevel},
     new_user::{self, NewUser},
@@ -176,6 +176,9 @@ pub(super) async fn encadrant(
         speciality: one_speciality(text(body.speciality), text(body.specialization))?,
         metadata: body.metadata.map(|metadata| metadata.0),
     });
+    let mut connection = app.api.pool.acquire().await?;
+    refuse_unknown(&mut connection, &EncadrantFields::default(), &fields).await?;
+    drop(connection);
     let account = json!({
         "email": body.email.0,
         "password": body.password.and_then(Password::reveal),

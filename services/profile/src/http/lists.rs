@@ -1,4 +1,4 @@
-//! The parameters of the lists of people.
+//! The parameters of the lists.
 
 use super::{errors::gone, fields::LAST_YEAR};
 use crate::store::search::{Rows, SNAPSHOT};
@@ -41,6 +41,33 @@ query! {
     }
 }
 
+query! {
+    /// Which establishments the list has, and in which order; the newest come first.
+    pub(super) struct EstablishmentQuery {
+        /// A part of the name, of the code, of the type, of the wilaya or of the city.
+        search: Search = "mustapha",
+        /// In any case.
+        r#type: Search = "CHU",
+        /// In any case.
+        wilaya: Search = "Alger",
+        /// In any case.
+        city: Search = "Sidi M'Hamed",
+        sort: Sort<EstablishmentOrder> = "name",
+    }
+}
+
+query! {
+    /// Which hospital services the list has, and in which order; the newest come first.
+    pub(super) struct ServiceQuery {
+        /// A part of the name, or of the name of the establishment.
+        search: Search = "cardio",
+        establishment_id: Id = "0197f3a2-6c1e-7c4a-9f0e-5d2f8a1b6c3d",
+        /// The same as `establishment_id`.
+        establishment: Id = "0197f3a2-6c1e-7c4a-9f0e-5d2f8a1b6c3d",
+        sort: Sort<ServiceOrder> = "name",
+    }
+}
+
 /// A column that orders students, by its name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct StudentOrder(&'static str);
@@ -48,6 +75,14 @@ pub(super) struct StudentOrder(&'static str);
 /// A column that orders encadrants, by its name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct EncadrantOrder(&'static str);
+
+/// A column that orders establishments, by its name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct EstablishmentOrder(&'static str);
+
+/// A column that orders hospital services, by its name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ServiceOrder(&'static str);
 
 impl Choice for StudentOrder {
     const ALL: &'static [(&'static str, Self)] = &[
@@ -69,6 +104,26 @@ impl Choice for EncadrantOrder {
         ("email", Self("email")),
         ("speciality", Self("speciality")),
         ("position", Self("position")),
+        ("created_at", Self("created_at")),
+    ];
+}
+
+impl Choice for EstablishmentOrder {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("name", Self("name")),
+        ("code", Self("code")),
+        ("type", Self("type")),
+        ("wilaya", Self("wilaya")),
+        ("city", Self("city")),
+        ("created_at", Self("created_at")),
+    ];
+}
+
+impl Choice for ServiceOrder {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("name", Self("name")),
+        ("establishment", Self("establishment")),
+        ("capacity", Self("capacity")),
         ("created_at", Self("created_at")),
     ];
 }
@@ -125,6 +180,16 @@ pub(super) fn student_order(sort: Option<Sort<StudentOrder>>) -> Option<(&'stati
 }
 
 pub(super) fn encadrant_order(sort: Option<Sort<EncadrantOrder>>) -> Option<(&'static str, bool)> {
+    sort.map(|sort| (sort.by.0, sort.descending))
+}
+
+pub(super) fn establishment_order(
+    sort: Option<Sort<EstablishmentOrder>>,
+) -> Option<(&'static str, bool)> {
+    sort.map(|sort| (sort.by.0, sort.descending))
+}
+
+pub(super) fn service_order(sort: Option<Sort<ServiceOrder>>) -> Option<(&'static str, bool)> {
     sort.map(|sort| (sort.by.0, sort.descending))
 }
 

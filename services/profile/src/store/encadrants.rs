@@ -161,19 +161,23 @@ pub(crate) async fn set_fields(
     .await
 }
 
-/// Writes the own fields of a profile that was just made. Returns the fields whose number another encadrant has: these
-/// numbers are left out.
+/// Writes the own fields of a profile that was just made. Left out, and named in the result, is a number that another
+/// encadrant has, and the id of an establishment or of a service that was deleted or moved meanwhile.
 pub(crate) async fn fill(
     connection: &mut PgConnection,
     id: Uuid,
     fields: &EncadrantFields,
 ) -> sqlx::Result<Vec<String>> {
-    let cin = sqlx::query_scalar!(
+    let row = sqlx::query!(
         r#"update profiles_encadrant
            set cin = (select $2 where not exists (select from profiles_encadrant where cin = $2)),
-               establishment_id = $3, service_id = $4, position = $5, speciality = $6, metadata = $7
+               establishment_id = (select id from profiles_establishment where id = $3 for key share),
+               service_id = (select id from profiles_service
+                             where id = $4 and establishment_id = coalesce($3, establishment_id) for key share),
+               position = $5, speciality = $6, metadata = $7
            where id = $1
-           returning cin is distinct from $2 as "cin!""#,
+           returning cin is distinct from $2 as "cin!", establishment_id is distinct from $3 as "establishment!",
+                     service_id is distinct from $4 as "service!""#,
         id,
         fields.cin,
         fields.establishment_id,
@@ -184,7 +188,41 @@ pub(crate) async fn fill(
     )
     .fetch_one(connection)
     .await?;
-    Ok(super::people::named(&[("cin", cin)]))
+    Ok(super::people::named(&[
+        ("cin", row.cin),
+        ("establishment_id", row.establishment),
+        ("service_id", row.service),
+    ]))
+}
+
+/// Which of these fields would newly refer to nothing, or to a service of another establishment. What the others refer to
+/// stays as it is until the transaction ends.
+pub(crate) async fn unknown(
+    connection: &mut PgConnection,
+    before: &EncadrantFields,
+    fields: &EncadrantFields,
+) -> sqlx::Result<Vec<&'static str>> {
+    let mut unknown = Vec::new();
+    if let Some(id) = fields.establishment_id
+        && fields.establishment_id != before.establishment_id
+        && !super::establishments::keep(connection, id).await?
+    {
+        unknown.push("establishment_id");
+    }
+    let place = |fields: &EncadrantFields| (fields.establishment_id, fields.service_id);
+    if let Some(id) = fields.service_id
+        && place(fields) != place(before)
+    {
+        let belongs_to = super::services::keep(connection, id).await?;
+        if belongs_to.is_none()
+            || fields
+                .establishment_id
+                .is_some_and(|id| belongs_to != Some(id))
+        {
+            unknown.push("service_id");
+        }
+    }
+    Ok(unknown)
 }
 
 /// Returns the medical specialties of the profiles that have one.

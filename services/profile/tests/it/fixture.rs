@@ -83,3 +83,10 @@ pub(crate) async fn administrator(stack: &Stack) -> User {
     let login = stack.client.post("/auth/api/v1/login", &credentials).await;
     client::user(login.body)
 }
+
+/// What a user creates, as the service answers it.
+pub(crate) async fn created(stack: &Stack, path: &str, user: &User, body: Value) -> Value {
+    let response = ask(stack, Method::POST, path, user, Some(body)).await;
+    assert_eq!(response.status, 201, "{path}: {}", response.body);
+    response.body
+}

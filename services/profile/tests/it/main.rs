@@ -1,12 +1,15 @@
 //! profile-service from outside.
 
 mod creation;
+mod dashboard;
+mod establishments;
 mod fixture;
 mod own;
 mod people;
 mod publishers;
 mod repeats;
 mod roles;
+mod services;
 mod stub;
 
 use events::Role;
