@@ -1,6 +1,10 @@
 //! The mails, as an operator sees them.
 
-use crate::{SOON, findings::findings, json_of, medtrack, said, text};
+use crate::{
+    SOON,
+    findings::{Seen, assert_documented, findings},
+    json_of, medtrack, said, text,
+};
 use events::Role;
 use test_support::{
     SmtpServer, Stack, Unit, User, eventually,
@@ -83,7 +87,12 @@ async fn an_operator_sees_what_became_of_mails_and_never_a_link() {
     .await;
     assert_eq!(of_user.as_array().map(Vec::len), Some(2), "{of_user}");
     let shown = said(&stack, &format!("mail show {refused}")).await;
-    for part in ["password_reset (en)", "failed", "refused", "550"] {
+    for part in [
+        "password_reset (en)",
+        "failed",
+        "it refused the mail",
+        "550",
+    ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let secret = secret_of(&resets(&server)[0].text);
@@ -187,37 +196,37 @@ async fn the_doctor_tells_of_mails_that_wait_and_of_mails_that_failed() {
     let user = stack.client.register(Role::Student).await;
     // No MAIL_URL is set here.
     let id = enqueue(&stack, &user).await;
-    let mails = async |stack: &Stack, id: &str| {
-        let findings = findings(stack).await;
-        findings.get(id).map(|finding| finding["what"].to_string())
-    };
-    assert_eq!(mails(&stack, "mails_waiting").await, None);
+    let is_reported = async |id: &str| findings(&stack).await.get(id).is_some();
+    let printed = async || Seen::read(&text(&medtrack(&stack, "doctor").await));
+    assert!(!is_reported("mails_waiting").await);
     let age = format!(
         "update mail set due_at = now() - interval '1 hour', created_at = now() - interval '1 hour' where id = '{id}'"
     );
     stack.auth.run(&age).await;
-    let what = mails(&stack, "mails_waiting").await.unwrap_or_default();
-    assert!(
-        what.contains("no process has tried to send 1 mail"),
-        "{what}"
-    );
+    assert!(is_reported("mails_waiting").await);
+    assert_documented("mails that no process sends", &printed().await);
     let retried = format!(
         "update mail set tries = 6, failure = 'set_up', due_at = now() + interval '1 hour' where id = '{id}'"
     );
     stack.auth.run(&retried).await;
-    let what = mails(&stack, "mails_waiting").await.unwrap_or_default();
-    assert!(what.contains("does not take 1 mail: set_up"), "{what}");
+    assert_documented("a mail server that takes no mails", &printed().await);
     let failed = format!(
         "update mail set state = 'failed', failure = 'refused', finished_at = now() where id = '{id}'"
     );
     stack.auth.run(&failed).await;
-    let what = mails(&stack, "mails_failed").await.unwrap_or_default();
-    assert!(what.contains("1 mail could not be sent"), "{what}");
+    assert!(is_reported("mails_failed").await);
+    let seen = printed().await;
+    assert_documented("a mail that the mail server refuses", &seen);
+    let [list] = &seen.commands[..] else {
+        panic!("one command lists them: {:?}", seen.commands)
+    };
+    let list = said(&stack, list.trim_start_matches("./medtrack ")).await;
+    assert!(list.contains(&id.to_string()), "{list}");
     stack
         .auth
         .run(&format!(
             "update mail set failure = 'obsolete' where id = '{id}'"
         ))
         .await;
-    assert_eq!(mails(&stack, "mails_failed").await, None);
+    assert!(!is_reported("mails_failed").await);
 }

@@ -53,6 +53,21 @@ pub(crate) async fn resend(endpoints: &Endpoints, id: Uuid, person: &str) -> any
     )
 }
 
+/// A failure of a mail, as a sentence says it.
+pub(crate) fn failure(code: &str) -> &str {
+    match code {
+        "unreachable" => "it does not answer",
+        "set_up" => "it refuses the TLS, the login or the sender (MAIL_URL, MAIL_FROM)",
+        "deferred" => "it asks for a later try",
+        "refused" => "it refused the mail",
+        "unanswered" => "it did not answer after the last byte",
+        "worker_ended" => "the process that sent the mail ended",
+        "off" => "no mail is to be sent",
+        "obsolete" => "its cause has passed",
+        other => other,
+    }
+}
+
 /// The first letter of an address, and its domain. A person who knows the address recognises it.
 fn masked(address: &str) -> String {
     match address.rsplit_once('@') {

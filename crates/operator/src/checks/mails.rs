@@ -3,6 +3,7 @@
 use super::finding::{Finding, Id, seconds_since};
 use crate::{
     endpoints::Endpoints,
+    mails,
     words::{count, seconds},
 };
 use mail::admin;
@@ -19,8 +20,10 @@ pub(super) async fn check(
     let mut findings = Vec::new();
     if let Some(since) = troubles.untried_since {
         let oldest = seconds(seconds_since(since));
-        let mails = count(untried, "mail");
-        let what = format!("no process has tried to send {mails}, the oldest for {oldest}");
+        let what = format!(
+            "no process has tried to send {}, the oldest for {oldest}",
+            count(untried, "mail")
+        );
         findings.push(
             Finding::warning(Id::MailsWaiting, what)
                 .figure("mails", untried)
@@ -29,6 +32,7 @@ pub(super) async fn check(
         );
     } else if retried > 0 {
         let why = troubles.failure.unwrap_or_default();
+        let why = mails::failure(&why);
         let what = format!(
             "the mail server does not take {}: {why}",
             count(retried, "mail")
@@ -36,7 +40,7 @@ pub(super) async fn check(
         findings.push(
             Finding::warning(Id::MailsWaiting, what)
                 .figure("mails", retried)
-                .hint("each is tried again for about three days; what the mail server said:")
+                .hint("each is tried again for about three days; `mail show` tells what the server said")
                 .try_(endpoints.command_line.operator("mail list --state queued")),
         );
     }

@@ -122,7 +122,12 @@ fn show(row: &MailRow, json: bool) -> anyhow::Result<()> {
             "copies",
             (row.unanswered > 0).then(|| format!("{} may have arrived besides", row.unanswered)),
         ),
-        ("failure", row.failure.clone()),
+        (
+            "failure",
+            row.failure
+                .as_deref()
+                .map(|code| mails::failure(code).to_owned()),
+        ),
         ("reason", row.reason.clone()),
         (
             "resent",

@@ -17,8 +17,18 @@ use crate::{
 };
 use events::UserId;
 use messaging::Transaction;
-use service_kit::http::{CurrentUser, Problem, detached};
+use service_kit::{
+    body,
+    http::{CurrentUser, Problem, detached},
+};
 use std::net::IpAddr;
+
+body! {
+    /// The password that the user has now.
+    pub(super) struct Confirmation {
+        current_password: ClaimedPassword = "SecurePass123!",
+    }
+}
 
 /// Counts a try before its password is checked. The try is a failure until [`logins::succeeded`] says that it was none.
 pub(super) async fn count(app: &App, attempt: &Attempt) -> Result<(), Problem> {
@@ -78,6 +88,17 @@ pub(super) async fn may_log_in(
     let is_right = checked == Some(hash.as_str())
         || app.hasher.verify(password, Some(hash)).await? != Check::Wrong;
     Ok(is_right && user.is_active)
+}
+
+/// Checks the password of a user who is logged in, as [`check_password`].
+pub(super) async fn check_confirmation(
+    app: &App,
+    user: &CurrentUser,
+    client: &Client,
+    confirmation: Confirmation,
+) -> Result<(), Problem> {
+    let password = confirmation.current_password;
+    check_password(app, user, client, password, "current_password").await
 }
 
 /// Checks the password of a user who is logged in, which stands in `field` of the body. Failures are limited for each

@@ -14,8 +14,10 @@ use crate::{
     passwords::Argon,
     store::{self, audit::Actor, users::User},
 };
-use axum::{extract::State, http::HeaderMap};
-use messaging::Cause;
+use axum::{
+    extract::{FromRequestParts, State},
+    http::HeaderMap,
+};
 use service_kit::{
     body,
     http::{Body, Common, CurrentUser, Problem, detached, docs::problems},
@@ -40,12 +42,15 @@ body! {
 }
 
 /// The request that changes a password, whichever its spelling is.
-struct Request {
+#[derive(FromRequestParts)]
+#[from_request(state(App))]
+pub(super) struct Request {
+    #[from_request(via(State))]
     app: App,
     user: CurrentUser,
     client: Client,
     headers: HeaderMap,
-    cause: Cause,
+    cause: RequestCause,
 }
 
 /// Changes the password.
@@ -61,25 +66,11 @@ struct Request {
     extensions(("x-problems" = json!(problems(&[&Common::NotFound, &Error::TooManyAttempts, &Error::Busy]))))
 )]
 pub(super) async fn change(
-    user: CurrentUser,
-    (client, headers): (Client, HeaderMap),
-    State(app): State<App>,
-    RequestCause(cause): RequestCause,
+    request: Request,
     Body(body): Body<PasswordChange>,
 ) -> Result<Answer, Problem> {
-    let request = Request {
-        app,
-        user,
-        client,
-        headers,
-        cause,
-    };
-    apply(
-        request,
-        ("current_password", body.current_password),
-        body.new_password,
-    )
-    .await
+    let current = ("current_password", body.current_password);
+    apply(request, current, body.new_password).await
 }
 
 /// Changes the password, with the field names of the old services.
@@ -95,25 +86,11 @@ pub(super) async fn change(
     extensions(("x-problems" = json!(problems(&[&Common::NotFound, &Error::TooManyAttempts, &Error::Busy]))))
 )]
 pub(super) async fn change_old_spelling(
-    user: CurrentUser,
-    (client, headers): (Client, HeaderMap),
-    State(app): State<App>,
-    RequestCause(cause): RequestCause,
+    request: Request,
     Body(body): Body<OldPasswordChange>,
 ) -> Result<Answer, Problem> {
-    let request = Request {
-        app,
-        user,
-        client,
-        headers,
-        cause,
-    };
-    apply(
-        request,
-        ("old_password", body.old_password),
-        body.new_password,
-    )
-    .await
+    let current = ("old_password", body.old_password);
+    apply(request, current, body.new_password).await
 }
 
 async fn apply(
@@ -126,7 +103,7 @@ async fn apply(
         user,
         client,
         headers,
-        cause,
+        cause: RequestCause(cause),
     } = request;
     let in_cookies = app.cookies.is_from_page(&headers);
     check_password(&app, &user, &client, password, field).await?;

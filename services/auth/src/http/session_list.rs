@@ -5,8 +5,7 @@ use super::{
     client::Client,
     cookie::Ended,
     errors::{Error, gone},
-    fields::ClaimedPassword,
-    password_check::check_password,
+    password_check::{Confirmation, check_confirmation},
 };
 use crate::{
     actions,
@@ -24,10 +23,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use service_kit::{
-    body,
-    http::{Body, Common, CurrentUser, Problem, detached, docs::problems},
-};
+use service_kit::http::{Body, Common, CurrentUser, Problem, detached, docs::problems};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -95,13 +91,6 @@ pub(super) struct Confirmed {
     /// Life of the access token, in seconds.
     #[schema(examples(900))]
     expires_in: i64,
-}
-
-body! {
-    /// The password that the user has now.
-    pub(super) struct PasswordConfirmation {
-        current_password: ClaimedPassword = "SecurePass123!",
-    }
 }
 
 /// Lists the sessions of the user, the one used last first.
@@ -187,7 +176,7 @@ pub(super) async fn revoke(
     path = "/auth/api/v1/sessions/current/confirm",
     tag = "sessions",
     security(("access_token" = [])),
-    request_body = PasswordConfirmation,
+    request_body = Confirmation,
     responses((status = OK, description = "A new access token.", body = Confirmed)),
     extensions(("x-problems" = json!(problems(&[&Common::NotFound, &Error::TooManyAttempts, &Error::Busy]))))
 )]
@@ -195,10 +184,9 @@ pub(super) async fn confirm(
     user: CurrentUser,
     client: Client,
     State(app): State<App>,
-    Body(body): Body<PasswordConfirmation>,
+    Body(body): Body<Confirmation>,
 ) -> Result<Json<Confirmed>, Problem> {
-    let password = body.current_password;
-    check_password(&app, &user, &client, password, "current_password").await?;
+    check_confirmation(&app, &user, &client, body).await?;
     detached(async move {
         let mut tx = app.pool.begin().await?;
         let current = store::users::by_id(&mut tx, user.id)

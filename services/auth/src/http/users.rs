@@ -6,7 +6,7 @@ use super::{
     cookie::Ended,
     errors::{Error, gone},
     fields::{ClaimedPassword, OptionalPhone},
-    password_check::check_password,
+    password_check::{Confirmation, check_confirmation, check_password},
 };
 use crate::{
     actions::{self, users::Change},
@@ -105,13 +105,6 @@ body! {
     pub(super) struct EmailChange {
         email: Email = "john.doe@example.com",
         /// The password that the user has now.
-        current_password: ClaimedPassword = "SecurePass123!",
-    }
-}
-
-body! {
-    /// The password that the user has now.
-    pub(super) struct Confirmation {
         current_password: ClaimedPassword = "SecurePass123!",
     }
 }
@@ -227,11 +220,10 @@ pub(super) async fn delete(
     (client, headers): (Client, HeaderMap),
     State(app): State<App>,
     RequestCause(cause): RequestCause,
-    Body(confirmation): Body<Confirmation>,
+    Body(body): Body<Confirmation>,
 ) -> Result<Ended, Problem> {
     let ended = app.cookies.end(&headers);
-    let password = confirmation.current_password;
-    check_password(&app, &user, &client, password, "current_password").await?;
+    check_confirmation(&app, &user, &client, body).await?;
     let by = Actor::user(user.id, client.detail());
     detached(async move {
         let mut tx = app.outbox.begin().await?;
