@@ -66,7 +66,8 @@ fn refusal(statement: &str) -> Option<&'static str> {
             let reads_all = [" check ", " check(", " references ", " foreign key"];
             if reads_all.iter().any(|text| has(text)) && !has("not valid") {
                 Some("it reads every row, and no session can use the table meanwhile")
-            } else if has(" set not null") || has(" type ") || has(" primary key") {
+            } else if has(" set not null") || has(" type ") || has(" primary key") || has(" stored")
+            {
                 Some("it reads or writes every row, and no session can use the table meanwhile")
             } else {
                 None
@@ -136,6 +137,7 @@ fn the_rule_finds_what_holds_up_a_large_table() {
         "alter table users_session add column x uuid references users_user;",
         "alter table users_user alter column phone set not null;",
         "alter table users_user alter column phone type varchar;",
+        "alter table users_user add column name text generated always as (lower(email)) stored;",
         "-- safe: it is not, a blank line is between\n\nupdate outbox set a = 1;",
     ] {
         assert_eq!(refused(bad).len(), 1, "{bad}");

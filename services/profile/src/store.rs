@@ -8,6 +8,7 @@ pub(crate) mod numbers;
 pub(crate) mod people;
 pub(crate) mod search;
 pub(crate) mod services;
+pub(crate) mod student_list;
 pub(crate) mod students;
 pub(crate) mod users;
 

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::store::{
     search::pattern,
-    students::{self, StudentFilter},
+    student_list::{self, StudentFilter},
+    students,
 };
 use axum::{
     Json,
@@ -54,7 +55,7 @@ pub(super) async fn list(
     };
     let rows = rows(&query.paging, student_order(own.sort));
     let mut snapshot = snapshot(&pool).await?;
-    let (students, total) = students::list(&mut snapshot, &filter, rows).await?;
+    let (students, total) = student_list::page(&mut snapshot, &filter, rows).await?;
     let students = students
         .into_iter()
         .map(|row| shown(row, staff.access))

@@ -1,6 +1,5 @@
 //! The table `profiles_student`. Every function fails with the database's error.
 
-use super::search::Rows;
 use crate::domain::{Person, StudentFields, profile_id};
 use chrono::{DateTime, NaiveDate, Utc};
 use events::{Role, UserId};
@@ -197,76 +196,4 @@ pub(crate) async fn fill(
     .await?;
     let fields = [("cin", row.cin), ("student_number", row.student_number)];
     Ok(super::people::named(&fields))
-}
-
-/// Selects students. A field that is `None` selects all.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct StudentFilter {
-    /// A pattern of [`super::search::pattern`], for names, e-mail and student number.
-    pub pattern: Option<String>,
-    /// In any case.
-    pub university: Option<String>,
-    /// In any case.
-    pub program: Option<String>,
-    pub year_level: Option<i32>,
-}
-
-/// Returns a page of the students, and how many the filter selects. The transaction is one of
-/// [`super::search::SNAPSHOT`].
-pub(crate) async fn list(
-    connection: &mut PgConnection,
-    filter: &StudentFilter,
-    rows: Rows,
-) -> sqlx::Result<(Vec<Student>, i64)> {
-    let students = sqlx::query_as!(
-        Student,
-        r#"select id, user_id, email, first_name, last_name, phone, cin, student_number, date_of_birth, university,
-                  program, year_level, metadata as "metadata: Json<Map<String, Value>>", version, created_at, updated_at
-           from profiles_student
-           where is_active
-             and ($1::text is null
-                  or ' ' || lower(email || ' ' || first_name || ' ' || last_name || ' ' || coalesce(student_number, ''))
-                     like $1)
-             and ($2::text is null or lower(university) = lower($2))
-             and ($3::text is null or lower(program) = lower($3))
-             and ($4::integer is null or year_level = $4)
-           order by
-             case when not $6 and $5 = 'year_level' then year_level end,
-             case when $6 and $5 = 'year_level' then year_level end desc nulls last,
-             case when not $6 then case $5 when 'last_name' then lower(last_name) when 'first_name' then lower(first_name)
-                 when 'email' then email when 'student_number' then student_number when 'university' then lower(university)
-                 when 'program' then lower(program) end end,
-             case when $6 then case $5 when 'last_name' then lower(last_name) when 'first_name' then lower(first_name)
-                 when 'email' then email when 'student_number' then student_number when 'university' then lower(university)
-                 when 'program' then lower(program) end end desc nulls last,
-             case when not $6 then created_at end, case when $6 then created_at end desc, id
-           offset $7 limit $8"#,
-        filter.pattern,
-        filter.university,
-        filter.program,
-        filter.year_level,
-        rows.by,
-        rows.descending,
-        rows.offset,
-        rows.limit,
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let total = sqlx::query_scalar!(
-        r#"select count(*) as "total!" from profiles_student
-           where is_active
-             and ($1::text is null
-                  or ' ' || lower(email || ' ' || first_name || ' ' || last_name || ' ' || coalesce(student_number, ''))
-                     like $1)
-             and ($2::text is null or lower(university) = lower($2))
-             and ($3::text is null or lower(program) = lower($3))
-             and ($4::integer is null or year_level = $4)"#,
-        filter.pattern,
-        filter.university,
-        filter.program,
-        filter.year_level,
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok((students, total))
 }

@@ -292,7 +292,7 @@ async fn who_may_create_whom_and_numbers_that_are_taken() {
     assert!(stack.profile.is(made).await);
     stack
         .process(Unit::ProfileConsumer)
-        .line("A profile is made without numbers that another profile has")
+        .line("A profile is made without values that another profile has")
         .await;
 }
 
