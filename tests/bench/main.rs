@@ -14,6 +14,7 @@ mod compare;
 mod cpu;
 mod drain;
 mod floor;
+mod lists;
 mod registrations;
 mod report;
 
@@ -50,6 +51,7 @@ async fn main() {
     for load in [Load::Plain, Load::Duplicates, Load::Alternating] {
         drain::measure(&mut stack, load, &mut report).await;
     }
+    lists::measure(&stack, &mut report).await;
 
     match earlier {
         Some(earlier) => compare::print(&earlier, &report),
