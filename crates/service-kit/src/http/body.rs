@@ -243,7 +243,7 @@ pub fn describe(about: &[&str], properties: Vec<Property>) -> RefOr<AnySchema> {
     object.into()
 }
 
-pub(super) fn description(lines: &[&str]) -> Option<String> {
+pub(in crate::http) fn description(lines: &[&str]) -> Option<String> {
     let lines: Vec<_> = lines.iter().map(|line| line.trim()).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }

@@ -2,6 +2,10 @@
 //!
 //! Unknown parameters are ignored, because the old front end sends some; a known one with a bad value is refused.
 
+mod parameter;
+
+pub use parameter::parameter;
+
 use super::{
     Common, Problem,
     body::{FromObject, Object, Text, one_of, text_schema},
@@ -369,27 +373,6 @@ macro_rules! query {
             }
         }
     };
-}
-
-/// A parameter, as the OpenAPI document describes it.
-pub fn parameter<T: Text>(
-    name: &str,
-    about: &[&str],
-    example: &str,
-) -> utoipa::openapi::path::Parameter {
-    use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
-    let schema = T::schema().build();
-    let example = match schema.schema_type {
-        utoipa::openapi::schema::SchemaType::Type(Type::String) => example.into(),
-        _ => serde_json::from_str(example).unwrap_or_else(|_| example.into()),
-    };
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Query)
-        .description(super::body::description(about))
-        .schema(Some(schema))
-        .example(Some(example))
-        .build()
 }
 
 #[cfg(test)]
