@@ -227,6 +227,25 @@ async fn values_that_cannot_be_stored_are_refused_field_by_field() {
 }
 
 #[tokio::test]
+async fn a_number_that_a_client_stores_comes_back_as_it_was_however_large() {
+    let stack = people().await;
+    let user = enrolled(&stack, Role::Student).await;
+    let metadata =
+        json!({"least": f64::MIN, "smallest": 5e-324, "other": 3.703_609_420_280_786e16});
+    let body = json!({"metadata": metadata});
+    let changed = ask(&stack, Method::PATCH, STUDENT, &user, Some(body)).await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    let read = stack.client.get(STUDENT, &user).await.body;
+    for (name, value) in metadata.as_object().unwrap() {
+        assert_eq!(
+            read["metadata"][name].to_string().parse::<f64>().ok(),
+            value.as_f64(),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_change_at_auth_service_keeps_the_own_fields() {
     let stack = people().await;
     let user = enrolled(&stack, Role::Student).await;
