@@ -6,7 +6,7 @@ use crate::{
 };
 use chrono::Utc;
 use events::{
-    EncadrantId, Event, EventId, Meta, StudentId, UserId,
+    EncadrantId, Event, EventId, Meta, Role, StudentId, UserId,
     auth::UserCreated,
     envelope,
     profile::{EncadrantCreated, StudentCreated},
@@ -312,12 +312,19 @@ async fn insert_users(stack: &Stack, messages: &[Message]) {
         .iter()
         .map(|message| message.user_id.as_uuid())
         .collect();
+    // auth-service takes no profile of another role than the user's.
+    let role = |message: &Message| match message.key {
+        EncadrantCreated::KEY => Role::Encadrant.as_str(),
+        _ => Role::Student.as_str(),
+    };
+    let roles: Vec<&str> = messages.iter().map(role).collect();
     sqlx::query(
         "insert into users_user (id, email, password_hash, role)
-         select id, id || '@example.com', 'none', 'student' from unnest($1::uuid[]) as new (id)
+         select id, id || '@example.com', 'none', role from unnest($1::uuid[], $2::text[]) as new (id, role)
          on conflict do nothing",
     )
     .bind(&ids)
+    .bind(&roles)
     .execute(&stack.auth.pool)
     .await
     .unwrap();
