@@ -6,7 +6,7 @@ use crate::source::{assert_none, sources};
 const BEFORE: [(&str, u32); 4] = [("messaging", 5), ("auth", 7), ("comm", 3), ("profile", 4)];
 
 /// The tables that grow with the users or with the events.
-const LARGE: [&str; 9] = [
+const LARGE: [&str; 10] = [
     "outbox",
     "inbox",
     "users_user",
@@ -14,6 +14,7 @@ const LARGE: [&str; 9] = [
     "profiles_student",
     "profiles_encadrant",
     "profiles_account",
+    "communications_inbox",
     "communications_notification",
     "communications_recipient",
 ];

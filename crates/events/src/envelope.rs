@@ -94,6 +94,11 @@ impl<'a> Envelope<'a> {
         let json = self.payload.get();
         serde_json::from_str(json).map_err(|_| Refusal::new("bad_payload", wrong_field::<E>(json)))
     }
+
+    /// Reads some fields of the payload, whatever event it is. `None`: one of them has another form.
+    pub fn fields<T: Deserialize<'a>>(&self) -> Option<T> {
+        serde_json::from_str(self.payload.get()).ok()
+    }
 }
 
 /// Reads a body as a JSON object of the envelope's form.

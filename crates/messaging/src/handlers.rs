@@ -5,8 +5,9 @@ mod route;
 pub use route::HandlerFn;
 pub(crate) use route::{Readable, Route};
 
-use crate::Cause;
-use events::{Event, EventId, Meta, WaitsFor, catalogue::EVENTS, key, topology::Queue};
+use crate::{Cause, Failure, Transaction};
+use events::{Envelope, Event, EventId, Meta, WaitsFor, catalogue::EVENTS, key, topology::Queue};
+use futures_util::future::BoxFuture;
 use route::{Ignored, Typed};
 use std::{collections::HashMap, sync::Arc};
 use tracing::Span;
@@ -63,6 +64,11 @@ impl FromIterator<(EventId, WaitsFor)> for Outcome {
     }
 }
 
+/// What a service does in the transaction of a batch before the first of several handlers runs, such as to lock all rows
+/// that they will change in one order: each handler can sort only its own.
+pub type Before =
+    for<'a> fn(&'a mut Transaction, &'a [&'a Envelope<'a>]) -> BoxFuture<'a, Result<(), Failure>>;
+
 /// The handlers of a consumer.
 ///
 /// A handler is an `async fn(&mut Transaction, &[Message<E>]) -> Result<O, Failure>`, where `O` is `()` or
@@ -72,6 +78,7 @@ impl FromIterator<(EventId, WaitsFor)> for Outcome {
 #[derive(Clone, Default)]
 pub struct Handlers {
     routes: HashMap<&'static str, Arc<dyn Route>>,
+    pub(crate) before: Option<Before>,
 }
 
 impl Handlers {
@@ -100,6 +107,13 @@ impl Handlers {
     #[must_use]
     pub fn ignore<E: Event>(self) -> Self {
         self.add(E::KEY, Ignored::<E>::new())
+    }
+
+    /// Adds what precedes the handlers of a batch that needs more than one call.
+    #[must_use]
+    pub fn before(self, before: Before) -> Self {
+        let before = Some(before);
+        Self { before, ..self }
     }
 
     fn add(mut self, key: &'static str, route: impl Route + 'static) -> Self {
@@ -147,7 +161,6 @@ impl Handlers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Failure, Transaction};
     use events::{
         auth::{SessionRevoked, UserCreated, UserDeleted, UserRoleChanged, UserUpdated},
         profile::StudentCreated,

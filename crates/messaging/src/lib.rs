@@ -57,7 +57,7 @@ pub use cause::Cause;
 pub use config::{BrokerConfig, ConfigError, ConsumeConfig};
 pub use consumer::{Consumer, Limits};
 pub use failure::Failure;
-pub use handlers::{HandlerFn, Handlers, Message, Outcome};
+pub use handlers::{Before, HandlerFn, Handlers, Message, Outcome};
 pub use housekeeping::Housekeeping;
 pub use outbox::{EnqueueError, NewEvent, Outbox, Transaction, outbox};
 pub use relay::Relay;

@@ -34,6 +34,7 @@ pub async fn assert_described(client: &Client, user: &User, dir: &str, document:
     let mut operations = 0;
     for (path, methods) in document["paths"].as_object().expect("paths") {
         let path = path.replace("{id}", &uuid::Uuid::nil().to_string());
+        let path = path.replace("{user_id}", &user.user_id.to_string());
         for (method, operation) in methods.as_object().expect("methods") {
             let method: Method = method.to_uppercase().parse().expect("a method");
             let anonymous = client

@@ -1,12 +1,13 @@
 //! State changes, on a borrowed transaction. Where nothing else is said, an action fails with the database's error.
 
 use crate::{
-    domain::{NewNotification, Notice, Recipient},
-    store,
+    domain::{Change, NewNotification, Notice, Recipient},
+    store::{self, inboxes::Position, notifications::Notification},
 };
 use chrono::{DateTime, Utc};
 use events::{EventId, StudentId, UserId, WaitsFor};
 use messaging::{Cause, Transaction};
+use sqlx::PgConnection;
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -41,12 +42,28 @@ pub(crate) struct StudentNews {
     pub news: News,
 }
 
+/// Locks the inboxes of users and of the users who are these students, until the transaction ends. A transaction that
+/// calls several actions calls this first, with all of them: each action locks its own users only.
+///
+/// # Errors
+/// See the module.
+pub(crate) async fn lock_inboxes(
+    tx: &mut Transaction,
+    user_ids: &[UserId],
+    student_ids: &[StudentId],
+) -> sqlx::Result<()> {
+    store::inboxes::lock(tx, user_ids, student_ids)
+        .await
+        .map(drop)
+}
+
 /// Records users, and welcomes those who were not deleted.
 ///
 /// # Errors
 /// See the module.
 pub(crate) async fn welcome(tx: &mut Transaction, newcomers: Vec<Newcomer>) -> sqlx::Result<()> {
     let recipients: Vec<_> = newcomers.iter().map(|new| new.recipient).collect();
+    store::inboxes::lock(tx, &users(&recipients), &[]).await?;
     let active = store::recipients::welcome(tx, &recipients).await?;
     let welcomes = newcomers
         .into_iter()
@@ -76,7 +93,14 @@ pub(crate) async fn notify_students(
     news: Vec<StudentNews>,
 ) -> sqlx::Result<HashSet<StudentId>> {
     let student_ids: Vec<StudentId> = news.iter().map(|new| new.student_id).collect();
+    let locked = store::inboxes::lock(tx, &[], &student_ids).await?;
     let users = store::recipients::of_students(tx, &student_ids).await?;
+    // Users who were recorded since.
+    let others = users.values().flatten().filter(|id| !locked.contains(id));
+    let others: Vec<UserId> = others.copied().collect();
+    if !others.is_empty() {
+        store::inboxes::lock(tx, &others, &[]).await?;
+    }
     let (mut notifications, mut unknown) = (Vec::with_capacity(news.len()), HashSet::new());
     for StudentNews { student_id, news } in news {
         match users.get(&student_id) {
@@ -115,6 +139,8 @@ pub(crate) async fn erase(
     recipients: &[Recipient],
     emails: &[String],
 ) -> Result<(), EraseError> {
+    let user_ids = users(recipients);
+    store::inboxes::lock(tx, &user_ids, &[]).await?;
     let erased = store::recipients::erase(tx, recipients).await?;
     if recipients
         .iter()
@@ -122,8 +148,7 @@ pub(crate) async fn erase(
     {
         return Err(EraseError::Foreign);
     }
-    let user_ids: Vec<_> = recipients.iter().map(|user| user.user_id).collect();
-    store::notifications::erase(tx, &user_ids).await?;
+    store::changes::erase(tx, &user_ids).await?;
     let students = recipients
         .iter()
         .filter_map(|user| user.student_id.map(StudentId::as_uuid));
@@ -134,6 +159,50 @@ pub(crate) async fn erase(
         .collect();
     tx.erase(&ids, emails).await?;
     Ok(release(tx, recipients).await?)
+}
+
+/// A notification that a user has changed.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    /// As it is now; `None`: it is deleted.
+    pub notification: Option<Notification>,
+    /// The position of the inbox after the change.
+    pub position: Position,
+}
+
+/// Changes a notification of a user. `None`: the user has no such notification.
+///
+/// # Errors
+/// See the module.
+pub(crate) async fn change(
+    tx: &mut PgConnection,
+    user_id: UserId,
+    id: Uuid,
+    change: Change,
+) -> sqlx::Result<Option<Changed>> {
+    store::inboxes::lock(tx, &[user_id], &[]).await?;
+    if !store::changes::change(tx, user_id, id, change).await? {
+        return Ok(None);
+    }
+    Ok(Some(Changed {
+        notification: store::notifications::one(tx, user_id, id).await?,
+        position: store::inboxes::position(tx, user_id).await?,
+    }))
+}
+
+/// Marks what a user has not read as read, up to a position. Returns how many notifications that were, and the position
+/// of the inbox after the change.
+///
+/// # Errors
+/// See the module.
+pub(crate) async fn read_all(
+    tx: &mut PgConnection,
+    user_id: UserId,
+    until_seq: Option<i64>,
+) -> sqlx::Result<(i64, Position)> {
+    store::inboxes::lock(tx, &[user_id], &[]).await?;
+    let updated = store::changes::read_all(tx, user_id, until_seq).await?;
+    Ok((updated, store::inboxes::position(tx, user_id).await?))
 }
 
 async fn notify(tx: &mut Transaction, news: Vec<(UserId, News)>) -> sqlx::Result<()> {
@@ -151,7 +220,7 @@ async fn notify(tx: &mut Transaction, news: Vec<(UserId, News)>) -> sqlx::Result
             notice: news.notice,
         });
     }
-    let written = store::notifications::insert(tx, &notifications).await?;
+    let written = store::changes::insert(tx, &notifications).await?;
     for (cause, new) in causes.iter().zip(notifications) {
         let is_new = written.contains(&new.id);
         let (id, user_id, about) = (new.id, new.user_id, new.notice.related_object_id);
@@ -164,6 +233,10 @@ async fn notify(tx: &mut Transaction, news: Vec<(UserId, News)>) -> sqlx::Result
         });
     }
     Ok(())
+}
+
+fn users(recipients: &[Recipient]) -> Vec<UserId> {
+    recipients.iter().map(|user| user.user_id).collect()
 }
 
 async fn release(tx: &mut Transaction, recipients: &[Recipient]) -> sqlx::Result<()> {

@@ -6,7 +6,7 @@ use crate::{
 };
 use chrono::Utc;
 use events::{
-    Event, WaitsFor,
+    Envelope, Event, StudentId, UserId, WaitsFor,
     auth::UserDeleted,
     internships::{
         EvaluationCreated, EvaluationUpdated, GradeAssigned, StageAccepted, StageCancelled,
@@ -18,6 +18,8 @@ use events::{
     },
 };
 use messaging::{Consume, Failure, Handlers, Message, Outcome, Transaction};
+use serde::Deserialize;
+use std::pin::Pin;
 
 /// Returns the queue of the service, with the handlers of its events.
 pub(crate) fn consume() -> Consume {
@@ -32,6 +34,7 @@ pub(crate) fn consume() -> Consume {
 /// The handlers of comm-service. It stores nothing about an encadrant that could change.
 fn handlers() -> Handlers {
     Handlers::new()
+        .before(lock_inboxes)
         .on(on_student_created)
         .on(on_student_updated)
         .on(on_student_deleted)
@@ -49,6 +52,26 @@ fn handlers() -> Handlers {
         .on(on_news::<EvaluationCreated>)
         .on(on_news::<EvaluationUpdated>)
         .on(on_news::<GradeAssigned>)
+}
+
+/// The users whom an event names.
+#[derive(Deserialize)]
+struct Named {
+    user_id: Option<UserId>,
+    student_id: Option<StudentId>,
+}
+
+/// Locks the inboxes of all users of a batch. What an event names in another form is locked by its handler.
+fn lock_inboxes<'a>(
+    tx: &'a mut Transaction,
+    events: &'a [&'a Envelope<'a>],
+) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>> {
+    let named = events.iter().filter_map(|event| event.fields::<Named>());
+    let (user_ids, student_ids): (Vec<_>, Vec<_>) =
+        named.map(|named| (named.user_id, named.student_id)).unzip();
+    let user_ids: Vec<UserId> = user_ids.into_iter().flatten().collect();
+    let student_ids: Vec<StudentId> = student_ids.into_iter().flatten().collect();
+    Box::pin(async move { Ok(actions::lock_inboxes(tx, &user_ids, &student_ids).await?) })
 }
 
 async fn on_student_created(

@@ -97,6 +97,31 @@ pub(crate) struct NewNotification {
     pub notice: Notice,
 }
 
+/// What a user does with a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Read,
+    Unread,
+    Archive,
+    Unarchive,
+    Delete,
+    Restore,
+}
+
+impl Change {
+    /// As the statement that changes notifications knows it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Change::Read => "read",
+            Change::Unread => "unread",
+            Change::Archive => "archive",
+            Change::Unarchive => "unarchive",
+            Change::Delete => "delete",
+            Change::Restore => "restore",
+        }
+    }
+}
+
 /// The kind of the notification that a new profile gets.
 pub(crate) const WELCOME: &str = "welcome";
 

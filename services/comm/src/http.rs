@@ -1,7 +1,12 @@
 //! The HTTP API.
 
+mod changes;
+mod cursor;
 mod export;
+mod listing;
 mod notifications;
+mod position;
+mod resume;
 
 use axum::Router;
 use serde_json::Value;
@@ -33,10 +38,17 @@ pub fn openapi() -> Value {
 
 fn documented() -> (Router<Api>, Value) {
     let routes = OpenApiRouter::default()
-        .routes(routes!(notifications::list))
-        .routes(routes!(notifications::unread_count))
-        .routes(routes!(notifications::one))
-        .routes(routes!(notifications::read))
+        .routes(routes!(listing::list))
+        .routes(routes!(listing::unread_count))
+        .routes(routes!(resume::changes))
+        .routes(routes!(changes::read_all))
+        .routes(routes!(listing::of_user))
+        .routes(routes!(listing::one, changes::delete))
+        .routes(routes!(changes::read))
+        .routes(routes!(changes::unread))
+        .routes(routes!(changes::archive))
+        .routes(routes!(changes::unarchive))
+        .routes(routes!(changes::restore))
         .routes(routes!(export::export));
     docs::documented("comm-service", "The notifications of users.", routes)
 }

@@ -142,6 +142,7 @@ impl<'a> People<'a> {
                 let notifications = self.stack.client.notifications(student).await;
                 notifications.first()?["id"].as_str()?.to_owned()
             }
+            "spare_notification" => self.notification().await,
             _ => return None,
         };
         Some(id)
@@ -157,6 +158,18 @@ impl<'a> People<'a> {
     async fn hospital_service(&self) -> String {
         let body = json!({"name": "Cardiology", "establishment_id": self.establishment().await});
         self.created("/profile/api/services", &body).await
+    }
+
+    /// The id of a new notification of the student.
+    async fn notification(&self) -> String {
+        let id = uuid::Uuid::now_v7().to_string();
+        let insert = format!(
+            "insert into communications_notification (id, user_id, kind, source_event, type, title, content)
+             values ('{id}', '{}', 'spare', '{id}', 'system', 'Spare', '')",
+            self.student.user_id
+        );
+        self.stack.comm.run(&insert).await;
+        id
     }
 
     /// The id of what the administrator creates.

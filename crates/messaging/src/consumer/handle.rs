@@ -96,9 +96,14 @@ impl Dispatcher {
                 report_duplicate(event);
             }
         }
-        for mut run in runs(&fresh, |event: &Event<'_>| {
+        let runs = runs(&fresh, |event: &Event<'_>| {
             (event.kind(), event.aggregate_id)
-        }) {
+        });
+        if let (Some(before), 2..) = (self.handlers.before, runs.len()) {
+            let envelopes: Vec<_> = fresh.iter().map(|event| &event.envelope).collect();
+            before(transaction, &envelopes).await?;
+        }
+        for mut run in runs {
             // Sorted, so that the row locks of two consumers cannot cross.
             run.sort_by_key(|event| event.aggregate_id);
             let outcome = handle_timed(transaction, &run).await?;

@@ -16,7 +16,7 @@ pub use values::{JsonObject, OptionalId, OptionalNumber, OptionalText, RequiredT
 use crate::http::{Problem, problem::Common, problem::FieldErrors};
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Request},
+    extract::{FromRequest, OptionalFromRequest, Request, rejection::BytesRejection},
     http::{StatusCode, header},
 };
 use field::{REQUIRED, text};
@@ -162,8 +162,25 @@ impl<S: Send + Sync, T: FromObject> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let object = Object::from_request(request, state).await?;
+        let object = <Object as FromRequest<S>>::from_request(request, state).await?;
         object.into_body().map(Self)
+    }
+}
+
+/// For a body that may be absent.
+impl<S: Send + Sync, T: FromObject> OptionalFromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        let (parts, body) = request.into_parts();
+        let read = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        let body = read.map_err(unreadable)?;
+        if body.is_empty() {
+            return Ok(None);
+        }
+        let request = Request::from_parts(parts, body.into());
+        let object = <Object as FromRequest<S>>::from_request(request, state).await?;
+        object.into_body().map(Self).map(Some)
     }
 }
 
@@ -185,14 +202,15 @@ impl<S: Send + Sync> FromRequest<S> for Object {
         if !media_type.eq_ignore_ascii_case("application/json") {
             return Err(Common::NotJson.into());
         }
-        let body =
-            Bytes::from_request(request, state)
-                .await
-                .map_err(|rejection| match rejection.status() {
-                    StatusCode::PAYLOAD_TOO_LARGE => Common::TooLarge,
-                    _ => Common::BadBody,
-                })?;
-        parse(&body)
+        let body = Bytes::from_request(request, state).await;
+        parse(&body.map_err(unreadable)?)
+    }
+}
+
+fn unreadable(rejection: BytesRejection) -> Common {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Common::TooLarge,
+        _ => Common::BadBody,
     }
 }
 

@@ -80,6 +80,7 @@ pub fn layers(router: Router, config: &HttpConfig) -> anyhow::Result<Router> {
             header::LINK,
             header::RETRY_AFTER,
             HeaderName::from_static("x-total-count"),
+            HeaderName::from_static("x-inbox-seq"),
         ])
         .max_age(Duration::from_secs(600));
     Ok(router

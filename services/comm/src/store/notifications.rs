@@ -1,12 +1,10 @@
 //! The table `communications_notification`. Every query for a user names the user, so that another user's notification
 //! does not exist for it. Every function fails with the database's error.
 
-use crate::domain::NewNotification;
 use chrono::{DateTime, Utc};
 use events::UserId;
 use serde_json::Value;
 use sqlx::PgConnection;
-use std::collections::HashSet;
 use uuid::Uuid;
 
 /// A row of the table.
@@ -40,48 +38,10 @@ pub(crate) struct Notification {
     pub metadata: Value,
     /// When the user had read it.
     pub read_at: Option<DateTime<Utc>>,
-}
-
-/// Inserts notifications, in one round trip, and returns the ids of those that did not exist.
-pub(crate) async fn insert(
-    connection: &mut PgConnection,
-    notifications: &[NewNotification],
-) -> sqlx::Result<HashSet<Uuid>> {
-    let column = |get: fn(&NewNotification) -> Uuid| -> Vec<Uuid> {
-        notifications.iter().map(get).collect()
-    };
-    let text = |get: fn(&NewNotification) -> &str| -> Vec<String> {
-        notifications.iter().map(get).map(str::to_owned).collect()
-    };
-    let metadata: Vec<Value> = notifications
-        .iter()
-        .map(|new| new.notice.metadata.clone())
-        .collect();
-    let occurred_at: Vec<_> = notifications.iter().map(|new| new.occurred_at).collect();
-    let written = sqlx::query_scalar!(
-        "insert into communications_notification
-             (id, user_id, kind, source_event, type, title, content, related_object_type, related_object_id, metadata,
-              occurred_at)
-         select id, user_id, kind, source_event, 'system', title, content, object_type, object_id, metadata, occurred_at
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[],
-                     $9::jsonb[], $10::timestamptz[])
-             as new (id, user_id, kind, source_event, title, content, object_type, object_id, metadata, occurred_at)
-         on conflict do nothing
-         returning id",
-        &column(|new| new.id),
-        &column(|new| new.user_id.as_uuid()),
-        &text(|new| new.notice.kind),
-        &column(|new| new.source_event.as_uuid()),
-        &text(|new| new.notice.title),
-        &text(|new| &new.notice.content),
-        &text(|new| new.notice.related_object_type),
-        &column(|new| new.notice.related_object_id),
-        &metadata,
-        &occurred_at,
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(written.into_iter().collect())
+    /// When the user archived it.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// When it happened: lists have this order.
+    pub happened_at: DateTime<Utc>,
 }
 
 /// Returns all notifications of a user, in the order in which it happened, the newest first.
@@ -92,9 +52,10 @@ pub(crate) async fn all(
     sqlx::query_as!(
         Notification,
         "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
-                sent_at, status, attempts, last_error, metadata, read_at
+                sent_at, status, attempts, last_error, metadata, read_at, archived_at,
+                coalesce(occurred_at, created_at) as \"happened_at!\"
          from communications_notification
-         where user_id = $1
+         where user_id = $1 and deleted_at is null
          order by coalesce(occurred_at, created_at) desc, id desc",
         user_id.as_uuid()
     )
@@ -105,64 +66,133 @@ pub(crate) async fn all(
 /// Selects notifications of a user. A field that is `None` selects all.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
+    /// What the user has archived, instead of what is in the inbox.
+    pub archived: bool,
     /// Only this channel.
     pub channel: Option<&'static str>,
     /// Only this status.
     pub status: Option<&'static str>,
     /// Only unread, or only read.
     pub unread: Option<bool>,
+    /// Only about objects of this type.
+    pub related_object_type: Option<String>,
+    /// Only about this object.
+    pub related_object_id: Option<Uuid>,
 }
 
-/// Returns a page of a user's notifications, in the order in which it happened, the newest first, and the total.
+/// A place in a list: the notification that precedes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// The notification.
+    pub id: Uuid,
+}
+
+impl Cursor {
+    /// Before the newest.
+    pub(crate) fn newest() -> Self {
+        Self {
+            at: DateTime::<Utc>::MAX_UTC,
+            id: Uuid::max(),
+        }
+    }
+}
+
+/// Which part of a list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Range {
+    pub after: Cursor,
+    pub offset: i64,
+    pub limit: i64,
+}
+
+/// Three statements of one text. Each names the condition of the index that it reads, which PostgreSQL would not see in a
+/// parameter.
+macro_rules! select {
+    (rows $condition:tt, $connection:ident, $user_id:ident, $filter:ident, $range:ident) => {
+        sqlx::query_as!(
+            Notification,
+            "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
+                    sent_at, status, attempts, last_error, metadata, read_at, archived_at,
+                    coalesce(occurred_at, created_at) as \"happened_at!\"
+             from communications_notification
+             where user_id = $1 and " + $condition + " and deleted_at is null
+               and (coalesce(occurred_at, created_at), id) < ($7, $8)
+               and ($2::text is null or type = $2)
+               and ($3::text is null or status = $3)
+               and ($4::boolean is null or (read_at is null) = $4)
+               and ($5::text is null or related_object_type = $5)
+               and ($6::uuid is null or related_object_id = $6)
+             order by coalesce(occurred_at, created_at) desc, id desc
+             offset $9 limit $10",
+            $user_id.as_uuid(),
+            $filter.channel,
+            $filter.status,
+            $filter.unread,
+            $filter.related_object_type,
+            $filter.related_object_id,
+            $range.after.at,
+            $range.after.id,
+            $range.offset,
+            $range.limit,
+        )
+        .fetch_all($connection)
+        .await
+    };
+    (count $condition:tt, $connection:ident, $user_id:ident, $filter:ident) => {
+        sqlx::query_scalar!(
+            "select count(*) as \"total!\" from communications_notification
+             where user_id = $1 and " + $condition + " and deleted_at is null
+               and ($2::text is null or type = $2)
+               and ($3::text is null or status = $3)
+               and ($4::boolean is null or (read_at is null) = $4)
+               and ($5::text is null or related_object_type = $5)
+               and ($6::uuid is null or related_object_id = $6)",
+            $user_id.as_uuid(),
+            $filter.channel,
+            $filter.status,
+            $filter.unread,
+            $filter.related_object_type,
+            $filter.related_object_id,
+        )
+        .fetch_one($connection)
+        .await
+    };
+}
+
+/// Returns a part of a user's notifications, in the order in which it happened, the newest first.
 pub(crate) async fn list(
     connection: &mut PgConnection,
     user_id: UserId,
     filter: &Filter,
-    offset: i64,
-    limit: i64,
-) -> sqlx::Result<(Vec<Notification>, i64)> {
-    let notifications = sqlx::query_as!(
-        Notification,
-        "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
-                sent_at, status, attempts, last_error, metadata, read_at
-         from communications_notification
-         where user_id = $1
-           and ($2::text is null or type = $2)
-           and ($3::text is null or status = $3)
-           and ($4::boolean is null or (read_at is null) = $4)
-         order by coalesce(occurred_at, created_at) desc, id desc
-         offset $5 limit $6",
-        user_id.as_uuid(),
-        filter.channel,
-        filter.status,
-        filter.unread,
-        offset,
-        limit,
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    // A short first page is the whole list.
-    if offset == 0 && (notifications.len() as i64) < limit {
-        let total = notifications.len() as i64;
-        return Ok((notifications, total));
+    range: Range,
+) -> sqlx::Result<Vec<Notification>> {
+    match (filter.archived, filter.unread) {
+        (true, _) => select!(rows "archived_at is not null", connection, user_id, filter, range),
+        (false, Some(true)) => {
+            select!(rows "archived_at is null and read_at is null", connection, user_id, filter, range)
+        }
+        (false, _) => select!(rows "archived_at is null", connection, user_id, filter, range),
     }
-    let total = sqlx::query_scalar!(
-        r#"select count(*) as "total!" from communications_notification
-           where user_id = $1
-             and ($2::text is null or type = $2)
-             and ($3::text is null or status = $3)
-             and ($4::boolean is null or (read_at is null) = $4)"#,
-        user_id.as_uuid(),
-        filter.channel,
-        filter.status,
-        filter.unread,
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok((notifications, total))
 }
 
-/// Returns a notification of a user.
+/// Counts the notifications of a whole list.
+pub(crate) async fn total(
+    connection: &mut PgConnection,
+    user_id: UserId,
+    filter: &Filter,
+) -> sqlx::Result<i64> {
+    match (filter.archived, filter.unread) {
+        (true, _) => select!(count "archived_at is not null", connection, user_id, filter),
+        (false, Some(true)) => {
+            select!(count "archived_at is null and read_at is null", connection, user_id, filter)
+        }
+        (false, _) => select!(count "archived_at is null", connection, user_id, filter),
+    }
+}
+
+/// Returns a notification of a user, unless it is deleted.
 pub(crate) async fn one(
     connection: &mut PgConnection,
     user_id: UserId,
@@ -171,44 +201,13 @@ pub(crate) async fn one(
     sqlx::query_as!(
         Notification,
         "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
-                sent_at, status, attempts, last_error, metadata, read_at
-         from communications_notification where user_id = $1 and id = $2",
+                sent_at, status, attempts, last_error, metadata, read_at, archived_at,
+                coalesce(occurred_at, created_at) as \"happened_at!\"
+         from communications_notification where user_id = $1 and id = $2 and deleted_at is null",
         user_id.as_uuid(),
         id
     )
     .fetch_optional(connection)
-    .await
-}
-
-/// Marks a notification of a user as read. The first time counts.
-pub(crate) async fn mark_read(
-    connection: &mut PgConnection,
-    user_id: UserId,
-    id: Uuid,
-) -> sqlx::Result<Option<Notification>> {
-    sqlx::query_as!(
-        Notification,
-        "update communications_notification set read_at = coalesce(read_at, now())
-         where user_id = $1 and id = $2
-         returning id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
-                   sent_at, status, attempts, last_error, metadata, read_at",
-        user_id.as_uuid(),
-        id
-    )
-    .fetch_optional(connection)
-    .await
-}
-
-/// Counts a user's unread notifications.
-pub(crate) async fn unread_count(
-    connection: &mut PgConnection,
-    user_id: UserId,
-) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(
-        r#"select count(*) as "count!" from communications_notification where user_id = $1 and read_at is null"#,
-        user_id.as_uuid()
-    )
-    .fetch_one(connection)
     .await
 }
 
@@ -221,23 +220,12 @@ pub(crate) async fn latest_of_students(
     sqlx::query_as!(
         Notification,
         "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
-                sent_at, status, attempts, last_error, metadata, read_at
-         from communications_notification where related_object_type = 'student'
+                sent_at, status, attempts, last_error, metadata, read_at, archived_at,
+                coalesce(occurred_at, created_at) as \"happened_at!\"
+         from communications_notification where related_object_type = 'student' and deleted_at is null
          order by id desc limit $1",
         limit
     )
     .fetch_all(connection)
     .await
-}
-
-/// Deletes all notifications of users.
-pub(crate) async fn erase(connection: &mut PgConnection, user_ids: &[UserId]) -> sqlx::Result<()> {
-    let user_ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
-    sqlx::query!(
-        "delete from communications_notification where user_id = any($1)",
-        &user_ids
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use test_support::{Stack, User, eventually};
 use uuid::Uuid;
 
-const LIST: &str = "/comm/api/notifications/";
+pub(crate) const LIST: &str = "/comm/api/notifications/";
 
-async fn welcomed(stack: &Stack, role: Role) -> (User, Value) {
+pub(crate) async fn welcomed(stack: &Stack, role: Role) -> (User, Value) {
     let user = stack.client.register(role).await;
     let first = eventually(Duration::from_secs(5), "a welcome", async || {
         stack.client.notifications(&user).await.into_iter().next()
@@ -19,7 +19,7 @@ async fn welcomed(stack: &Stack, role: Role) -> (User, Value) {
 }
 
 /// More notices than a page, the newest last.
-async fn add_notices(stack: &Stack, user: &User, number: i32) {
+pub(crate) async fn add_notices(stack: &Stack, user: &User, number: i32) {
     let add = format!(
         "insert into communications_notification (id, user_id, kind, source_event, type, title, content, created_at)
          select gen_random_uuid(), '{}', 'test', gen_random_uuid(), 'system', 'Notice ' || i, '', now() + i * interval '1 ms'
@@ -29,7 +29,7 @@ async fn add_notices(stack: &Stack, user: &User, number: i32) {
     stack.comm.run(&add).await;
 }
 
-fn path(notification: &Value, rest: &str) -> String {
+pub(crate) fn path(notification: &Value, rest: &str) -> String {
     let id = notification["id"].as_str().expect("an id");
     format!("{LIST}{id}/{rest}")
 }

@@ -1,6 +1,8 @@
 //! comm-service from outside: the real binary, a real database, a real broker.
 
 mod backlog;
+mod changing;
+mod counting;
 mod inbox;
 mod internships;
 mod once;
