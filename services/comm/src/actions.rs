@@ -1,7 +1,9 @@
 //! State changes, on a borrowed transaction. Where nothing else is said, an action fails with the database's error.
 
+pub(crate) mod purge;
+
 use crate::{
-    domain::{Change, NewNotification, Notice, Recipient},
+    domain::{Announcement, Change, NewNotification, Notice, Recipient},
     store::{self, inboxes::Position, notifications::Notification},
 };
 use chrono::{DateTime, Utc};
@@ -149,6 +151,7 @@ pub(crate) async fn erase(
         return Err(EraseError::Foreign);
     }
     store::changes::erase(tx, &user_ids).await?;
+    store::preferences::erase(tx, &user_ids).await?;
     let students = recipients
         .iter()
         .filter_map(|user| user.student_id.map(StudentId::as_uuid));
@@ -205,6 +208,18 @@ pub(crate) async fn read_all(
     Ok((updated, store::inboxes::position(tx, user_id).await?))
 }
 
+/// Notifies a user on behalf of an administrator. Returns whether there is such a user.
+///
+/// # Errors
+/// See the module.
+pub(crate) async fn announce(
+    tx: &mut PgConnection,
+    announcement: &Announcement,
+) -> sqlx::Result<bool> {
+    store::inboxes::lock(tx, &[announcement.user_id], &[]).await?;
+    store::changes::announce(tx, announcement).await
+}
+
 async fn notify(tx: &mut Transaction, news: Vec<(UserId, News)>) -> sqlx::Result<()> {
     if news.is_empty() {
         return Ok(());
@@ -222,14 +237,14 @@ async fn notify(tx: &mut Transaction, news: Vec<(UserId, News)>) -> sqlx::Result
     }
     let written = store::changes::insert(tx, &notifications).await?;
     for (cause, new) in causes.iter().zip(notifications) {
-        let is_new = written.contains(&new.id);
+        let is_new = written.get(&new.id).copied();
         let (id, user_id, about) = (new.id, new.user_id, new.notice.related_object_id);
-        tx.after_commit(cause, move || {
-            if is_new {
+        tx.after_commit(cause, move || match is_new {
+            Some(true) => {
                 tracing::info!(notification_id = %id, "✅ Created notification for user {user_id}");
-            } else {
-                tracing::info!("Notification already exists for {about}");
             }
+            Some(false) => tracing::info!("Notification already exists for {about}"),
+            None => tracing::info!("User {user_id} has switched this kind of notification off"),
         });
     }
     Ok(())

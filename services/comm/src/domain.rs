@@ -1,6 +1,7 @@
 //! Valid values and pure rules: the texts of the notifications.
 
 mod internships;
+pub(crate) mod kinds;
 
 pub(crate) use internships::AboutStudent;
 
@@ -95,6 +96,27 @@ pub(crate) struct NewNotification {
     pub occurred_at: DateTime<Utc>,
     /// The text.
     pub notice: Notice,
+}
+
+/// A notification that an administrator writes.
+#[derive(Clone, Debug)]
+pub(crate) struct Announcement {
+    /// Its id.
+    pub id: Uuid,
+    /// The recipient.
+    pub user_id: UserId,
+    /// Which text it is.
+    pub kind: &'static str,
+    /// One line.
+    pub title: String,
+    /// The text.
+    pub content: String,
+    /// The type of the object that it is about.
+    pub related_object_type: Option<String>,
+    /// The id of that object.
+    pub related_object_id: Option<Uuid>,
+    /// For programs.
+    pub metadata: Value,
 }
 
 /// What a user does with a notification.

@@ -1,18 +1,20 @@
 //! The HTTP API.
 
 mod changes;
+mod creation;
 mod cursor;
 mod export;
 mod listing;
 mod notifications;
 mod position;
+mod preferences;
 mod resume;
 
+use crate::{config::Serve, purge::Purge};
 use axum::Router;
 use serde_json::Value;
 use service_kit::{
     Start,
-    config::VerifierConfig,
     http::{Api, docs},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -21,9 +23,21 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 ///
 /// # Errors
 /// Fails when no HTTP client can be made.
-pub(crate) async fn start(start: Start<VerifierConfig>) -> anyhow::Result<Router> {
-    let process = start.process.clone();
-    let api = Api::start(start)?;
+pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
+    let Start {
+        config,
+        pool,
+        process,
+        health,
+    } = start;
+    let purge = Purge::new(pool.clone(), config.notices.notice_days);
+    process.spawn("purge", purge.run(process.stopping()));
+    let api = Api::start(Start {
+        config: config.verifier,
+        pool,
+        process: process.clone(),
+        health,
+    })?;
     messaging::follow_revocations(&process, api.pool.clone(), api.verifier.revocations()).await;
     let (router, document) = documented();
     Ok(router
@@ -38,10 +52,14 @@ pub fn openapi() -> Value {
 
 fn documented() -> (Router<Api>, Value) {
     let routes = OpenApiRouter::default()
-        .routes(routes!(listing::list))
+        .routes(routes!(listing::list, creation::create))
         .routes(routes!(listing::unread_count))
         .routes(routes!(resume::changes))
         .routes(routes!(changes::read_all))
+        .routes(routes!(
+            preferences::preferences,
+            preferences::set_preferences
+        ))
         .routes(routes!(listing::of_user))
         .routes(routes!(listing::one, changes::delete))
         .routes(routes!(changes::read))

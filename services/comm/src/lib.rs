@@ -6,6 +6,7 @@ mod config;
 mod consumer;
 mod domain;
 pub mod http;
+mod purge;
 mod roles;
 mod store;
 

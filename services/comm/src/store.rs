@@ -3,6 +3,8 @@
 pub(crate) mod changes;
 pub(crate) mod inboxes;
 pub(crate) mod notifications;
+pub(crate) mod preferences;
+pub(crate) mod purge;
 pub(crate) mod recipients;
 pub(crate) mod resume;
 

@@ -162,14 +162,8 @@ impl<'a> People<'a> {
 
     /// The id of a new notification of the student.
     async fn notification(&self) -> String {
-        let id = uuid::Uuid::now_v7().to_string();
-        let insert = format!(
-            "insert into communications_notification (id, user_id, kind, source_event, type, title, content)
-             values ('{id}', '{}', 'spare', '{id}', 'system', 'Spare', '')",
-            self.student.user_id
-        );
-        self.stack.comm.run(&insert).await;
-        id
+        let body = json!({"user_id": self.student.user_id, "title": "Spare"});
+        self.created("/comm/api/notifications", &body).await
     }
 
     /// The id of what the administrator creates.

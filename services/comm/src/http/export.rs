@@ -1,9 +1,10 @@
 //! What this service holds of the user who asks.
 
 use super::notifications::Notification;
-use crate::store::{notifications, recipients};
+use crate::store::{notifications, preferences, recipients};
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
+use events::{Event as _, internships::StageStarted};
 use serde::Serialize;
 use service_kit::http::{CurrentUser, Problem};
 use sqlx::PgPool;
@@ -18,6 +19,9 @@ pub(super) struct Export {
     exported_at: DateTime<Utc>,
     /// The student profile by which events about internships name the user.
     student_id: Option<Uuid>,
+    /// The kinds of notifications that the user has switched off.
+    #[schema(examples(json!([StageStarted::KEY])))]
+    switched_off: Vec<String>,
     /// All of them, the newest first.
     notifications: Vec<Notification>,
 }
@@ -41,6 +45,7 @@ pub(super) async fn export(
         user_id: user.id.as_uuid(),
         exported_at: Utc::now(),
         student_id,
+        switched_off: preferences::off(&mut connection, user.id).await?,
         notifications: notifications.into_iter().map(Notification::from).collect(),
     }))
 }

@@ -2,18 +2,18 @@
 //! same statement, by the rows that it has changed. The transaction has locked the inboxes before
 //! ([`super::inboxes::lock`]). Every function fails with the database's error.
 
-use crate::domain::{Change, NewNotification};
+use crate::domain::{Announcement, Change, NewNotification};
 use events::UserId;
 use serde_json::Value;
 use sqlx::PgConnection;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Inserts notifications, in one round trip, and returns the ids of those that did not exist.
+/// Inserts notifications, in one round trip. Returns the ids of those that the users want, and whether each did not exist.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     notifications: &[NewNotification],
-) -> sqlx::Result<HashSet<Uuid>> {
+) -> sqlx::Result<HashMap<Uuid, bool>> {
     let column = |get: fn(&NewNotification) -> Uuid| -> Vec<Uuid> {
         notifications.iter().map(get).collect()
     };
@@ -25,24 +25,29 @@ pub(crate) async fn insert(
         .map(|new| new.notice.metadata.clone())
         .collect();
     let occurred_at: Vec<_> = notifications.iter().map(|new| new.occurred_at).collect();
-    let written = sqlx::query_scalar!(
-        "with written as (
-             insert into communications_notification
-                 (id, user_id, kind, source_event, type, title, content, related_object_type, related_object_id,
-                  metadata, occurred_at, changed_seq)
-             select id, new.user_id, kind, source_event, 'system', title, content, object_type, object_id, metadata,
-                    occurred_at, inbox.seq + 1
-             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[],
-                         $8::uuid[], $9::jsonb[], $10::timestamptz[])
-                 as new (id, user_id, kind, source_event, title, content, object_type, object_id, metadata, occurred_at)
-             join communications_inbox as inbox on inbox.user_id = new.user_id
-             on conflict do nothing
-             returning id, user_id),
-         moved as (
-             update communications_inbox as inbox set seq = seq + 1, unread = unread + more.number
-             from (select user_id, count(*) as number from written group by user_id) as more
-             where inbox.user_id = more.user_id)
-         select id from written",
+    let wanted = sqlx::query!(
+        r#"with wanted as materialized (
+               select new.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[],
+                                        $7::text[], $8::uuid[], $9::jsonb[], $10::timestamptz[])
+                   as new (id, user_id, kind, source_event, title, content, object_type, object_id, metadata, occurred_at)
+               where not exists (select from communications_preference as off
+                                 where off.user_id = new.user_id and off.kind = new.kind)),
+           written as (
+               insert into communications_notification
+                   (id, user_id, kind, source_event, type, title, content, related_object_type, related_object_id,
+                    metadata, occurred_at, changed_seq)
+               select id, wanted.user_id, kind, source_event, 'system', title, content, object_type, object_id, metadata,
+                      occurred_at, inbox.seq + 1
+               from wanted
+               join communications_inbox as inbox on inbox.user_id = wanted.user_id
+               on conflict do nothing
+               returning id, user_id),
+           moved as (
+               update communications_inbox as inbox set seq = seq + 1, unread = unread + more.number
+               from (select user_id, count(*) as number from written group by user_id) as more
+               where inbox.user_id = more.user_id)
+           select wanted.id as "id!", written.id is not null as "is_new!"
+           from wanted left join written on written.id = wanted.id"#,
         &column(|new| new.id),
         &column(|new| new.user_id.as_uuid()),
         &text(|new| new.notice.kind),
@@ -56,7 +61,38 @@ pub(crate) async fn insert(
     )
     .fetch_all(connection)
     .await?;
-    Ok(written.into_iter().collect())
+    Ok(wanted.into_iter().map(|row| (row.id, row.is_new)).collect())
+}
+
+/// Inserts a notification for a user who is known and was not deleted. Returns whether it did.
+pub(crate) async fn announce(
+    connection: &mut PgConnection,
+    new: &Announcement,
+) -> sqlx::Result<bool> {
+    let moved = sqlx::query!(
+        "with written as (
+             insert into communications_notification
+                 (id, user_id, kind, source_event, type, title, content, related_object_type, related_object_id,
+                  metadata, occurred_at, changed_seq)
+             select $1, known.user_id, $3, $1, 'system', $4, $5, $6, $7, $8, now(), inbox.seq + 1
+             from communications_recipient as known
+             join communications_inbox as inbox on inbox.user_id = known.user_id
+             where known.user_id = $2 and not known.erased
+             returning user_id)
+         update communications_inbox as inbox set seq = seq + 1, unread = unread + 1
+         from written where inbox.user_id = written.user_id",
+        new.id,
+        new.user_id.as_uuid(),
+        new.kind,
+        new.title,
+        new.content,
+        new.related_object_type,
+        new.related_object_id,
+        new.metadata,
+    )
+    .execute(connection)
+    .await?;
+    Ok(moved.rows_affected() > 0)
 }
 
 /// Changes a notification of a user, and returns whether the user has it. A notification that is so already stays as it

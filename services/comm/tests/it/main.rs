@@ -3,7 +3,10 @@
 mod backlog;
 mod changing;
 mod counting;
+mod creating;
 mod inbox;
 mod internships;
 mod once;
 mod openapi;
+mod preferences;
+mod purging;
