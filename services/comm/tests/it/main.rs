@@ -4,6 +4,7 @@ mod backlog;
 mod changing;
 mod counting;
 mod creating;
+mod equality;
 mod inbox;
 mod internships;
 mod once;
