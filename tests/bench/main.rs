@@ -14,6 +14,7 @@ mod compare;
 mod cpu;
 mod drain;
 mod floor;
+mod inbox;
 mod lists;
 mod registrations;
 mod report;
@@ -36,6 +37,17 @@ async fn main() {
 
     let mut report = Report::default();
     let mut stack = Stack::start().await;
+    // Only inboxes, of so many notifications.
+    let notices = arguments
+        .iter()
+        .skip_while(|argument| *argument != "--inbox")
+        .nth(1);
+    if let Some(notices) = notices {
+        let notices = notices.parse().expect("--inbox takes a number");
+        inbox::measure(&stack, notices, &mut report).await;
+        report.print();
+        return;
+    }
     let cpu = Cpu::of(&stack).await;
     memory(&stack, &mut report, "resident_mb", "idle").await;
     let floor = floor::measure(&stack, &mut report).await;
