@@ -5,6 +5,7 @@ create table communications_inbox (
     user_id    uuid primary key,
     seq        bigint not null default 0,
     unread     bigint not null default 0,
+    total      bigint not null default 0,
     purged_seq bigint not null default 0
 );
 
@@ -12,6 +13,7 @@ comment on table communications_inbox is 'The position and the unread count of e
 comment on column communications_inbox.user_id is 'The user at auth-service.';
 comment on column communications_inbox.seq is 'The position of the last change; each transaction that changes notifications of the user raises it.';
 comment on column communications_inbox.unread is 'How many notifications are neither read, archived nor deleted.';
+comment on column communications_inbox.total is 'How many notifications are neither archived nor deleted.';
 comment on column communications_inbox.purged_seq is 'The highest position of a deletion that is no longer stored: a client that knows an older one loads the inbox anew.';
 
 alter table communications_notification
@@ -23,17 +25,18 @@ comment on column communications_notification.changed_seq is 'The position in th
 comment on column communications_notification.archived_at is 'When the user archived it; null: it is in the inbox.';
 comment on column communications_notification.deleted_at is 'When it was deleted. It can be restored for 10 minutes; then its text goes, and after 90 days the row.';
 
--- Makes the inboxes that do not exist yet, with the number of unread notifications from before, and locks all of them
+-- Makes the inboxes that do not exist yet, with the numbers of notifications from before, and locks all of them
 -- until the transaction ends. Every writer of notifications calls it first; so when an inbox is made, all notifications
 -- of the user are committed and are counted.
 create function communications_inbox_lock(user_ids uuid[]) returns void language plpgsql as $$
 begin
-    insert into communications_inbox (user_id, unread)
-    select asked.user_id,
-           (select count(*) from communications_notification as old
-            where old.user_id = asked.user_id
-              and old.read_at is null and old.archived_at is null and old.deleted_at is null)
+    insert into communications_inbox (user_id, unread, total)
+    select asked.user_id, count.unread, count.total
     from (select distinct unnest(user_ids) as user_id) as asked
+    cross join lateral (
+        select count(*) filter (where read_at is null) as unread, count(*) as total
+        from communications_notification as old
+        where old.user_id = asked.user_id and old.archived_at is null and old.deleted_at is null) as count
     where not exists (select from communications_inbox as known where known.user_id = asked.user_id)
     order by asked.user_id
     on conflict do nothing;
@@ -55,7 +58,8 @@ begin
         update communications_inbox
         set seq = seq + 1,
             unread = unread
-                     + (new.read_at is null and new.archived_at is null and new.deleted_at is null)::int
+                     + (new.read_at is null and new.archived_at is null and new.deleted_at is null)::int,
+            total = total + (new.archived_at is null and new.deleted_at is null)::int
         where user_id = new.user_id
         returning seq)
     update communications_notification set changed_seq = moved.seq from moved where id = new.id;
@@ -87,9 +91,9 @@ begin
         -- safe: the rows of these users
         update communications_inbox as inbox
         set seq = seq + 1, purged_seq = seq + 1,
-            unread = (select count(*) from communications_notification as rest
-                      where rest.user_id = inbox.user_id
-                        and rest.read_at is null and rest.archived_at is null and rest.deleted_at is null)
+            (unread, total) = (
+                select count(*) filter (where read_at is null), count(*) from communications_notification as rest
+                where rest.user_id = inbox.user_id and rest.archived_at is null and rest.deleted_at is null)
         where user_id = any(user_ids);
     end if;
     return null;

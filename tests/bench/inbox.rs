@@ -135,8 +135,8 @@ async fn fill(stack: &Stack, notices: u32) {
         .run(&format!("alter table {table} enable trigger user"))
         .await;
     let inboxes = format!(
-        "insert into communications_inbox (user_id, seq, unread)
-         select user_id, max(changed_seq), count(*) filter (where read_at is null) from {table}
+        "insert into communications_inbox (user_id, seq, unread, total)
+         select user_id, max(changed_seq), count(*) filter (where read_at is null), count(*) from {table}
          where kind = 'bench' group by user_id"
     );
     stack.comm.run(&inboxes).await;

@@ -43,7 +43,8 @@ pub(crate) async fn insert(
                on conflict do nothing
                returning id, user_id),
            moved as (
-               update communications_inbox as inbox set seq = seq + 1, unread = unread + more.number
+               update communications_inbox as inbox set seq = seq + 1, unread = unread + more.number,
+                   total = total + more.number
                from (select user_id, count(*) as number from written group by user_id) as more
                where inbox.user_id = more.user_id)
            select wanted.id as "id!", written.id is not null as "is_new!"
@@ -79,7 +80,7 @@ pub(crate) async fn announce(
              join communications_inbox as inbox on inbox.user_id = known.user_id
              where known.user_id = $2 and not known.erased
              returning user_id)
-         update communications_inbox as inbox set seq = seq + 1, unread = unread + 1
+         update communications_inbox as inbox set seq = seq + 1, unread = unread + 1, total = total + 1
          from written where inbox.user_id = written.user_id",
         new.id,
         new.user_id.as_uuid(),
@@ -106,12 +107,13 @@ pub(crate) async fn change(
     sqlx::query_scalar!(
         r#"with before as (
                select id, read_at, archived_at, deleted_at,
-                      (read_at is null and archived_at is null and deleted_at is null)::int as unread
+                      (read_at is null and archived_at is null and deleted_at is null)::int as unread,
+                      (archived_at is null and deleted_at is null)::int as listed
                from communications_notification
                where user_id = $1 and id = $2
                  and (deleted_at is null or ($3 = 'restore' and deleted_at > now() - interval '10 minutes'))),
            wanted as (
-               select id, unread,
+               select id, unread, listed,
                       case $3 when 'read' then coalesce(read_at, now()) when 'unread' then null
                               else read_at end as read_at,
                       case $3 when 'archive' then coalesce(archived_at, now()) when 'unarchive' then null
@@ -128,10 +130,13 @@ pub(crate) async fn change(
                       or notification.archived_at is distinct from wanted.archived_at
                       or notification.deleted_at is distinct from wanted.deleted_at)
                returning (notification.read_at is null and notification.archived_at is null
-                          and notification.deleted_at is null)::int - wanted.unread as more),
+                          and notification.deleted_at is null)::int - wanted.unread as unread,
+                         (notification.archived_at is null and notification.deleted_at is null)::int - wanted.listed
+                             as listed),
            moved as (
-               update communications_inbox set seq = seq + 1, unread = unread + changed.more
-               from changed where user_id = $1)
+               update communications_inbox as inbox
+               set seq = seq + 1, unread = inbox.unread + changed.unread, total = total + changed.listed
+               from changed where inbox.user_id = $1)
            select exists (select from before) as "exists!""#,
         user_id.as_uuid(),
         id,

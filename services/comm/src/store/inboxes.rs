@@ -17,6 +17,15 @@ pub(crate) struct Position {
     pub unread: i64,
 }
 
+/// How many notifications a user has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count {
+    /// Neither read, archived nor deleted.
+    pub unread: i64,
+    /// Neither archived nor deleted.
+    pub total: i64,
+}
+
 /// As `X-Inbox-Seq` says it.
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,4 +99,18 @@ pub(crate) async fn begin_epoch(connection: &mut PgConnection) -> sqlx::Result<U
     sqlx::query_scalar!("select epoch from communications_epoch")
         .fetch_one(connection)
         .await
+}
+
+/// Returns how many notifications a user has; `None`: they are all from before there was an inbox.
+pub(crate) async fn count(
+    connection: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Option<Count>> {
+    sqlx::query_as!(
+        Count,
+        "select unread, total from communications_inbox where user_id = $1",
+        user_id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
 }

@@ -1,6 +1,7 @@
 //! The table `communications_notification`. Every query for a user names the user, so that another user's notification
 //! does not exist for it. Every function fails with the database's error.
 
+use super::inboxes;
 use chrono::{DateTime, Utc};
 use events::UserId;
 use serde_json::Value;
@@ -64,7 +65,7 @@ pub(crate) async fn all(
 }
 
 /// Selects notifications of a user. A field that is `None` selects all.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     /// What the user has archived, instead of what is in the inbox.
     pub archived: bool,
@@ -177,12 +178,26 @@ pub(crate) async fn list(
     }
 }
 
-/// Counts the notifications of a whole list.
+/// Counts the notifications of a whole list. The inbox itself is counted already.
 pub(crate) async fn total(
     connection: &mut PgConnection,
     user_id: UserId,
     filter: &Filter,
 ) -> sqlx::Result<i64> {
+    let only = |unread| Filter {
+        unread,
+        ..Filter::default()
+    };
+    if *filter == only(None) || *filter == only(Some(true)) {
+        let count = inboxes::count(connection, user_id).await?;
+        if let Some(count) = count {
+            return Ok(if filter.unread.is_some() {
+                count.unread
+            } else {
+                count.total
+            });
+        }
+    }
     match (filter.archived, filter.unread) {
         (true, _) => select!(count "archived_at is not null", connection, user_id, filter),
         (false, Some(true)) => {

@@ -119,9 +119,11 @@ pub(crate) async fn expire(
              where inbox.user_id = notification.user_id and notification.id = any($1) and deleted_at is null
                and case when read_at is null then created_at < now() - make_interval(days => 2 * $2)
                         else read_at < now() - make_interval(days => $2) end
-             returning notification.user_id, (read_at is null and archived_at is null)::int as unread)
-         update communications_inbox as inbox set seq = inbox.seq + 1, unread = inbox.unread - less.unread
-         from (select user_id, sum(unread) as unread from expired group by user_id) as less
+             returning notification.user_id, (read_at is null and archived_at is null)::int as unread,
+                       (archived_at is null)::int as listed)
+         update communications_inbox as inbox
+         set seq = inbox.seq + 1, unread = inbox.unread - less.unread, total = inbox.total - less.listed
+         from (select user_id, sum(unread) as unread, sum(listed) as listed from expired group by user_id) as less
          where inbox.user_id = less.user_id",
         ids,
         days,

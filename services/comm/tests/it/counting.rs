@@ -11,10 +11,10 @@ use test_support::{Stack, Unit, User, eventually, stack::Links};
 use uuid::Uuid;
 
 const SOON: Duration = Duration::from_secs(30);
-/// Inboxes whose count is not that of their rows.
-const WRONG: &str = "communications_inbox as inbox where unread <> (
-    select count(*) from communications_notification as row
-    where row.user_id = inbox.user_id and read_at is null and archived_at is null and deleted_at is null)";
+/// Inboxes whose counts are not those of their rows.
+pub(crate) const WRONG: &str = "communications_inbox as inbox where (unread, total) <> (
+    select count(*) filter (where read_at is null), count(*) from communications_notification as row
+    where row.user_id = inbox.user_id and archived_at is null and deleted_at is null)";
 
 async fn changes(stack: &Stack, user: &User, known: &Value) -> Value {
     let (epoch, seq) = (known["epoch"].as_str().expect("an epoch"), &known["seq"]);

@@ -1,6 +1,9 @@
 //! Every client ends with what the database holds, whatever tabs do at the same time and however often they are cut off.
 
-use crate::inbox::{LIST, welcomed};
+use crate::{
+    counting::WRONG,
+    inbox::{LIST, welcomed},
+};
 use events::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -193,6 +196,7 @@ async fn every_tab_ends_equal_to_the_database() {
         stack.comm.count("communications_notification").await == 2 + EVENTS
     })
     .await;
+    assert_eq!(stack.comm.count(WRONG).await, 0, "seed {seed}");
     for mut tab in tabs {
         tab.resume().await;
         let knows = tab.items.iter().map(|(id, item)| {

@@ -2,6 +2,7 @@
 
 use crate::{
     changing::post,
+    counting::WRONG,
     inbox::{LIST, path, welcomed},
 };
 use events::Role;
@@ -74,6 +75,7 @@ async fn old_notifications_are_deleted_as_their_users_would_delete_them() {
         .collect();
     assert_eq!(titles, BTreeSet::from(["2", "4"]));
     assert_eq!(after["unread"], 1);
+    assert_eq!(stack.comm.count(WRONG).await, 0);
 }
 
 #[tokio::test]
