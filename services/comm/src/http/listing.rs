@@ -145,6 +145,10 @@ pub(super) async fn of_user(
     respond(pool, user_id, query).await
 }
 
+/// A plan for any user and any filter would read and sort all rows of a user who has many.
+const SNAPSHOT: &str =
+    "begin isolation level repeatable read; set local plan_cache_mode = force_custom_plan";
+
 /// Reads the notifications, their number and the position in one snapshot.
 async fn respond(
     pool: PgPool,
@@ -162,9 +166,7 @@ async fn respond(
         related_object_id: own.related_object_id,
     };
     detached(async move {
-        let mut tx = pool
-            .begin_with("begin isolation level repeatable read")
-            .await?;
+        let mut tx = pool.begin_with(SNAPSHOT).await?;
         let position = inboxes::position(&mut tx, user_id).await?;
         let range = Range {
             after: cursor.map_or_else(Cursor::newest, |cursor| cursor.0),
