@@ -27,7 +27,7 @@ pub struct UserCreated {
     /// As the user wrote it.
     #[serde(default)]
     pub phone: Option<String>,
-    /// The language of texts for this user, such as `en` or `fr`.
+    /// The language of texts for this user, such as `en`, `fr` or `ar`.
     #[serde(default)]
     pub locale: Option<String>,
     /// Whether the user has shown that the e-mail is the own; missing when the publisher does not say.
@@ -80,7 +80,7 @@ pub struct UserUpdated {
     /// The role of the user.
     #[serde(default)]
     pub role: Option<Role>,
-    /// The language of texts for this user, such as `en` or `fr`.
+    /// The language of texts for this user, such as `en`, `fr` or `ar`.
     #[serde(default)]
     pub locale: Option<String>,
     /// False: the user cannot log in; missing when the publisher does not say.

@@ -21,6 +21,9 @@ pub struct StudentCreated {
     /// Empty when not known.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub email: String,
+    /// The language of texts for the user, such as `en`, `fr` or `ar`; missing when not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
 }
 
 impl Event for StudentCreated {
@@ -37,6 +40,7 @@ impl Event for StudentCreated {
             first_name: "John".into(),
             last_name: "Doe".into(),
             email: "john.doe@example.com".into(),
+            locale: Some("en".into()),
         }
     }
 }
@@ -57,6 +61,9 @@ pub struct StudentUpdated {
     /// Empty when not known.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub email: String,
+    /// The language of texts for the user, such as `en`, `fr` or `ar`; missing when not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
     /// False: the user has another role now, and the profile counts no more; missing when the publisher does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
@@ -80,6 +87,7 @@ impl Event for StudentUpdated {
             first_name: "Johnny".into(),
             last_name: student.last_name,
             email: student.email,
+            locale: student.locale,
             is_active: Some(true),
             changes: vec!["first_name".into()],
         }
@@ -130,6 +138,9 @@ pub struct EncadrantCreated {
     /// Empty when not known.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub email: String,
+    /// The language of texts for the user, such as `en`, `fr` or `ar`; missing when not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
 }
 
 impl Event for EncadrantCreated {
@@ -147,6 +158,7 @@ impl Event for EncadrantCreated {
             last_name: "Johnson".into(),
             specialization: Some("Cardiology".into()),
             email: "dr.johnson@example.com".into(),
+            locale: Some("fr".into()),
         }
     }
 }
@@ -170,6 +182,9 @@ pub struct EncadrantUpdated {
     /// Empty when not known.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub email: String,
+    /// The language of texts for the user, such as `en`, `fr` or `ar`; missing when not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
     /// False: the user has another role now, and the profile counts no more; missing when the publisher does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
@@ -194,6 +209,7 @@ impl Event for EncadrantUpdated {
             last_name: encadrant.last_name,
             specialization: encadrant.specialization,
             email: encadrant.email,
+            locale: encadrant.locale,
             is_active: Some(true),
             changes: vec!["first_name".into()],
         }

@@ -46,6 +46,7 @@ async fn on_user_created(
                 first_name: user.first_name.clone(),
                 last_name: user.last_name.clone(),
                 phone: user.phone.clone(),
+                locale: user.locale.clone(),
             },
         }
     };
@@ -86,6 +87,7 @@ async fn update<E: Event>(
                 first_name: user.first_name.clone(),
                 last_name: user.last_name.clone(),
                 phone: user.phone.clone(),
+                locale: user.locale.clone(),
                 role: role.filter(|_| event.meta.aggregate_version.is_some()),
             },
         }

@@ -32,6 +32,8 @@ pub(crate) struct Person {
     pub last_name: String,
     /// As the user wrote it.
     pub phone: Option<String>,
+    /// The language of texts for the user, when it is known.
+    pub locale: Option<String>,
 }
 
 /// A change of a person. A field that is `None` keeps its value.
@@ -47,6 +49,8 @@ pub(crate) struct PersonChange {
     pub last_name: Option<String>,
     /// `Some(None)` when the user removed it.
     pub phone: Option<Option<String>>,
+    /// The language of texts for the user.
+    pub locale: Option<String>,
     /// Decides which profile counts.
     pub role: Option<Role>,
 }
@@ -60,6 +64,7 @@ impl PersonChange {
             first_name: Some(person.first_name.clone()),
             last_name: Some(person.last_name.clone()),
             phone: Some(person.phone.clone()),
+            locale: person.locale.clone(),
             role: Some(role),
         }
     }

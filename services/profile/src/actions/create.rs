@@ -180,6 +180,7 @@ pub(super) fn student_created(student_id: StudentId, person: Person) -> StudentC
         first_name: person.first_name,
         last_name: person.last_name,
         email: person.email,
+        locale: person.locale,
     }
 }
 
@@ -192,6 +193,7 @@ pub(super) fn encadrant_created(encadrant_id: EncadrantId, person: Person) -> En
         last_name: person.last_name,
         specialization: None,
         email: person.email,
+        locale: person.locale,
     }
 }
 

@@ -43,6 +43,7 @@ impl Switch {
                 first_name: text(&change.first_name),
                 last_name: text(&change.last_name),
                 phone: change.phone.clone().flatten(),
+                locale: change.locale.clone(),
             },
             changes: Vec::new(),
         }

@@ -145,6 +145,7 @@ pub(super) fn student_updated(id: Uuid, person: Person, changes: Vec<String>) ->
         first_name: person.first_name,
         last_name: person.last_name,
         email: person.email,
+        locale: person.locale,
         is_active: Some(true),
         changes,
     }
@@ -164,6 +165,7 @@ pub(super) fn encadrant_updated(
         last_name: person.last_name,
         specialization: speciality,
         email: person.email,
+        locale: person.locale,
         is_active: Some(true),
         changes,
     }

@@ -114,6 +114,9 @@ pub(crate) struct Stamps {
     /// Of the role. Rows of before the column do not have it: then it is that of the e-mail.
     #[serde(default)]
     pub role: Option<Stamp>,
+    /// Of the language; it may be missing as that of the role.
+    #[serde(default)]
+    pub locale: Option<Stamp>,
 }
 
 impl Stamps {
@@ -125,6 +128,7 @@ impl Stamps {
             last_name: stamp,
             phone: stamp,
             role: Some(stamp),
+            locale: Some(stamp),
         }
     }
 }
@@ -273,12 +277,14 @@ impl UserState {
     fn merge(mut self, order: &Order, mut change: PersonChange) -> Decision {
         let stamps = &mut self.stamps;
         let role_stamp = stamps.role.get_or_insert(stamps.email);
+        let locale_stamp = stamps.locale.get_or_insert(stamps.email);
         let newer = [
             keep_newer(&mut change.email, &mut stamps.email, order.stamp),
             keep_newer(&mut change.first_name, &mut stamps.first_name, order.stamp),
             keep_newer(&mut change.last_name, &mut stamps.last_name, order.stamp),
             keep_newer(&mut change.phone, &mut stamps.phone, order.stamp),
             keep_newer(&mut change.role, role_stamp, order.stamp),
+            keep_newer(&mut change.locale, locale_stamp, order.stamp),
         ];
         if !newer.contains(&true) {
             return Decision::Ignore;

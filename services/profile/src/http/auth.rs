@@ -58,6 +58,7 @@ pub(super) struct AuthUser {
     first_name: String,
     last_name: String,
     phone: Option<String>,
+    locale: Option<String>,
 }
 
 /// What is read of a problem that auth-service answers.
@@ -98,6 +99,7 @@ impl From<AuthUser> for Person {
             first_name: user.first_name,
             last_name: user.last_name,
             phone: user.phone,
+            locale: user.locale,
         }
     }
 }

@@ -28,6 +28,9 @@ pub(super) struct Export {
     version: Option<i64>,
     /// The time of that version.
     changed_at: Option<DateTime<Utc>>,
+    /// The language of texts for the user.
+    #[schema(examples("fr"))]
+    locale: Option<String>,
     student: Option<Student>,
     encadrant: Option<Encadrant>,
     /// The own fields of a profile that will be made within a moment.
@@ -57,12 +60,17 @@ pub(super) async fn export(
         let encadrant = encadrants::of_owner(&mut tx, user.id).await?;
         let expected = expected::of_user(&mut tx, user.id).await?;
         tx.commit().await?;
+        let locales = [
+            student.as_ref().and_then(|own| own.locale.clone()),
+            encadrant.as_ref().and_then(|own| own.locale.clone()),
+        ];
         Ok(Json(Export {
             user_id: user.id.as_uuid(),
             exported_at: Utc::now(),
             role: record.as_ref().and_then(|record| record.role.clone()),
             version: record.as_ref().map(|record| record.version),
             changed_at: record.map(|record| record.changed_at),
+            locale: locales.into_iter().flatten().next(),
             student: student.map(Student::from),
             encadrant: encadrant.map(Encadrant::from),
             expected,

@@ -26,6 +26,8 @@ pub(crate) struct Encadrant {
     pub last_name: String,
     /// As the user wrote it.
     pub phone: Option<String>,
+    /// The language of texts for the user, when it is known.
+    pub locale: Option<String>,
     pub cin: Option<String>,
     pub establishment_id: Option<Uuid>,
     pub service_id: Option<Uuid>,
@@ -52,6 +54,7 @@ impl Encadrant {
             first_name: person.first_name,
             last_name: person.last_name,
             phone: person.phone,
+            locale: person.locale,
             cin: fields.cin,
             establishment_id: fields.establishment_id,
             service_id: fields.service_id,
@@ -72,6 +75,7 @@ impl Encadrant {
             first_name: self.first_name.clone(),
             last_name: self.last_name.clone(),
             phone: self.phone.clone(),
+            locale: self.locale.clone(),
         }
     }
 
@@ -93,7 +97,7 @@ macro_rules! one {
     ($connection:expr, $condition:literal, $value:expr) => {
         sqlx::query_as!(
             Encadrant,
-            r#"select id, user_id, email, first_name, last_name, phone, cin, establishment_id, service_id, position,
+            r#"select id, user_id, email, first_name, last_name, phone, locale, cin, establishment_id, service_id, position,
                       speciality, metadata as "metadata: Json<Map<String, Value>>", version, created_at, updated_at
                from profiles_encadrant where "# + $condition,
             $value
@@ -147,7 +151,7 @@ pub(crate) async fn set_fields(
            set cin = $2, establishment_id = $3, service_id = $4, position = $5, speciality = $6, metadata = $7,
                version = version + 1, updated_at = now()
            where id = $1
-           returning id, user_id, email, first_name, last_name, phone, cin, establishment_id, service_id, position,
+           returning id, user_id, email, first_name, last_name, phone, locale, cin, establishment_id, service_id, position,
                      speciality, metadata as "metadata: Json<Map<String, Value>>", version, created_at, updated_at"#,
         id,
         fields.cin,
@@ -263,7 +267,7 @@ pub(crate) async fn list(
 ) -> sqlx::Result<(Vec<Encadrant>, i64)> {
     let encadrants = sqlx::query_as!(
         Encadrant,
-        r#"select id, user_id, email, first_name, last_name, phone, cin, establishment_id, service_id, position,
+        r#"select id, user_id, email, first_name, last_name, phone, locale, cin, establishment_id, service_id, position,
                   speciality, metadata as "metadata: Json<Map<String, Value>>", version, created_at, updated_at
            from profiles_encadrant
            where is_active

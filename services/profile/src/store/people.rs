@@ -66,10 +66,12 @@ pub(crate) async fn latest(
     user_id: UserId,
 ) -> sqlx::Result<Option<Latest>> {
     let row = sqlx::query!(
-        r#"select email as "email!", first_name as "first_name!", last_name as "last_name!", phone, version as "version!"
-           from (select email, first_name, last_name, phone, version from profiles_student where user_id = $1
+        r#"select email as "email!", first_name as "first_name!", last_name as "last_name!", phone, locale,
+                  version as "version!"
+           from (select email, first_name, last_name, phone, locale, version from profiles_student where user_id = $1
                  union all
-                 select email, first_name, last_name, phone, version from profiles_encadrant where user_id = $1) as own
+                 select email, first_name, last_name, phone, locale, version from profiles_encadrant where user_id = $1)
+                as own
            order by version desc limit 1"#,
         user_id.as_uuid()
     )
@@ -82,6 +84,7 @@ pub(crate) async fn latest(
             first_name: row.first_name,
             last_name: row.last_name,
             phone: row.phone,
+            locale: row.locale,
         },
         version: row.version,
     }))
@@ -149,9 +152,11 @@ macro_rules! statements {
             let last_names: Vec<String> = profiles.iter().map(|new| new.person.last_name.clone()).collect();
             let phones: Vec<Option<String>> = profiles.iter().map(|new| new.person.phone.clone()).collect();
             let versions: Vec<i64> = profiles.iter().map(|new| new.version).collect();
+            let locales: Vec<Option<String>> = profiles.iter().map(|new| new.person.locale.clone()).collect();
             sqlx::query!(
-                "insert into " + $table + " (id, user_id, email, first_name, last_name, phone, version)
-                 select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])",
+                "insert into " + $table + " (id, user_id, email, first_name, last_name, phone, version, locale)
+                 select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+                                      $8::text[])",
                 &ids,
                 &user_ids,
                 &emails,
@@ -159,6 +164,7 @@ macro_rules! statements {
                 &last_names,
                 &phones as &[Option<String>],
                 &versions,
+                &locales as &[Option<String>],
             )
             .execute(connection)
             .await?;
@@ -177,33 +183,37 @@ macro_rules! statements {
             let phone_said: Vec<bool> = changes.iter().map(|new| new.change.phone.is_some()).collect();
             let phones: Vec<Option<String>> = changes.iter().map(|new| new.change.phone.clone().flatten()).collect();
             let versions: Vec<i64> = changes.iter().map(|new| new.version).collect();
+            let locales: Vec<Option<String>> = changes.iter().map(|new| new.change.locale.clone()).collect();
             let rows = sqlx::query!(
                 r#"with old as (
-                     select id, user_id, email, first_name, last_name, phone from "# + $table + r#"
+                     select id, user_id, email, first_name, last_name, phone, locale from "# + $table + r#"
                      where user_id = any($1) order by user_id for update),
                    new as (
                      select old.id, said.version,
                             coalesce(said.email, old.email) as email,
                             coalesce(said.first_name, old.first_name) as first_name,
                             coalesce(said.last_name, old.last_name) as last_name,
-                            case when phone_said then said.phone else old.phone end as phone
-                     from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::bigint[])
-                       as said (user_id, email, first_name, last_name, phone_said, phone, version)
+                            case when phone_said then said.phone else old.phone end as phone,
+                            coalesce(said.locale, old.locale) as locale
+                     from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::bigint[],
+                                 $8::text[])
+                       as said (user_id, email, first_name, last_name, phone_said, phone, version, locale)
                      join old using (user_id))
                    update "# + $table + r#" as profile
                    set email = new.email, first_name = new.first_name, last_name = new.last_name, phone = new.phone,
-                       version = greatest(profile.version + 1, new.version), updated_at = now()
+                       locale = new.locale, version = greatest(profile.version + 1, new.version), updated_at = now()
                    from new join old using (id)
                    where profile.id = new.id
-                     and (new.email, new.first_name, new.last_name, new.phone)
-                         is distinct from (old.email, old.first_name, old.last_name, old.phone)
+                     and (new.email, new.first_name, new.last_name, new.phone, new.locale)
+                         is distinct from (old.email, old.first_name, old.last_name, old.phone, old.locale)
                    returning profile.id, profile.user_id, profile.version, profile.email, profile.first_name,
-                       profile.last_name, profile.phone, profile.is_active,
+                       profile.last_name, profile.phone, profile.locale, profile.is_active,
                        array_remove(array[
                            case when new.email <> old.email then 'email' end,
                            case when new.first_name <> old.first_name then 'first_name' end,
                            case when new.last_name <> old.last_name then 'last_name' end,
-                           case when new.phone is distinct from old.phone then 'phone' end], null) as "changes!""#,
+                           case when new.phone is distinct from old.phone then 'phone' end,
+                           case when new.locale is distinct from old.locale then 'locale' end], null) as "changes!""#,
                 &user_ids,
                 &emails as &[Option<String>],
                 &first_names as &[Option<String>],
@@ -211,6 +221,7 @@ macro_rules! statements {
                 &phone_said,
                 &phones as &[Option<String>],
                 &versions,
+                &locales as &[Option<String>],
             )
             .fetch_all(connection)
             .await?;
@@ -223,6 +234,7 @@ macro_rules! statements {
                     first_name: row.first_name,
                     last_name: row.last_name,
                     phone: row.phone,
+                    locale: row.locale,
                 },
                 changes: row.changes,
                 is_active: row.is_active,
@@ -241,7 +253,7 @@ macro_rules! statements {
             let row = sqlx::query!(
                 "update " + $table + " set is_active = $2, version = greatest(version + 1, $3), updated_at = now()
                  where user_id = $1 and is_active <> $2
-                 returning id, email, first_name, last_name, phone, version",
+                 returning id, email, first_name, last_name, phone, locale, version",
                 user_id.as_uuid(),
                 is_active,
                 version
@@ -257,6 +269,7 @@ macro_rules! statements {
                     first_name: row.first_name,
                     last_name: row.last_name,
                     phone: row.phone,
+                    locale: row.locale,
                 },
             }))
         }
@@ -269,7 +282,7 @@ macro_rules! statements {
         ) -> sqlx::Result<Vec<NewProfile<uuid::Uuid>>> {
             let user_ids: Vec<uuid::Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
             let rows = sqlx::query!(
-                "select id, user_id, email, first_name, last_name, phone, version from " + $table + "
+                "select id, user_id, email, first_name, last_name, phone, locale, version from " + $table + "
                  where user_id = any($1) and is_active order by user_id for share",
                 &user_ids
             )
@@ -284,6 +297,7 @@ macro_rules! statements {
                     first_name: row.first_name,
                     last_name: row.last_name,
                     phone: row.phone,
+                    locale: row.locale,
                 },
             });
             Ok(profiles.collect())

@@ -29,7 +29,7 @@ pub(crate) async fn page(
         ($order:literal) => {
             sqlx::query_as!(
                 Student,
-                r#"select id, user_id, email, first_name, last_name, phone, cin, student_number, date_of_birth, university,
+                r#"select id, user_id, email, first_name, last_name, phone, locale, cin, student_number, date_of_birth, university,
                           program, year_level, metadata as "metadata: Json<Map<String, Value>>", version, created_at,
                           updated_at
                    from profiles_student

@@ -24,6 +24,8 @@ pub(crate) struct Student {
     pub last_name: String,
     /// As the user wrote it.
     pub phone: Option<String>,
+    /// The language of texts for the user, when it is known.
+    pub locale: Option<String>,
     pub cin: Option<String>,
     pub student_number: Option<String>,
     pub date_of_birth: Option<NaiveDate>,
@@ -50,6 +52,7 @@ impl Student {
             first_name: person.first_name,
             last_name: person.last_name,
             phone: person.phone,
+            locale: person.locale,
             cin: fields.cin,
             student_number: fields.student_number,
             date_of_birth: fields.date_of_birth,
@@ -71,6 +74,7 @@ impl Student {
             first_name: self.first_name.clone(),
             last_name: self.last_name.clone(),
             phone: self.phone.clone(),
+            locale: self.locale.clone(),
         }
     }
 
@@ -93,7 +97,7 @@ macro_rules! one {
     ($connection:expr, $condition:literal, $value:expr) => {
         sqlx::query_as!(
             Student,
-            r#"select id, user_id, email, first_name, last_name, phone, cin, student_number, date_of_birth, university,
+            r#"select id, user_id, email, first_name, last_name, phone, locale, cin, student_number, date_of_birth, university,
                       program, year_level, metadata as "metadata: Json<Map<String, Value>>", version, created_at,
                       updated_at
                from profiles_student where "# + $condition,
@@ -153,7 +157,7 @@ pub(crate) async fn set_fields(
            set cin = $2, student_number = $3, date_of_birth = $4, university = $5, program = $6, year_level = $7,
                metadata = $8, version = version + 1, updated_at = now()
            where id = $1
-           returning id, user_id, email, first_name, last_name, phone, cin, student_number, date_of_birth, university,
+           returning id, user_id, email, first_name, last_name, phone, locale, cin, student_number, date_of_birth, university,
                      program, year_level, metadata as "metadata: Json<Map<String, Value>>", version, created_at,
                      updated_at"#,
         id,

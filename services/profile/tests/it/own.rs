@@ -288,6 +288,7 @@ async fn the_export_has_all_that_is_stored_of_the_user_and_nothing_of_others() {
         match column.as_str() {
             // What is searched is made of the other columns.
             "is_active" | "version" | "search" => {}
+            "locale" => assert_eq!(&export.body["locale"], value),
             "created_at" | "updated_at" => assert!(exported.is_string(), "{column}"),
             _ => assert_eq!(exported, value, "{column}"),
         }
