@@ -9,6 +9,7 @@ mod creation;
 mod duplicates;
 mod faults;
 mod gateway;
+mod languages;
 mod no_effect;
 mod poison;
 mod revocation;

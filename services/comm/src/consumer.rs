@@ -31,7 +31,7 @@ pub(crate) fn consume() -> Consume {
     }
 }
 
-/// The handlers of comm-service. It stores nothing about an encadrant that could change.
+/// The handlers of comm-service.
 fn handlers() -> Handlers {
     Handlers::new()
         .before(lock_inboxes)
@@ -39,7 +39,7 @@ fn handlers() -> Handlers {
         .on(on_student_updated)
         .on(on_student_deleted)
         .on(on_encadrant_created)
-        .ignore::<EncadrantUpdated>()
+        .on(on_encadrant_updated)
         .on(on_encadrant_deleted)
         .on(on_user_deleted)
         .on(messaging::on_session_revoked)
@@ -83,13 +83,14 @@ async fn on_student_created(
             event.payload.user_id,
             event.payload.student_id,
             standing(event),
-        ),
+        )
+        .with_locale(event.payload.locale.as_deref()),
         welcome: news(event, domain::student_welcome(&event.payload)),
     };
     Ok(actions::welcome(tx, events.iter().map(newcomer).collect()).await?)
 }
 
-/// Notifies no user, but releases the events that wait for the student.
+/// Notifies no user, but takes the language, and releases the events that wait for the student.
 async fn on_student_updated(
     tx: &mut Transaction,
     events: &[Message<StudentUpdated>],
@@ -97,6 +98,7 @@ async fn on_student_updated(
     let students = recipients(events, |event| {
         let student = &event.payload;
         Recipient::student(student.user_id, student.student_id, standing(event))
+            .with_locale(student.locale.as_deref())
     });
     Ok(actions::record(tx, &students).await?)
 }
@@ -117,10 +119,23 @@ async fn on_encadrant_created(
     events: &[Message<EncadrantCreated>],
 ) -> Result<(), Failure> {
     let newcomer = |event: &Message<EncadrantCreated>| Newcomer {
-        recipient: Recipient::user(event.payload.user_id, standing(event)),
+        recipient: Recipient::user(event.payload.user_id, standing(event))
+            .with_locale(event.payload.locale.as_deref()),
         welcome: news(event, domain::encadrant_welcome(&event.payload)),
     };
     Ok(actions::welcome(tx, events.iter().map(newcomer).collect()).await?)
+}
+
+/// Notifies no user, but takes the language.
+async fn on_encadrant_updated(
+    tx: &mut Transaction,
+    events: &[Message<EncadrantUpdated>],
+) -> Result<(), Failure> {
+    let encadrants = recipients(events, |event| {
+        Recipient::user(event.payload.user_id, standing(event))
+            .with_locale(event.payload.locale.as_deref())
+    });
+    Ok(actions::record(tx, &encadrants).await?)
 }
 
 async fn on_encadrant_deleted(

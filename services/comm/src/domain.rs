@@ -1,16 +1,20 @@
-//! Valid values and pure rules: the texts of the notifications.
+//! Valid values and pure rules: the notifications and their texts.
 
 mod internships;
 pub(crate) mod kinds;
+mod language;
+pub(crate) mod texts;
 
 pub(crate) use internships::AboutStudent;
+pub(crate) use language::Language;
 
 use chrono::{DateTime, Utc};
 use events::{
-    Event as _, EventId, StudentId, UserId,
+    Event as _, EventId, Role, StudentId, UserId,
     profile::{EncadrantCreated, StudentCreated},
 };
 use serde_json::{Value, json};
+use texts::{Arguments, Text};
 use uuid::Uuid;
 
 /// A user who receives notifications.
@@ -22,6 +26,8 @@ pub(crate) struct Recipient {
     pub student_id: Option<StudentId>,
     /// What the event is that names the user.
     pub standing: Standing,
+    /// The language of the user, when the event says one that texts exist in.
+    pub language: Option<Language>,
 }
 
 /// What an event about a recipient may do. The order is that of [`Standing::rank`].
@@ -53,6 +59,7 @@ impl Recipient {
             user_id,
             student_id: Some(student_id),
             standing,
+            language: None,
         }
     }
 
@@ -62,19 +69,26 @@ impl Recipient {
             user_id,
             student_id: None,
             standing,
+            language: None,
+        }
+    }
+
+    /// The same user, with the language that an event says.
+    pub(crate) fn with_locale(self, locale: Option<&str>) -> Self {
+        Self {
+            language: locale.and_then(Language::of),
+            ..self
         }
     }
 }
 
-/// A text, and the object that it is about.
+/// What a notification says, and the object that it is about.
 #[derive(Clone, Debug)]
 pub(crate) struct Notice {
     /// Which text it is. A user gets one notification for each kind and event.
     pub kind: &'static str,
-    /// One line.
-    pub title: &'static str,
-    /// The text.
-    pub content: String,
+    /// The arguments of the text.
+    pub arguments: Arguments,
     /// The type of the object that it is about.
     pub related_object_type: &'static str,
     /// The id of that object.
@@ -147,13 +161,19 @@ impl Change {
 /// The kind of the notification that a new profile gets.
 pub(crate) const WELCOME: &str = "welcome";
 
+impl Notice {
+    /// The text in English, which a row stores too: for readers that know no languages.
+    pub(crate) fn english(&self) -> Text {
+        texts::render(self.kind, &self.arguments, Language::English)
+            .expect("the tests render each kind")
+    }
+}
+
 /// The welcome of a student.
 pub(crate) fn student_welcome(student: &StudentCreated) -> Notice {
-    let name = full_name(&student.first_name, &student.last_name, "Student");
     Notice {
         kind: WELCOME,
-        title: "Welcome to MedTrack!",
-        content: format!("Hello {name}! Your student profile has been created successfully."),
+        arguments: Arguments::welcome(Role::Student, &student.first_name, &student.last_name),
         related_object_type: "student",
         related_object_id: student.student_id.as_uuid(),
         metadata: json!({"student_id": student.student_id, "event": StudentCreated::KEY}),
@@ -162,32 +182,13 @@ pub(crate) fn student_welcome(student: &StudentCreated) -> Notice {
 
 /// The welcome of an encadrant.
 pub(crate) fn encadrant_welcome(encadrant: &EncadrantCreated) -> Notice {
-    // "Dr." alone is no name.
-    let name = match encadrant.last_name.trim() {
-        "" => full_name(&encadrant.first_name, "", "Encadrant"),
-        last_name => format!("Dr. {last_name}"),
-    };
     Notice {
         kind: WELCOME,
-        title: "Welcome as Encadrant!",
-        content: format!(
-            "Hello {name}! Your encadrant profile has been created. \
-             You can now supervise students during their internships."
-        ),
+        arguments: Arguments::welcome(Role::Encadrant, &encadrant.first_name, &encadrant.last_name),
         related_object_type: "encadrant",
         related_object_id: encadrant.encadrant_id.as_uuid(),
         metadata: json!({"encadrant_id": encadrant.encadrant_id, "event": EncadrantCreated::KEY}),
     }
-}
-
-fn full_name(first_name: &str, last_name: &str, unknown: &str) -> String {
-    let first_name = match first_name.trim() {
-        "" => unknown,
-        first_name => first_name,
-    };
-    format!("{first_name} {}", last_name.trim())
-        .trim_end()
-        .to_owned()
 }
 
 #[cfg(test)]
@@ -201,6 +202,7 @@ mod tests {
             last_name,
             ..StudentCreated::sample()
         })
+        .english()
         .content
     }
 
@@ -211,6 +213,7 @@ mod tests {
             last_name,
             ..EncadrantCreated::sample()
         })
+        .english()
         .content
     }
 

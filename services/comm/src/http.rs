@@ -9,6 +9,7 @@ mod notifications;
 mod position;
 mod preferences;
 mod resume;
+mod view;
 
 use crate::{config::Serve, purge::Purge};
 use axum::Router;

@@ -1,7 +1,7 @@
-//! The notifications of students about their internships, in the words of the original system where it had some. No
-//! notification contains a score or a grade, because other people may see the screen; the link leads to it.
+//! The notifications of students about their internships. No notification contains a score or a grade, because other
+//! people may see the screen; the link leads to it.
 
-use super::Notice;
+use super::{Notice, texts::Arguments};
 use events::{
     Event, StudentId,
     internships::{
@@ -28,9 +28,7 @@ impl AboutStudent for StageCreated {
     fn notice(&self) -> Notice {
         Notice {
             kind: Self::KEY,
-            title: "New Stage Assignment",
-            content: "A new internship stage has been created for you. Waiting for acceptance."
-                .into(),
+            arguments: Arguments::default(),
             related_object_type: "stage",
             related_object_id: self.stage_id.as_uuid(),
             metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "offer_id": self.offer_id, "event": Self::KEY}),
@@ -46,13 +44,7 @@ impl AboutStudent for StageAccepted {
     fn notice(&self) -> Notice {
         Notice {
             kind: Self::KEY,
-            title: "🎉 Stage Accepted!",
-            content: match self.start_date {
-                Some(day) => format!(
-                    "Congratulations! Your internship stage has been accepted and will begin on {day}."
-                ),
-                None => "Congratulations! Your internship stage has been accepted.".into(),
-            },
+            arguments: Arguments::day(self.start_date),
             related_object_type: "stage",
             related_object_id: self.stage_id.as_uuid(),
             metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "encadrant_id": self.encadrant_id, "event": Self::KEY}),
@@ -68,8 +60,7 @@ impl AboutStudent for StageRejected {
     fn notice(&self) -> Notice {
         Notice {
             kind: Self::KEY,
-            title: "Stage Rejected",
-            content: "Your internship stage has been rejected.".into(),
+            arguments: Arguments::default(),
             related_object_type: "stage",
             related_object_id: self.stage_id.as_uuid(),
             metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "event": Self::KEY}),
@@ -85,8 +76,7 @@ impl AboutStudent for StageStarted {
     fn notice(&self) -> Notice {
         Notice {
             kind: Self::KEY,
-            title: "Stage Started",
-            content: "Your internship stage has started.".into(),
+            arguments: Arguments::default(),
             related_object_type: "stage",
             related_object_id: self.stage_id.as_uuid(),
             metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "event": Self::KEY}),
@@ -102,16 +92,7 @@ impl AboutStudent for StageCompleted {
     fn notice(&self) -> Notice {
         Notice {
             kind: Self::KEY,
-            title: "✅ Stage Completed!",
-            content: match self.completion_date {
-                Some(day) => format!(
-                    "Your internship stage has been marked as completed on {day}. Please wait for your evaluation."
-                ),
-                None => {
-                    "Your internship stage has been marked as completed. Please wait for your evaluation."
-                        .into()
-                }
-            },
+            arguments: Arguments::day(self.completion_date),
             related_object_type: "stage",
             related_object_id: self.stage_id.as_uuid(),
             metadata: json!({"stage_id": self.stage_id, "completion_date": self.completion_date, "event": Self::KEY}),
@@ -127,8 +108,7 @@ impl AboutStudent for StageCancelled {
     fn notice(&self) -> Notice {
         Notice {
             kind: Self::KEY,
-            title: "Stage Cancelled",
-            content: "Your internship stage has been cancelled.".into(),
+            arguments: Arguments::default(),
             related_object_type: "stage",
             related_object_id: self.stage_id.as_uuid(),
             metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "event": Self::KEY}),
@@ -144,8 +124,7 @@ impl AboutStudent for EvaluationCreated {
     fn notice(&self) -> Notice {
         Notice {
             kind: Self::KEY,
-            title: "📊 New Evaluation",
-            content: "Your internship has been evaluated.".into(),
+            arguments: Arguments::default(),
             related_object_type: "evaluation",
             related_object_id: self.evaluation_id.as_uuid(),
             metadata: json!({"evaluation_id": self.evaluation_id, "stage_id": self.stage_id, "event": Self::KEY}),
@@ -161,8 +140,7 @@ impl AboutStudent for EvaluationUpdated {
     fn notice(&self) -> Notice {
         Notice {
             kind: Self::KEY,
-            title: "📊 Evaluation Updated",
-            content: "The evaluation of your internship has been updated.".into(),
+            arguments: Arguments::default(),
             related_object_type: "evaluation",
             related_object_id: self.evaluation_id.as_uuid(),
             metadata: json!({"evaluation_id": self.evaluation_id, "stage_id": self.stage_id, "event": Self::KEY}),
@@ -178,8 +156,7 @@ impl AboutStudent for GradeAssigned {
     fn notice(&self) -> Notice {
         Notice {
             kind: Self::KEY,
-            title: "📊 Final Grade",
-            content: "Your internship has received its final grade.".into(),
+            arguments: Arguments::default(),
             related_object_type: "stage",
             related_object_id: self.stage_id.as_uuid(),
             metadata: json!({"stage_id": self.stage_id, "student_id": self.student_id, "event": Self::KEY}),
@@ -199,6 +176,7 @@ mod tests {
                 ..StageAccepted::sample()
             }
             .notice()
+            .english()
             .content
         };
         assert_eq!(
@@ -215,6 +193,7 @@ mod tests {
                 ..StageCompleted::sample()
             }
             .notice()
+            .english()
             .content
         };
         assert_eq!(
@@ -231,7 +210,7 @@ mod tests {
             EvaluationUpdated::sample().notice(),
             GradeAssigned::sample().notice(),
         ] {
-            let text = format!("{} {} {}", notice.title, notice.content, notice.metadata);
+            let text = format!("{:?} {}", notice.english(), notice.metadata);
             assert!(
                 !text.contains("85") && !text.contains("17.1") && !text.contains("score"),
                 "{text}"

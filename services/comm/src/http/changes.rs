@@ -3,6 +3,7 @@
 use super::{
     notifications::{Notification, parse_id, unknown},
     position::{Until, at},
+    view::{LanguageQuery, Viewer},
 };
 use crate::{actions, domain::Change};
 use axum::{
@@ -27,23 +28,28 @@ macro_rules! route {
             path = $path,
             tag = "notifications",
             security(("access_token" = [])),
-            params(("id" = uuid::Uuid, Path, description = "The notification.")),
+            params(("id" = uuid::Uuid, Path, description = "The notification."), LanguageQuery),
             responses((
                 status = OK,
                 description = "The notification, as it is now.",
                 body = Notification,
-                headers(("X-Inbox-Seq" = String,
-                         description = "`<epoch>.<seq>`: the state of the inbox that the response shows.")),
+                headers(
+                    ("Content-Language" = String, description = "The language of the texts."),
+                    ("X-Inbox-Seq" = String,
+                     description = "`<epoch>.<seq>`: the state of the inbox that the response shows."),
+                ),
             ))
         )]
         pub(super) async fn $name(
             user: CurrentUser,
             Path(id): Path<String>,
+            viewer: Viewer,
             State(pool): State<PgPool>,
         ) -> Result<Response, Problem> {
+            let view = viewer.view(&mut *pool.acquire().await?, user.id).await?;
             let changed = change(user, &id, pool, Change::$change).await?;
             let notification = changed.notification.ok_or_else(unknown)?;
-            Ok(at(changed.position, Json(Notification::from(notification))))
+            Ok(view.respond(at(changed.position, Json(view.show(notification)))))
         }
     };
 }

@@ -1,12 +1,20 @@
 //! Notifies a user on behalf of an administrator. Other systems publish events.
 
-use super::notifications::{Notification, unknown};
+use super::{
+    notifications::{Notification, unknown},
+    view::{LanguageQuery, Viewer},
+};
 use crate::{
     actions,
     domain::{Announcement, kinds::NOTICE},
     store::notifications,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
 use events::{Role, UserId};
 use messaging::{Claim, RequestKey};
 use serde_json::Value;
@@ -59,7 +67,7 @@ body! {
     path = "/comm/api/notifications",
     tag = "notifications",
     security(("access_token" = [])),
-    params(IdempotencyKey),
+    params(IdempotencyKey, LanguageQuery),
     request_body = NewNotification,
     responses((status = CREATED, description = "The notification.", body = Notification)),
     extensions(("x-problems" = json!(problems(&[&Common::Forbidden, &Common::NotFound]))))
@@ -68,14 +76,15 @@ pub(super) async fn create(
     user: CurrentUser,
     State(pool): State<PgPool>,
     IdempotencyKey(key): IdempotencyKey,
+    viewer: Viewer,
     body: Object,
-) -> Result<(StatusCode, Json<Notification>), Problem> {
+) -> Result<Response, Problem> {
     user.require(Role::Admin)?;
     let scope = format!("{} notifications", user.id);
     let key = key.map(|key| RequestKey::new(&scope, key, &body.canonical()));
     let announcement = announcement(body.into_body()?);
     let (id, user_id) = (announcement.id, announcement.user_id);
-    let created = detached(async move {
+    let (id, response) = detached(async move {
         let mut tx = pool.begin().await?;
         let claim = match &key {
             Some(key) => key.claim(&mut tx, id).await?,
@@ -91,12 +100,14 @@ pub(super) async fn create(
             Claim::Repeat(first) => notifications::one(&mut tx, user_id, first).await?,
             Claim::Reused => return Err(Common::KeyReused.into()),
         };
+        let view = viewer.view(&mut tx, user.id).await?;
         tx.commit().await?;
-        created.ok_or_else(unknown)
+        let created = created.ok_or_else(unknown)?;
+        Ok((created.id, view.respond(Json(view.show(created)))))
     })
     .await?;
-    tracing::info!(notification_id = %created.id, "An administrator notified user {user_id}");
-    Ok((StatusCode::CREATED, Json(created.into())))
+    tracing::info!(notification_id = %id, "An administrator notified user {user_id}");
+    Ok((StatusCode::CREATED, response).into_response())
 }
 
 fn announcement(body: NewNotification) -> Announcement {

@@ -1,6 +1,6 @@
 //! Parts of a list that follow a notification.
 
-use super::notifications::Notification;
+use super::{notifications::Notification, view::View};
 use crate::store::notifications::{self, Cursor};
 use chrono::DateTime;
 use serde::Serialize;
@@ -25,14 +25,14 @@ pub(super) struct PageAfter {
 
 impl PageAfter {
     /// Takes one row more than the part may have, when there is one.
-    pub(super) fn new(mut rows: Vec<notifications::Notification>, limit: i64) -> Self {
+    pub(super) fn new(mut rows: Vec<notifications::Notification>, limit: i64, view: &View) -> Self {
         let limit = usize::try_from(limit).unwrap_or_default();
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         let last = rows.last().filter(|_| has_more);
         Self {
             next_cursor: last.map(|row| write(row.happened_at.timestamp_micros(), row.id)),
-            data: rows.into_iter().map(Notification::from).collect(),
+            data: rows.into_iter().map(|row| view.show(row)).collect(),
         }
     }
 }

@@ -1,8 +1,14 @@
 //! What this service holds of the user who asks.
 
-use super::notifications::Notification;
-use crate::store::{notifications, preferences, recipients};
-use axum::{Json, extract::State};
+use super::{
+    notifications::Notification,
+    view::{LanguageQuery, Viewer},
+};
+use crate::{
+    domain::Language,
+    store::{notifications, preferences, recipients},
+};
+use axum::{Json, extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use events::{Event as _, internships::StageStarted};
 use serde::Serialize;
@@ -22,6 +28,9 @@ pub(super) struct Export {
     /// The kinds of notifications that the user has switched off.
     #[schema(examples(json!([StageStarted::KEY])))]
     switched_off: Vec<String>,
+    /// The language that the user has chosen.
+    #[schema(examples("fr"))]
+    language: Option<&'static str>,
     /// All of them, the newest first.
     notifications: Vec<Notification>,
 }
@@ -32,20 +41,29 @@ pub(super) struct Export {
     path = "/comm/api/export",
     tag = "own data",
     security(("access_token" = [])),
-    responses((status = OK, description = "All of it.", body = Export)),
+    params(LanguageQuery),
+    responses((status = OK, description = "All of it.", body = Export,
+               headers(("Content-Language" = String, description = "The language of the texts.")))),
 )]
 pub(super) async fn export(
     user: CurrentUser,
+    viewer: Viewer,
     State(pool): State<PgPool>,
-) -> Result<Json<Export>, Problem> {
+) -> Result<Response, Problem> {
     let mut connection = pool.acquire().await?;
     let student_id = recipients::student_of(&mut connection, user.id).await?;
+    let language = recipients::language(&mut connection, user.id).await?;
     let notifications = notifications::all(&mut connection, user.id).await?;
-    Ok(Json(Export {
+    let view = viewer.view(&mut connection, user.id).await?;
+    Ok(view.respond(Json(Export {
         user_id: user.id.as_uuid(),
         exported_at: Utc::now(),
         student_id,
+        language: language.map(Language::code),
         switched_off: preferences::off(&mut connection, user.id).await?,
-        notifications: notifications.into_iter().map(Notification::from).collect(),
-    }))
+        notifications: notifications
+            .into_iter()
+            .map(|row| view.show(row))
+            .collect(),
+    })))
 }

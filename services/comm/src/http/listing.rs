@@ -4,10 +4,14 @@ use super::{
     cursor::{self, PageAfter},
     notifications::{Channel, Notification, Status, parse_id, unknown},
     position::at,
+    view::{LanguageQuery, Viewer},
 };
-use crate::store::{
-    inboxes,
-    notifications::{self, Cursor, Filter, Range},
+use crate::{
+    domain::{Language, texts},
+    store::{
+        inboxes,
+        notifications::{self, Cursor, Filter, Range},
+    },
 };
 use axum::{
     Json,
@@ -50,6 +54,9 @@ query! {
         /// `newest`, or the `next_cursor` of the response before: a part of `limit` notifications, without numbers.
         /// It is found as fast at the end of a list as at its beginning, and new notifications do not move it.
         cursor: cursor::At = "newest",
+        /// The language of the texts. Without it: that of `Accept-Language`, else the one that the user has chosen, else
+        /// English.
+        lang: OneOf<Language> = "fr",
     }
 }
 
@@ -80,6 +87,9 @@ impl ToSchema for Notifications {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Unread {
     unread_count: i64,
+    /// The same in words.
+    #[schema(examples("You have 3 unread notifications."))]
+    text: String,
 }
 
 /// One's own notifications, newest first.
@@ -97,6 +107,7 @@ pub(super) struct Unread {
         description = "The notifications.",
         body = Notifications,
         headers(
+            ("Content-Language" = String, description = "The language of the texts."),
             ("X-Inbox-Seq" = String, description = "`<epoch>.<seq>`: the state of the inbox that the response shows."),
             ("X-Total-Count" = i64, description = "How many there are. Only without `page`, `limit` and `cursor`."),
             ("Link" = String, description = "The next page (`rel=\"next\"`), where there is one; its shape is `Page`. \
@@ -107,9 +118,10 @@ pub(super) struct Unread {
 pub(super) async fn list(
     user: CurrentUser,
     query: ListQuery<NotificationQuery>,
+    viewer: Viewer,
     State(pool): State<PgPool>,
 ) -> Result<Response, Problem> {
-    respond(pool, user.id, query).await
+    respond(pool, user.id, query, viewer).await
 }
 
 /// The notifications of a user, for the user and for administrators.
@@ -124,6 +136,7 @@ pub(super) async fn list(
         description = "The notifications, as in the list of one's own.",
         body = Notifications,
         headers(
+            ("Content-Language" = String, description = "The language of the texts."),
             ("X-Inbox-Seq" = String, description = "`<epoch>.<seq>`: the state of the inbox that the response shows."),
             ("X-Total-Count" = i64, description = "How many there are. Only without `page`, `limit` and `cursor`."),
             ("Link" = String, description = "The next page (`rel=\"next\"`), where there is one; its shape is `Page`. \
@@ -135,6 +148,7 @@ pub(super) async fn of_user(
     user: CurrentUser,
     Path(user_id): Path<String>,
     query: ListQuery<NotificationQuery>,
+    viewer: Viewer,
     State(pool): State<PgPool>,
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found("There is no such user.");
@@ -142,7 +156,7 @@ pub(super) async fn of_user(
     if user_id != user.id && user.role != Role::Admin {
         return Err(missing());
     }
-    respond(pool, user_id, query).await
+    respond(pool, user_id, query, viewer).await
 }
 
 /// A plan for any user and any filter would read and sort all rows of a user who has many.
@@ -154,6 +168,7 @@ async fn respond(
     pool: PgPool,
     user_id: UserId,
     query: ListQuery<NotificationQuery>,
+    viewer: Viewer,
 ) -> Result<Response, Problem> {
     let ListQuery { own, paging } = query;
     let cursor = own.cursor;
@@ -168,6 +183,7 @@ async fn respond(
     detached(async move {
         let mut tx = pool.begin_with(SNAPSHOT).await?;
         let position = inboxes::position(&mut tx, user_id).await?;
+        let view = viewer.view(&mut tx, user_id).await?;
         let range = Range {
             after: cursor.map_or_else(Cursor::newest, |cursor| cursor.0),
             offset: if cursor.is_some() { 0 } else { paging.offset() },
@@ -176,7 +192,7 @@ async fn respond(
         };
         let rows = notifications::list(&mut tx, user_id, &filter, range).await?;
         let response = if cursor.is_some() {
-            at(position, Json(PageAfter::new(rows, paging.limit())))
+            at(position, Json(PageAfter::new(rows, paging.limit(), &view)))
         } else {
             // A short first page is the whole list.
             let is_whole = range.offset == 0 && (rows.len() as i64) < range.limit;
@@ -184,11 +200,11 @@ async fn respond(
                 true => rows.len() as i64,
                 false => notifications::total(&mut tx, user_id, &filter).await?,
             };
-            let rows: Vec<Notification> = rows.into_iter().map(Notification::from).collect();
+            let rows: Vec<Notification> = rows.into_iter().map(|row| view.show(row)).collect();
             at(position, paging.respond(rows, total))
         };
         tx.commit().await?;
-        Ok(response)
+        Ok(view.respond(response))
     })
     .await
 }
@@ -199,20 +215,22 @@ async fn respond(
     path = "/comm/api/notifications/{id}",
     tag = "notifications",
     security(("access_token" = [])),
-    params(("id" = Uuid, Path, description = "The notification.")),
-    responses((status = OK, description = "The notification.", body = Notification))
+    params(("id" = Uuid, Path, description = "The notification."), LanguageQuery),
+    responses((status = OK, description = "The notification.", body = Notification,
+               headers(("Content-Language" = String, description = "The language of the texts."))))
 )]
 pub(super) async fn one(
     user: CurrentUser,
     Path(id): Path<String>,
+    viewer: Viewer,
     State(pool): State<PgPool>,
-) -> Result<Json<Notification>, Problem> {
+) -> Result<Response, Problem> {
     let id = parse_id(&id)?;
     let mut connection = pool.acquire().await?;
-    notifications::one(&mut connection, user.id, id)
-        .await?
-        .map(|row| Json(row.into()))
-        .ok_or_else(unknown)
+    let row = notifications::one(&mut connection, user.id, id).await?;
+    let row = row.ok_or_else(unknown)?;
+    let view = viewer.view(&mut connection, user.id).await?;
+    Ok(view.respond(Json(view.show(row))))
 }
 
 /// How many of one's own notifications are unread: neither read nor archived.
@@ -221,19 +239,26 @@ pub(super) async fn one(
     path = "/comm/api/notifications/unread-count",
     tag = "notifications",
     security(("access_token" = [])),
+    params(LanguageQuery),
     responses((
         status = OK,
         description = "Their number.",
         body = Unread,
-        headers(("X-Inbox-Seq" = String, description = "`<epoch>.<seq>`: the state of the inbox that the response shows.")),
+        headers(
+            ("Content-Language" = String, description = "The language of the texts."),
+            ("X-Inbox-Seq" = String, description = "`<epoch>.<seq>`: the state of the inbox that the response shows."),
+        ),
     ))
 )]
 pub(super) async fn unread_count(
     user: CurrentUser,
+    viewer: Viewer,
     State(pool): State<PgPool>,
 ) -> Result<Response, Problem> {
     let mut connection = pool.acquire().await?;
     let position = inboxes::position(&mut connection, user.id).await?;
     let unread_count = position.unread;
-    Ok(at(position, Json(Unread { unread_count })))
+    let view = viewer.view(&mut connection, user.id).await?;
+    let text = texts::unread(unread_count.unsigned_abs(), view.language);
+    Ok(view.respond(at(position, Json(Unread { unread_count, text }))))
 }

@@ -1,5 +1,6 @@
 //! A notification, as its user sees it.
 
+use super::view::View;
 use crate::store::notifications;
 use chrono::{DateTime, Utc};
 use events::{Event as _, profile::StudentCreated};
@@ -30,7 +31,7 @@ pub(super) enum Status {
     Failed,
 }
 
-/// A notification, as stored and as its user sees it.
+/// A notification, as its user sees it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Notification {
     /// The notification.
@@ -77,14 +78,16 @@ fn metadata_schema() -> Schema {
     object.description(Some(about)).examples([example]).build()
 }
 
-impl From<notifications::Notification> for Notification {
-    fn from(row: notifications::Notification) -> Self {
-        Self {
+impl View {
+    /// Shows a notification.
+    pub(super) fn show(&self, row: notifications::Notification) -> Notification {
+        let text = row.text(self.language);
+        Notification {
             id: row.id,
             user_id: row.user_id,
             channel: row.channel,
-            title: row.title,
-            content: row.content,
+            title: text.title,
+            content: text.content,
             related_object_type: row.related_object_type,
             related_object_id: row.related_object_id,
             created_at: row.created_at,

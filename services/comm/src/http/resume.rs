@@ -3,15 +3,22 @@
 use super::{
     notifications::Notification,
     position::{Since, at},
+    view::{View, Viewer},
 };
-use crate::store::{
-    inboxes,
-    resume::{self, Changes},
+use crate::{
+    domain::Language,
+    store::{
+        inboxes,
+        resume::{self, Changes},
+    },
 };
 use axum::{Json, extract::State, response::Response};
 use serde::Serialize;
 use service_kit::{
-    http::{CurrentUser, Problem, list::ListQuery},
+    http::{
+        CurrentUser, Problem,
+        list::{ListQuery, OneOf},
+    },
     query,
 };
 use sqlx::PgPool;
@@ -25,6 +32,9 @@ query! {
         epoch: Uuid = "0197f3a26c1e7c4a9f0e5d2f8a1b6c3d",
         /// The part after the dot.
         since: Since = "42",
+        /// The language of the texts. Without it: that of `Accept-Language`, else the one that the user has chosen, else
+        /// English.
+        lang: OneOf<Language> = "fr",
     }
 }
 
@@ -71,13 +81,16 @@ pub(super) struct ChangesSince {
         status = OK,
         description = "The changes.",
         body = ChangesSince,
-        headers(("X-Inbox-Seq" = String,
-                 description = "`<epoch>.<seq>`: the state of the inbox that the response shows.")),
+        headers(
+            ("Content-Language" = String, description = "The language of the texts."),
+            ("X-Inbox-Seq" = String, description = "`<epoch>.<seq>`: the state of the inbox that the response shows."),
+        ),
     ))
 )]
 pub(super) async fn changes(
     user: CurrentUser,
     query: ListQuery<ChangesQuery>,
+    viewer: Viewer,
     State(pool): State<PgPool>,
 ) -> Result<Response, Problem> {
     let mut connection = pool.acquire().await?;
@@ -105,11 +118,14 @@ pub(super) async fn changes(
             gone: Vec::new(),
         },
     };
-    Ok(at(changes.position, Json(ChangesSince::from(changes))))
+    let view = viewer.view(&mut connection, user.id).await?;
+    let position = changes.position;
+    let body = ChangesSince::new(changes, &view);
+    Ok(view.respond(at(position, Json(body))))
 }
 
-impl From<Changes> for ChangesSince {
-    fn from(changes: Changes) -> Self {
+impl ChangesSince {
+    fn new(changes: Changes, view: &View) -> Self {
         Self {
             r#type: if changes.reset {
                 Type::Reset
@@ -119,7 +135,11 @@ impl From<Changes> for ChangesSince {
             epoch: changes.position.epoch.simple().to_string(),
             seq: changes.position.seq,
             unread: changes.position.unread,
-            items: changes.items.into_iter().map(Notification::from).collect(),
+            items: changes
+                .items
+                .into_iter()
+                .map(|row| view.show(row))
+                .collect(),
             gone: changes.gone,
         }
     }

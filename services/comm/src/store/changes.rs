@@ -5,7 +5,7 @@
 use crate::domain::{Announcement, Change, NewNotification};
 use events::UserId;
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -25,19 +25,29 @@ pub(crate) async fn insert(
         .map(|new| new.notice.metadata.clone())
         .collect();
     let occurred_at: Vec<_> = notifications.iter().map(|new| new.occurred_at).collect();
+    let (titles, contents): (Vec<_>, Vec<_>) = notifications
+        .iter()
+        .map(|new| new.notice.english())
+        .map(|text| (text.title, text.content))
+        .unzip();
+    let arguments: Vec<_> = notifications
+        .iter()
+        .map(|new| Json(&new.notice.arguments))
+        .collect();
     let wanted = sqlx::query!(
         r#"with wanted as materialized (
                select new.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[],
-                                        $7::text[], $8::uuid[], $9::jsonb[], $10::timestamptz[])
-                   as new (id, user_id, kind, source_event, title, content, object_type, object_id, metadata, occurred_at)
+                                        $7::text[], $8::uuid[], $9::jsonb[], $10::timestamptz[], $11::jsonb[])
+                   as new (id, user_id, kind, source_event, title, content, object_type, object_id, metadata, occurred_at,
+                           arguments)
                where not exists (select from communications_preference as off
                                  where off.user_id = new.user_id and off.kind = new.kind)),
            written as (
                insert into communications_notification
                    (id, user_id, kind, source_event, type, title, content, related_object_type, related_object_id,
-                    metadata, occurred_at, changed_seq)
+                    metadata, occurred_at, arguments, changed_seq)
                select id, wanted.user_id, kind, source_event, 'system', title, content, object_type, object_id, metadata,
-                      occurred_at, inbox.seq + 1
+                      occurred_at, arguments, inbox.seq + 1
                from wanted
                join communications_inbox as inbox on inbox.user_id = wanted.user_id
                on conflict do nothing
@@ -53,12 +63,13 @@ pub(crate) async fn insert(
         &column(|new| new.user_id.as_uuid()),
         &text(|new| new.notice.kind),
         &column(|new| new.source_event.as_uuid()),
-        &text(|new| new.notice.title),
-        &text(|new| &new.notice.content),
+        &titles,
+        &contents,
         &text(|new| new.notice.related_object_type),
         &column(|new| new.notice.related_object_id),
         &metadata,
         &occurred_at,
+        &arguments as _,
     )
     .fetch_all(connection)
     .await?;

@@ -2,8 +2,13 @@
 //! does not exist for it. Every function fails with the database's error.
 
 use super::inboxes;
+use crate::domain::{
+    Language,
+    texts::{self, Arguments, Text},
+};
 use chrono::{DateTime, Utc};
 use events::UserId;
+use serde::Deserialize as _;
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -43,6 +48,23 @@ pub(crate) struct Notification {
     pub archived_at: Option<DateTime<Utc>>,
     /// When it happened: lists have this order.
     pub happened_at: DateTime<Utc>,
+    /// Which text it is.
+    pub kind: String,
+    /// The [`Arguments`] of the text; `None` in rows of before.
+    pub arguments: Option<Value>,
+}
+
+impl Notification {
+    /// Returns its text. A row without arguments, or of a kind that has no text here, has the text that it stores.
+    pub(crate) fn text(&self, language: Language) -> Text {
+        let arguments = self.arguments.as_ref();
+        let arguments = arguments.and_then(|stored| Arguments::deserialize(stored).ok());
+        let text = arguments.and_then(|arguments| texts::render(&self.kind, &arguments, language));
+        text.unwrap_or_else(|| Text {
+            title: self.title.clone(),
+            content: self.content.clone(),
+        })
+    }
 }
 
 /// Returns all notifications of a user, in the order in which it happened, the newest first.
@@ -53,7 +75,7 @@ pub(crate) async fn all(
     sqlx::query_as!(
         Notification,
         "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
-                sent_at, status, attempts, last_error, metadata, read_at, archived_at,
+                sent_at, status, attempts, last_error, metadata, read_at, archived_at, kind, arguments,
                 coalesce(occurred_at, created_at) as \"happened_at!\"
          from communications_notification
          where user_id = $1 and deleted_at is null
@@ -115,7 +137,7 @@ macro_rules! select {
         sqlx::query_as!(
             Notification,
             "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
-                    sent_at, status, attempts, last_error, metadata, read_at, archived_at,
+                    sent_at, status, attempts, last_error, metadata, read_at, archived_at, kind, arguments,
                     coalesce(occurred_at, created_at) as \"happened_at!\"
              from communications_notification
              where user_id = $1 and " + $condition + " and deleted_at is null
@@ -216,7 +238,7 @@ pub(crate) async fn one(
     sqlx::query_as!(
         Notification,
         "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
-                sent_at, status, attempts, last_error, metadata, read_at, archived_at,
+                sent_at, status, attempts, last_error, metadata, read_at, archived_at, kind, arguments,
                 coalesce(occurred_at, created_at) as \"happened_at!\"
          from communications_notification where user_id = $1 and id = $2 and deleted_at is null",
         user_id.as_uuid(),
@@ -235,7 +257,7 @@ pub(crate) async fn latest_of_students(
     sqlx::query_as!(
         Notification,
         "select id, user_id, type as channel, title, content, related_object_type, related_object_id, created_at,
-                sent_at, status, attempts, last_error, metadata, read_at, archived_at,
+                sent_at, status, attempts, last_error, metadata, read_at, archived_at, kind, arguments,
                 coalesce(occurred_at, created_at) as \"happened_at!\"
          from communications_notification where related_object_type = 'student' and deleted_at is null
          order by id desc limit $1",

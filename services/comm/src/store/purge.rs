@@ -17,7 +17,7 @@ pub(crate) struct Owned {
 pub(crate) async fn empty(connection: &mut PgConnection, limit: i64) -> sqlx::Result<u64> {
     let emptied = sqlx::query!(
         "update communications_notification
-         set title = '', content = '', metadata = '{}', last_error = null
+         set title = '', content = '', arguments = null, metadata = '{}', last_error = null
          where id = any(array(
              select id from communications_notification
              where deleted_at is not null and title <> '' and deleted_at < now() - interval '10 minutes 30 seconds'

@@ -1,6 +1,6 @@
 //! The table `communications_recipient`: one row for each user. Every function fails with the database's error.
 
-use crate::domain::Recipient;
+use crate::domain::{Language, Recipient};
 use events::{StudentId, UserId};
 use sqlx::PgConnection;
 use std::{
@@ -35,14 +35,18 @@ async fn upsert(
         user_ids,
         student_ids,
         versions,
+        languages,
     } = Columns::of(recipients);
     let recorded = sqlx::query!(
-        "insert into communications_recipient as known (user_id, student_id, version)
-         select * from unnest($1::uuid[], $2::uuid[], $3::bigint[])
+        "insert into communications_recipient as known (user_id, student_id, version, language)
+         select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $5::text[])
          on conflict (user_id) do update
          set student_id = case when excluded.version >= known.version
                                then coalesce(excluded.student_id, known.student_id)
                                else coalesce(known.student_id, excluded.student_id) end,
+             language = case when known.erased and not ($4 and excluded.version > known.version) then null
+                             when excluded.version >= known.version then coalesce(excluded.language, known.language)
+                             else coalesce(known.language, excluded.language) end,
              version = greatest(known.version, excluded.version),
              erased = known.erased and not ($4 and excluded.version > known.version)
          returning user_id, erased",
@@ -50,6 +54,7 @@ async fn upsert(
         &student_ids as &[Option<Uuid>],
         &versions,
         created,
+        &languages as &[Option<String>],
     )
     .fetch_all(connection)
     .await?;
@@ -95,6 +100,20 @@ pub(crate) async fn student_of(
     Ok(student_id.flatten())
 }
 
+/// Returns the language of a user, when it is known.
+pub(crate) async fn language(
+    connection: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Option<Language>> {
+    let code = sqlx::query_scalar!(
+        "select language from communications_recipient where user_id = $1",
+        user_id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(code.flatten().as_deref().and_then(Language::of))
+}
+
 /// Records that users were deleted, and returns them. It leaves out users whom a publisher with versions describes, when
 /// the publisher of the deletion counts none.
 pub(crate) async fn erase(
@@ -105,13 +124,14 @@ pub(crate) async fn erase(
         user_ids,
         student_ids,
         versions,
+        ..
     } = Columns::of(recipients);
     let erased = sqlx::query_scalar!(
         "insert into communications_recipient as known (user_id, student_id, version, erased)
          select user_id, student_id, version, true
          from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as gone (user_id, student_id, version)
          on conflict (user_id) do update
-         set student_id = coalesce(excluded.student_id, known.student_id), erased = true,
+         set student_id = coalesce(excluded.student_id, known.student_id), erased = true, language = null,
              version = greatest(known.version, excluded.version)
          where excluded.version > 0 or known.version = 0 or known.erased
          returning user_id",
@@ -128,6 +148,7 @@ struct Columns {
     user_ids: Vec<Uuid>,
     student_ids: Vec<Option<Uuid>>,
     versions: Vec<i64>,
+    languages: Vec<Option<String>>,
 }
 
 impl Columns {
@@ -137,7 +158,9 @@ impl Columns {
         sorted.sort_by_key(|user| (user.user_id, Reverse(user.standing.rank())));
         sorted.dedup_by_key(|recipient| recipient.user_id);
         let student_id = |recipient: &Recipient| recipient.student_id.map(StudentId::as_uuid);
+        let language = |recipient: &Recipient| recipient.language.map(|own| own.code().to_owned());
         Self {
+            languages: sorted.iter().map(language).collect(),
             user_ids: sorted.iter().map(|user| user.user_id.as_uuid()).collect(),
             student_ids: sorted.iter().map(student_id).collect(),
             versions: sorted.iter().map(|user| user.standing.rank()).collect(),

@@ -87,6 +87,7 @@ async fn rows(
                   changed.related_object_id, changed.created_at as "created_at?", changed.sent_at,
                   changed.status as "status?", changed.attempts as "attempts?", changed.last_error,
                   changed.metadata as "metadata?", changed.read_at, changed.archived_at,
+                  changed.kind as "kind?", changed.arguments,
                   coalesce(changed.occurred_at, changed.created_at) as happened_at
            from client
            left join communications_notification as changed
@@ -136,6 +137,8 @@ struct Row {
     metadata: Option<Value>,
     read_at: Option<DateTime<Utc>>,
     archived_at: Option<DateTime<Utc>>,
+    kind: Option<String>,
+    arguments: Option<Value>,
     happened_at: Option<DateTime<Utc>>,
 }
 
@@ -179,6 +182,8 @@ impl Row {
             read_at: self.read_at,
             archived_at: self.archived_at,
             happened_at: self.happened_at?,
+            kind: self.kind?,
+            arguments: self.arguments,
         })
     }
 }

@@ -7,6 +7,7 @@ mod creating;
 mod equality;
 mod inbox;
 mod internships;
+mod languages;
 mod once;
 mod openapi;
 mod preferences;

@@ -124,9 +124,9 @@ async fn notifications_stand_in_the_order_in_which_it_happened() {
     assert_eq!(
         titles,
         [
-            "✅ Stage Completed!",
+            "Stage Completed!",
             "Stage Started",
-            "🎉 Stage Accepted!",
+            "Stage Accepted!",
             "Welcome to MedTrack!",
             "New Stage Assignment"
         ]

@@ -49,14 +49,14 @@ async fn a_kind_that_is_switched_off_notifies_no_more_and_others_do() {
     let titles: Vec<_> = list.iter().map(|notice| notice["title"].as_str()).collect();
     assert_eq!(
         titles,
-        [Some("🎉 Stage Accepted!"), Some("Welcome to MedTrack!")]
+        [Some("Stage Accepted!"), Some("Welcome to MedTrack!")]
     );
     let count = stack
         .client
         .get(&format!("{LIST}unread-count/"), &user)
         .await
         .body;
-    assert_eq!(count, json!({"unread_count": 2}));
+    assert_eq!(count["unread_count"], 2);
 
     let on = put(&stack, &user, json!({})).await;
     assert_eq!(on.body["inbox"]["stage.started"], true);
