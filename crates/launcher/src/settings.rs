@@ -10,6 +10,8 @@ pub(crate) const CORS_ORIGINS: &str = "CORS_ORIGINS";
 pub(crate) const MAIL_URL: &str = "MAIL_URL";
 /// The sender of mails.
 pub(crate) const MAIL_FROM: &str = "MAIL_FROM";
+/// The pages that notifications link to.
+pub(crate) const NOTICE_LINKS: &str = "NOTICE_LINKS";
 /// The address of the gateway, as users type it.
 pub(crate) const PUBLIC_URL: &str = "PUBLIC_URL";
 /// The port of the gateway.

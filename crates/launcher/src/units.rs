@@ -168,7 +168,11 @@ impl System {
 
     /// Adds what a person has set, and what a developer's machine has instead.
     fn configured(&self, mut program: CommandSpec) -> anyhow::Result<CommandSpec> {
-        for name in [settings::CORS_ORIGINS, settings::MAIL_FROM] {
+        for name in [
+            settings::CORS_ORIGINS,
+            settings::MAIL_FROM,
+            settings::NOTICE_LINKS,
+        ] {
             if let Some(value) = settings::value(&self.workspace, name) {
                 program = program.env(name, value);
             }
@@ -331,19 +335,22 @@ mod tests {
                 let (_, value) = variables.find(|(variable, _)| *variable == name)?;
                 Some(value?.to_string_lossy().into_owned())
             };
-            [value("PUBLIC_URL"), value("MAIL_URL"), value("MAIL_FROM")]
+            ["PUBLIC_URL", "MAIL_URL", "MAIL_FROM", "NOTICE_LINKS"].map(value)
         };
-        let [page, mails, from] = configured();
+        let [page, mails, from, links] = configured();
         assert_eq!(page.as_deref(), Some("http://localhost:8081"));
         let mails = mails.unwrap();
         assert!(mails.starts_with("file:///") && mails.ends_with("/.medtrack/mail"));
         assert!(!mails.contains(' ') && from.is_none(), "{mails}");
-        let set = "MAIL_URL=smtp://localhost:1025\nMAIL_FROM=a@example.org\nPUBLIC_URL=\n";
+        assert_eq!(links, None);
+        let set = "MAIL_URL=smtp://localhost:1025\nMAIL_FROM=a@example.org\nPUBLIC_URL=\n\
+                   NOTICE_LINKS=stage=https://a.example/#/{id}\n";
         std::fs::write(dir.join(".env"), set).unwrap();
-        let [page, mails, from] = configured();
+        let [page, mails, from, links] = configured();
         assert_eq!(page.as_deref(), Some("http://localhost:8081"));
         assert_eq!(mails.as_deref(), Some("smtp://localhost:1025"));
         assert_eq!(from.as_deref(), Some("a@example.org"));
+        assert_eq!(links.as_deref(), Some("stage=https://a.example/#/{id}"));
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

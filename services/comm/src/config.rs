@@ -1,5 +1,6 @@
 //! The settings of each subcommand.
 
+use crate::http::Links;
 use clap::{Args, Subcommand};
 use messaging::ConsumeConfig;
 use service_kit::{
@@ -21,7 +22,7 @@ pub(crate) struct Serve {
 
 impl OwnConfig for Serve {}
 
-/// How long notifications are kept.
+/// How long notifications are kept, and where they link to.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Notifications")]
 pub(crate) struct NoticeConfig {
@@ -29,6 +30,11 @@ pub(crate) struct NoticeConfig {
     #[arg(long, env = "NOTICE_DAYS", default_value_t = 400, value_name = "DAYS",
           value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub notice_days: u16,
+
+    /// The pages that notifications link to, by the type of the object that they are about, such as
+    /// `stage=https://front.example/stages/{id}`.
+    #[arg(long, env = "NOTICE_LINKS", default_value = "", value_name = "TYPE=URL,…", value_parser = Links::parse)]
+    pub notice_links: Links,
 }
 
 /// The commands that only this service has.

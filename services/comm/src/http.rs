@@ -4,6 +4,7 @@ mod changes;
 mod creation;
 mod cursor;
 mod export;
+mod links;
 mod listing;
 mod notifications;
 mod position;
@@ -11,14 +12,25 @@ mod preferences;
 mod resume;
 mod view;
 
+pub(crate) use links::Links;
+
 use crate::{config::Serve, purge::Purge};
-use axum::Router;
+use axum::{Router, extract::FromRef};
 use serde_json::Value;
 use service_kit::{
     Start,
-    http::{Api, docs},
+    http::{Api, Verifier, docs},
 };
+use sqlx::PgPool;
 use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// What the handlers need.
+#[derive(Clone, FromRef)]
+struct App {
+    pool: PgPool,
+    verifier: Verifier,
+    links: Links,
+}
 
 /// Makes the router.
 ///
@@ -33,16 +45,21 @@ pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     } = start;
     let purge = Purge::new(pool.clone(), config.notices.notice_days);
     process.spawn("purge", purge.run(process.stopping()));
-    let api = Api::start(Start {
+    let Api { pool, verifier } = Api::start(Start {
         config: config.verifier,
         pool,
         process: process.clone(),
         health,
     })?;
-    messaging::follow_revocations(&process, api.pool.clone(), api.verifier.revocations()).await;
+    messaging::follow_revocations(&process, pool.clone(), verifier.revocations()).await;
+    let links = config.notices.notice_links;
     let (router, document) = documented();
     Ok(router
-        .with_state(api)
+        .with_state(App {
+            pool,
+            verifier,
+            links,
+        })
         .merge(docs::page("/comm/api/docs", document)))
 }
 
@@ -51,7 +68,7 @@ pub fn openapi() -> Value {
     documented().1
 }
 
-fn documented() -> (Router<Api>, Value) {
+fn documented() -> (Router<App>, Value) {
     let routes = OpenApiRouter::default()
         .routes(routes!(listing::list, creation::create))
         .routes(routes!(listing::unread_count))

@@ -52,6 +52,9 @@ pub(super) struct Notification {
     related_object_type: Option<String>,
     /// The id of what it is about.
     related_object_id: Option<Uuid>,
+    /// The page of what it is about, where the setting `NOTICE_LINKS` names one.
+    #[schema(examples("https://front.example/stages/019ab3c2-0a11-7c52-9e03-5d7b1f3a8c46"))]
+    link: Option<String>,
     /// When it was written.
     created_at: DateTime<Utc>,
     /// When it reached its channel.
@@ -82,7 +85,9 @@ impl View {
     /// Shows a notification.
     pub(super) fn show(&self, row: notifications::Notification) -> Notification {
         let text = row.text(self.language);
+        let object_type = row.related_object_type.as_deref();
         Notification {
+            link: self.links.to(object_type, row.related_object_id),
             id: row.id,
             user_id: row.user_id,
             channel: row.channel,

@@ -1,8 +1,9 @@
-//! How notifications are shown to the user who asks: in which language.
+//! How notifications are shown to the user who asks: in which language, and with which links.
 
+use super::links::Links;
 use crate::{domain::Language, store::recipients};
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRef, FromRequestParts},
     http::{HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -36,15 +37,20 @@ impl Choice for Language {
 /// What a request says about the language, before it is known who asks.
 pub(super) struct Viewer {
     language: Option<Language>,
+    links: Links,
 }
 
 /// How one user sees notifications.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(super) language: Language,
+    pub(super) links: Links,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Viewer {
+impl<S: Send + Sync> FromRequestParts<S> for Viewer
+where
+    Links: FromRef<S>,
+{
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
@@ -55,6 +61,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Viewer {
         let accepted = || Language::accepted(&headers.join(","));
         Ok(Self {
             language: query.lang.map(|lang| lang.0).or_else(accepted),
+            links: Links::from_ref(state),
         })
     }
 }
@@ -75,7 +82,10 @@ impl Viewer {
                 .await?
                 .unwrap_or_default(),
         };
-        Ok(View { language })
+        Ok(View {
+            language,
+            links: self.links,
+        })
     }
 }
 

@@ -226,3 +226,38 @@ async fn the_newest_event_says_the_language_and_a_deletion_forgets_it() {
     );
     assert!(stack.comm.is(&forgotten).await);
 }
+
+#[tokio::test]
+async fn a_notification_links_to_the_page_that_the_setting_names() {
+    let mut stack = Stack::prepare(Links::Direct).await;
+    stack.set(
+        "NOTICE_LINKS",
+        "stage=https://front.example/stages/{id},evaluation=https://front.example/#/e/{id}",
+    );
+    stack
+        .start_units(&[Unit::Auth, Unit::Comm, Unit::CommConsumer])
+        .await;
+    let user = welcomed(&stack, None).await;
+    let stage = Uuid::now_v7();
+    let payload = json!({"student_id": user.user_id, "stage_id": stage});
+    publish(&stack, "stage.created", payload, 1).await;
+    let list = eventually(SOON, "both notices", async || {
+        let list = stack.client.notifications(&user).await;
+        (list.len() == 2).then_some(list)
+    })
+    .await;
+    let link = |kind: &str| {
+        let about = |notice: &&Value| notice["related_object_type"] == kind;
+        list.iter().find(about).expect("a notice")["link"].clone()
+    };
+    assert_eq!(
+        link("stage"),
+        format!("https://front.example/stages/{stage}")
+    );
+    assert_eq!(link("student"), Value::Null);
+
+    let wrong = [("NOTICE_LINKS", "stage=javascript:alert(1)".to_owned())];
+    let mut refused = test_support::Process::start("comm-service", &["serve"], &wrong);
+    refused.line("is no address of a page").await;
+    assert!(!refused.exit(SOON).await.success());
+}
