@@ -182,34 +182,47 @@ fn each_language_has_the_same_keys_with_the_same_arguments() {
     }
 }
 
+/// Each selection of a pattern, also those inside of others: the argument, and the names of the variants that have one.
+fn selections_of<'a>(pattern: &'a Pattern<&str>) -> Vec<(&'a str, BTreeSet<&'a str>)> {
+    let mut selections = Vec::new();
+    for element in &pattern.elements {
+        let PatternElement::Placeable {
+            expression:
+                Expression::Select {
+                    selector: InlineExpression::VariableReference { id },
+                    variants,
+                },
+        } = element
+        else {
+            continue;
+        };
+        let names = variants.iter().filter_map(|variant| match variant.key {
+            VariantKey::Identifier { name } => Some(name),
+            VariantKey::NumberLiteral { .. } => None,
+        });
+        selections.push((id.name, names.collect()));
+        selections.extend(
+            variants
+                .iter()
+                .flat_map(|variant| selections_of(&variant.value)),
+        );
+    }
+    selections
+}
+
 #[test]
 fn a_text_that_counts_has_each_plural_category_of_its_language() {
     for language in Language::ALL {
         let mut counted = 0;
         for (key, pattern) in patterns(language) {
-            for element in &pattern.elements {
-                let PatternElement::Placeable {
-                    expression:
-                        Expression::Select {
-                            selector: InlineExpression::VariableReference { id },
-                            variants,
-                        },
-                } = element
-                else {
-                    continue;
-                };
-                let named = variants.iter().filter_map(|variant| match variant.key {
-                    VariantKey::Identifier { name } => Some(name),
-                    VariantKey::NumberLiteral { .. } => None,
-                });
-                let named: BTreeSet<&str> = named.collect();
-                if id.name == "count" {
+            for (argument, names) in selections_of(pattern) {
+                if argument == "count" {
                     let categories = language.categories().iter().copied().collect();
-                    assert_eq!(named, categories, "{language:?} {key}");
+                    assert_eq!(names, categories, "{language:?} {key}");
                     counted += 1;
                 } else {
                     let categories = Language::Arabic.categories();
-                    let taken = categories.iter().any(|category| named.contains(category));
+                    let taken = categories.iter().any(|category| names.contains(category));
                     assert!(!taken, "{language:?} {key}: only $count has categories");
                 }
             }
