@@ -14,7 +14,7 @@ mod view;
 
 pub(crate) use links::Links;
 
-use crate::{config::Serve, purge::Purge};
+use crate::{config::Serve, purge::Purge, store::inboxes};
 use axum::{Router, extract::FromRef};
 use serde_json::Value;
 use service_kit::{
@@ -35,7 +35,7 @@ struct App {
 /// Makes the router.
 ///
 /// # Errors
-/// Fails when no HTTP client can be made.
+/// Fails when no HTTP client can be made, or when the database does not answer.
 pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
     let Start {
         config,
@@ -52,6 +52,8 @@ pub(crate) async fn start(start: Start<Serve>) -> anyhow::Result<Router> {
         health,
     })?;
     messaging::follow_revocations(&process, pool.clone(), verifier.revocations()).await;
+    // A list reads in one snapshot. There, of two first requests that begin the epoch, one would fail.
+    inboxes::begin_epoch(&mut *pool.acquire().await?).await?;
     let links = config.notices.notice_links;
     let (router, document) = documented();
     Ok(router
