@@ -20,6 +20,7 @@ FROM base AS build
 COPY --from=manifests /skeleton .
 RUN cargo build --release --locked --bins -p auth-service -p profile-service -p comm-service -p operator
 COPY . .
+# The names of functions stay for backtraces of the services; the operator's command does without.
 # Cargo goes by times; those of the checkout are older than those of the skeleton.
 RUN find crates services -name '*.rs' -exec touch {} + \
     && cargo build --release --locked --bins -p auth-service -p profile-service -p comm-service -p operator \
@@ -28,7 +29,7 @@ RUN find crates services -name '*.rs' -exec touch {} + \
     && strip --strip-debug -o /out/auth-service auth-service \
     && strip --strip-debug -o /out/profile-service profile-service \
     && strip --strip-debug -o /out/comm-service comm-service \
-    && strip --strip-debug -o /out/medtrack medtrack
+    && strip -o /out/medtrack medtrack
 
 FROM debian:12.12-slim
 COPY --from=build /out/ /usr/local/bin/
